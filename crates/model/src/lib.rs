@@ -1,1 +1,7 @@
-//! model
+//! What the operator wants and what happens next: ids, units, settings, the deployment state machine.
+//!
+//! Pure: no IO, no clock, no randomness; they arrive inside events.
+
+pub mod names;
+
+pub use names::{AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, VariableName, VersionId, VersionLabel};
