@@ -1,1 +1,79 @@
-//! engine
+//! The loop: one owner task per app takes events, lets the model decide, has the journal remember, and hands
+//! the effects to the doer. Generic over all three of its partners, so that a simulator can drive the real one.
+//!
+//! Order of every turn: `App::step` → [`Journal::commit`] (durable) → snapshot published → effects performed →
+//! each outcome comes back as an event. Recovery is [`AppEngine::recover`]: unfinished effects are performed again.
+
+mod app_engine;
+mod effects;
+mod handle;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::app::{App, Effect, Event, Outcome, Stepped};
+use model::{AppName, EffectId};
+
+pub use app_engine::AppEngine;
+pub use handle::{AppHandle, Unreached};
+
+/// Remembers turns. Everything of a turn becomes durable in one transaction, or nothing does.
+pub trait Journal: Send + Sync + 'static {
+    /// Why a turn could not be remembered.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Makes a turn durable.
+    fn commit(&self, turn: Turn) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// One turn of an app, as the journal remembers it.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+    /// What it led to.
+    pub stepped: Arc<Stepped>,
+}
+
+/// Does effects. Each may be asked for again after a crash, with the same id, and must then end the same way
+/// or find that it has been done.
+pub trait Doer: Send + Sync + 'static {
+    /// Does one effect and says how it ended; it has a deadline of its own.
+    fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> impl Future<Output = Outcome> + Send;
+}
+
+/// Tells the time, and waits for it.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now; it does not go back while the daemon lives.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until a time has come.
+    fn sleep_until(&self, time: Timestamp) -> impl Future<Output = ()> + Send;
+}
+
+/// The engine's partners.
+pub struct Partners<J, D, C> {
+    /// Remembers.
+    pub journal: J,
+    /// Does.
+    pub doer: D,
+    /// Tells the time.
+    pub clock: C,
+}
+
+/// Starts the engine of an app and returns the handle by which everybody else reaches it.
+pub fn start<J: Journal, D: Doer, C: Clock>(
+    app: App,
+    partners: Arc<Partners<J, D, C>>,
+    tasks: &tokio_util::task::TaskTracker,
+    stop: tokio_util::sync::CancellationToken,
+) -> AppHandle {
+    let name: AppName = app.name.clone();
+    let (engine, handle) = AppEngine::new(app, partners);
+    let span = tracing::info_span!("engine", app = %name);
+    tasks.spawn(tracing::Instrument::instrument(engine.run(stop), span));
+    handle
+}

@@ -1,0 +1,55 @@
+//! A SQLite connection on a thread of its own.
+
+use std::sync::mpsc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::JournalError;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// Jobs wait here; callers wait when it is full.
+const QUEUE: usize = 256;
+
+/// Handle of the thread; it ends when the last handle is dropped.
+#[derive(Clone)]
+pub(super) struct Database {
+    jobs: mpsc::SyncSender<Job>,
+}
+
+impl Database {
+    pub(super) fn start(name: &str, mut connection: Connection) -> Self {
+        let (jobs, inbox) = mpsc::sync_channel::<Job>(QUEUE);
+        let work = move || {
+            for job in inbox {
+                job(&mut connection);
+            }
+        };
+        std::thread::Builder::new().name(name.into()).spawn(work).expect("the daemon can start its threads");
+        Database { jobs }
+    }
+
+    /// Runs a job on the connection.
+    pub(super) async fn run<T, F>(&self, job: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, JournalError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Job = Box::new(move |connection| {
+            // Whoever asked may have gone away.
+            let _ = reply.send(job(connection));
+        });
+        let jobs = self.jobs.clone();
+        match jobs.try_send(boxed) {
+            Ok(()) => {}
+            Err(mpsc::TrySendError::Full(boxed)) => {
+                let sent = tokio::task::spawn_blocking(move || jobs.send(boxed)).await;
+                sent.map_err(|_| JournalError::Closed)?.map_err(|_| JournalError::Closed)?;
+            }
+            Err(mpsc::TrySendError::Disconnected(_)) => return Err(JournalError::Closed),
+        }
+        answer.await.map_err(|_| JournalError::Closed)?
+    }
+}

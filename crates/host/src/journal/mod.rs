@@ -1,0 +1,100 @@
+//! The journal: what was decided, durable before it is done.
+//!
+//! SQLite in WAL mode with `synchronous = FULL`, one writer thread; readers have a connection and a thread of
+//! their own, so that a slow question never delays a turn. The database is copied before its schema changes.
+
+mod database;
+mod read;
+mod records;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use database::Database;
+use tokio::sync::broadcast;
+
+pub use records::{AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Listing};
+
+/// Subscribers that fall further behind than this miss events and are told how many.
+const EVENTS_BEHIND: usize = 4096;
+
+/// Why the journal could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The database could not be opened.
+    #[error("could not open the journal {path}")]
+    Open {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A newer daemon wrote it.
+    #[error("the journal {path} has schema {found}, this bellrockd knows {known}: install the newer bellrockd again, or restore the copy {path}.schema-{known}")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// A statement failed.
+    #[error("the journal refused a statement ({what})")]
+    Statement {
+        /// What was being done.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A record could not be read.
+    #[error("the journal holds a record that cannot be read ({what})")]
+    Record {
+        /// Which.
+        what: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The file system got in the way.
+    #[error("the journal's files could not be handled")]
+    Files(#[from] std::io::Error),
+    /// The journal's thread has ended.
+    #[error("the journal is closed")]
+    Closed,
+}
+
+/// Cloneable handle of the journal.
+#[derive(Clone)]
+pub struct Journal {
+    writer: Database,
+    reader: Database,
+    events: broadcast::Sender<EventRecord>,
+}
+
+impl Journal {
+    /// Opens the journal, creating or migrating it.
+    ///
+    /// # Errors
+    /// [`JournalError::Newer`] for a database of a newer schema; nothing was changed then.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open(path)?;
+        let reader = schema::open_to_read(path)?;
+        Ok(Journal {
+            writer: Database::start("journal", connection),
+            reader: Database::start("journal-read", reader),
+            events: broadcast::Sender::new(EVENTS_BEHIND),
+        })
+    }
+
+    /// Events from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
+        self.events.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Where things live on a host: every path comes from here.
+
+use std::path::{Path, PathBuf};
+
+use model::{AppName, InstanceId, Place, VersionLabel};
+
+/// All places on disk, below a root.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// The places below a folder; `/` for the system's own.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Paths { root: root.into() }
+    }
+
+    /// The folder that everything is below.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The host's settings.
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join("etc/bellrock/config.toml")
+    }
+
+    /// One file of settings per app.
+    pub fn app_settings(&self) -> PathBuf {
+        self.root.join("etc/bellrock/apps")
+    }
+
+    /// Everything that must survive a reboot.
+    pub fn state(&self) -> PathBuf {
+        self.root.join("var/lib/bellrock")
+    }
+
+    /// The journal.
+    pub fn database(&self) -> PathBuf {
+        self.state().join("state.db")
+    }
+
+    /// Held locked by the daemon for life: one daemon per root.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.state().join("daemon.lock")
+    }
+
+    /// The store, unless settings name another.
+    pub fn store(&self) -> PathBuf {
+        self.state().join("store")
+    }
+
+    /// Packages on their way in.
+    pub fn uploads(&self) -> PathBuf {
+        self.state().join("uploads")
+    }
+
+    /// Unpacked versions of an app.
+    pub fn versions(&self, app: &AppName) -> PathBuf {
+        self.state().join("versions").join(app.as_str())
+    }
+
+    /// One unpacked version with its package.
+    pub fn version(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.versions(app).join(package::escape(label.as_str()))
+    }
+
+    /// A version's package as it came.
+    pub fn package(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.state().join("packages").join(app.as_str()).join(format!("{}.tar.gz", package::escape(label.as_str())))
+    }
+
+    /// What belongs to a version besides its package: build log and the like.
+    pub fn papers(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.state().join("papers").join(app.as_str()).join(package::escape(label.as_str()))
+    }
+
+    /// A place's folder: instances' trees and the links `current`, `new` and `previous`.
+    pub fn service(&self, app: &AppName, place: Place) -> PathBuf {
+        self.state().join("service").join(app.as_str()).join(place.to_string())
+    }
+
+    /// An instance's own tree.
+    pub fn tree(&self, app: &AppName, place: Place, instance: InstanceId) -> PathBuf {
+        self.service(app, place).join(instance.to_string())
+    }
+
+    /// Trees that commands run in.
+    pub fn commands(&self, app: &AppName) -> PathBuf {
+        self.state().join("commands").join(app.as_str())
+    }
+
+    /// The app's cookie, mode 0600.
+    pub fn cookie(&self, app: &AppName) -> PathBuf {
+        self.state().join("cookies").join(app.as_str())
+    }
+
+    /// Logs of an app's instances.
+    pub fn logs(&self, app: &AppName) -> PathBuf {
+        self.root.join("var/log/bellrock").join(app.as_str())
+    }
+
+    /// Output of the commands of a deployment.
+    pub fn command_logs(&self, app: &AppName) -> PathBuf {
+        self.logs(app).join("commands")
+    }
+
+    /// Crash dumps of an app's instances.
+    pub fn crash_dumps(&self, app: &AppName) -> PathBuf {
+        self.logs(app).join("crash-dumps")
+    }
+
+    /// The daemon's own log.
+    pub fn daemon_log(&self) -> PathBuf {
+        self.root.join("var/log/bellrock/bellrockd.log")
+    }
+
+    /// Sockets and locks, gone after a reboot.
+    pub fn run(&self) -> PathBuf {
+        self.root.join("run/bellrock")
+    }
+
+    /// The API's socket.
+    pub fn api_socket(&self) -> PathBuf {
+        self.run().join("api.sock")
+    }
+
+    /// Run folders of the shims.
+    pub fn shims_run(&self) -> PathBuf {
+        self.run().join("shims")
+    }
+
+    /// State folders of the shims.
+    pub fn shims_state(&self) -> PathBuf {
+        self.state().join("shims")
+    }
+}

@@ -1,0 +1,206 @@
+//! A deployment on its way back.
+
+use super::deployment::{Ended, Kind, Lane, Phase, Verdict};
+use super::effect::{Effect, Run, RunKind};
+use super::instance::{Ending, Instance};
+use super::note::{Level, Step};
+use super::turn::Turn;
+use super::version::{Ghost, Target};
+use super::Mode;
+use crate::names::{InstanceId, Place};
+use crate::settings::Strategy;
+
+impl Turn {
+    /// Turns the running deployment round, whatever phase it is in.
+    pub(super) fn turn_back(&mut self, reason: String, tail: Option<String>, then: Verdict) {
+        if self.deployment().is_rolling_back() {
+            return;
+        }
+        self.deployment().phase = Phase::RollingBack { reason: reason.clone(), tail: tail.clone(), then };
+        let way_back = self.deployment().from.map(|from| self.app.label(from));
+        let text = match (way_back, then) {
+            (_, Verdict::Superseded) => "a newer version takes its place".to_owned(),
+            (Some(label), _) => format!("going back to v{label}: {reason}"),
+            (None, _) => format!("giving up: {reason}"),
+        };
+        let note = self.note(Step::RollingBack, text);
+        note.level = if then == Verdict::RolledBack { Level::Alarm } else { Level::Warning };
+        note.tail = tail;
+    }
+
+    pub(super) fn advance_back(&mut self) {
+        let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
+        for place in &places {
+            let lane = self.deployment().lanes[place].clone();
+            self.retire_new(&lane);
+            if !self.bring_back(*place, &lane) {
+                return;
+            }
+        }
+        let lanes = self.deployment().lanes.clone();
+        if lanes.values().all(|lane| self.is_back(lane)) {
+            self.after_rollback(0);
+        }
+    }
+
+    /// The old instance still runs and may go on.
+    fn old_lives(&self, lane: &Lane) -> bool {
+        lane.old.and_then(|id| self.app.instances.get(&id)).is_some_and(|old| !old.is_ending())
+    }
+
+    fn has_been_ready(&self, id: Option<InstanceId>) -> bool {
+        id.and_then(|id| self.app.instances.get(&id)).is_some_and(|it| it.ready_at.is_some() && !it.is_ending())
+    }
+
+    fn is_back(&self, lane: &Lane) -> bool {
+        let has_old = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
+        has_old && self.app.is_gone(lane.new)
+    }
+
+    /// A new instance that is ready goes on serving until something better is there; any other ends at once.
+    fn retire_new(&mut self, lane: &Lane) {
+        let Some(new) = lane.new.and_then(|id| self.app.instances.get(&id)) else { return };
+        let covered = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
+        let overlaps = self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
+        if !new.is_ready() || covered || !overlaps {
+            let id = new.id;
+            self.stop(id, Ending::Retired);
+        }
+    }
+
+    /// Starts a fresh instance of the old version where the old one is gone; false when the way back has failed.
+    fn bring_back(&mut self, place: Place, lane: &Lane) -> bool {
+        let (Some(from), Some(old)) = (self.deployment().from, lane.old) else { return true };
+        if self.old_lives(lane) || !self.app.is_gone(Some(old)) {
+            return true;
+        }
+        match lane.back.and_then(|id| self.app.instances.get(&id)).cloned() {
+            Some(back) if back.is_gone() => self.back_failed(place, &back, from),
+            Some(_) => true,
+            None => {
+                if self.deployment().strategy == Strategy::TemporaryShutdown && !self.app.is_gone(lane.new) {
+                    return true;
+                }
+                let slot = match lane.new.and_then(|id| self.app.instances.get(&id)) {
+                    Some(new) if !new.is_gone() => new.slot.other(),
+                    _ => self.app.instances.get(&old).map_or(crate::names::Slot::A, |old| old.slot),
+                };
+                let id = self.create(place, slot, from);
+                self.deployment().lanes.entry(place).or_default().back = Some(id);
+                true
+            }
+        }
+    }
+
+    fn back_failed(&mut self, place: Place, back: &Instance, from: Target) -> bool {
+        let reason = back.failure().map_or("its shim died".to_owned(), |(reason, _)| reason.to_owned());
+        let tail = back.failure().and_then(|(_, tail)| tail.map(str::to_owned));
+        let tries = self.settings(from).tries;
+        let lane = self.deployment().lanes.entry(place).or_default();
+        lane.back = None;
+        lane.back_failures += 1;
+        let failures = lane.back_failures;
+        let text = format!("instance {place} of the old version failed (try {failures} of {tries}): {reason}");
+        let note = self.note_of(back.id, Step::Ended, text);
+        note.level = Level::Warning;
+        note.tail = tail;
+        if failures < tries {
+            return true;
+        }
+        self.give_up_rollback(format!("instance {place} of v{} failed {tries} times: {reason}", self.app.label(from)));
+        false
+    }
+
+    /// The way back has failed: stop here and call a person. What is ready stays; nothing is tried again.
+    fn give_up_rollback(&mut self, then: String) {
+        let Phase::RollingBack { reason, .. } = self.deployment().phase.clone() else { return };
+        self.ghost_it(&reason);
+        let text = format!("the way back failed: {then}; nothing more is tried until somebody deploys or starts a version");
+        self.note(Step::RolledBack, text.clone()).level = Level::Alarm;
+        self.app.stuck = Some(text);
+        self.end(Ended::RollbackFailed { reason, then });
+        self.keep_last_versions();
+    }
+
+    /// Runs the post-rollback command with this index, or ends the deployment when there is none.
+    pub(super) fn after_rollback(&mut self, index: usize) {
+        let (reason, tail, then) = match self.deployment().phase.clone() {
+            Phase::RollingBack { reason, tail, then } | Phase::AfterRollback { reason, tail, then, .. } => (reason, tail, then),
+            _ => return,
+        };
+        let (id, from, begun) =
+            (self.deployment().id, self.deployment().from, self.deployment().started_at.is_some());
+        let target = from.filter(|_| begun && then != Verdict::Superseded);
+        let command = target.and_then(|target| self.settings(target).post_rollback.get(index).map(ToString::to_string));
+        if let (Some(command), Some(target)) = (command, target) {
+            let run = Run { kind: RunKind::PostRollback, command, target, deployment: Some(id) };
+            let effect = self.issue(Effect::Run { run });
+            self.deployment().phase = Phase::AfterRollback { effect, index, reason, tail, then };
+            return;
+        }
+        self.rolled_back(reason, tail, then);
+    }
+
+    fn rolled_back(&mut self, reason: String, tail: Option<String>, then: Verdict) {
+        let deployment = self.deployment().clone();
+        if deployment.kind == Kind::Scale {
+            self.app.scaled_to = deployment.scaled_before;
+        }
+        let outcome = match then {
+            Verdict::Superseded => Ended::Superseded,
+            Verdict::Cancelled => Ended::Cancelled,
+            Verdict::RolledBack | Verdict::Interrupted if deployment.from.is_none() || deployment.started_at.is_none() => {
+                Ended::Failed { reason: reason.clone(), tail }
+            }
+            Verdict::RolledBack | Verdict::Interrupted => Ended::RolledBack { reason: reason.clone(), tail },
+        };
+        let ghosted = then == Verdict::RolledBack && self.ghost_it(&reason);
+        if then == Verdict::Cancelled {
+            self.follow_no_more(format!("deployment {} was given up by hand", deployment.id));
+        }
+        let mut text = match deployment.from {
+            Some(from) if deployment.started_at.is_some() => format!("{}: v{} serves", outcome.word(), self.app.label(from)),
+            Some(from) => format!("{}: nothing was changed, v{} serves", outcome.word(), self.app.label(from)),
+            None => format!("{}: nothing runs; what failed is kept stopped for inspection", outcome.word()),
+        };
+        if ghosted {
+            text += &format!("; v{} is ghosted", deployment.to.map(|to| self.app.label(to)).unwrap_or_default());
+        }
+        if deployment.pre_commands_ran {
+            text += "; what the pre-commands did (migrations) was not undone";
+        }
+        let took = self.since(deployment.begun_at);
+        let note = self.note(Step::RolledBack, text);
+        note.took = Some(took);
+        note.level = Level::Warning;
+        self.end(outcome);
+        self.keep_last_versions();
+    }
+
+    /// Ghosts the version of the running deployment where its kind says so.
+    fn ghost_it(&mut self, reason: &str) -> bool {
+        let deployment = self.deployment().clone();
+        let Some(to) = deployment.to.filter(|_| deployment.kind.judges_version()) else { return false };
+        let by_store = deployment.by == super::Origin::Store;
+        if deployment.from.is_some_and(|from| from.version == to.version) || (deployment.started_at.is_none() && !by_store) {
+            return false;
+        }
+        let ghost = Ghost { deployment: deployment.id, at: self.at, reason: reason.to_owned() };
+        self.ghost(to, ghost);
+        true
+    }
+
+    pub(super) fn ghost(&mut self, target: Target, ghost: Ghost) {
+        if let Some(version) = self.app.versions.iter_mut().find(|version| version.id == target.version) {
+            version.ghost = Some(ghost);
+        }
+    }
+
+    /// From now on the store is not followed; said once.
+    pub(super) fn follow_no_more(&mut self, because: String) {
+        if self.app.mode == Mode::Automatic {
+            self.note(Step::Set, format!("manual mode: {because}; bellrock mode {} automatic follows the store again", self.app.name));
+            self.app.mode = Mode::Manual { because, since: self.at };
+        }
+    }
+}

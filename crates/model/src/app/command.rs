@@ -1,0 +1,203 @@
+//! What operators and the store ask for, and why it may be refused.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::version::NewVersion;
+use crate::names::{DeploymentId, Place, VariableName, VersionLabel};
+use crate::settings::AppSettings;
+
+/// Something that somebody wants of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Deploy a package that was just stored; registers its version if it is new.
+    Deploy {
+        /// The version.
+        version: Box<NewVersion>,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Deploy a version that is registered already, with what it last ran with (or with new settings).
+    Activate {
+        /// The version.
+        version: VersionLabel,
+        /// Settings to use instead of those it last ran with.
+        settings: Option<Box<AppSettings>>,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Go back to the version committed before the active one; or stop a running deployment and go back.
+    Rollback {
+        /// Number of the deployment that results, if one does.
+        deployment: DeploymentId,
+    },
+    /// Give up a running deployment, or a queued one.
+    Cancel {
+        /// Which.
+        deployment: DeploymentId,
+    },
+    /// Replace instances by fresh ones of the same version.
+    Restart {
+        /// Only this place.
+        place: Option<Place>,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Stop all instances.
+    Stop {
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Start what was stopped.
+    Start {
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Change the number of places.
+    Scale {
+        /// How many there shall be.
+        replicas: u16,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Set and unset variables; a new revision of the active version.
+    SetVariables {
+        /// New values; `None` unsets.
+        changes: BTreeMap<VariableName, Option<String>>,
+        /// Leave the running instances alone until something else replaces them.
+        later: bool,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Follow the store again.
+    Follow,
+    /// Stay on a version, whatever the store says; deploys it unless it runs.
+    PinTo {
+        /// The version.
+        version: VersionLabel,
+        /// Number of the deployment that results.
+        deployment: DeploymentId,
+    },
+    /// Let ghosted versions be deployed again.
+    ClearGhosts {
+        /// Only this one.
+        version: Option<VersionLabel>,
+    },
+    /// Keep a version whatever its age, or no longer.
+    Pin {
+        /// The version.
+        version: VersionLabel,
+        /// Whether it is kept.
+        pinned: bool,
+    },
+    /// Delete an inactive version.
+    Delete {
+        /// The version.
+        version: VersionLabel,
+    },
+}
+
+/// Why a command was refused; nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "refused", rename_all = "snake_case")]
+pub enum Refused {
+    /// Another deployment is under way.
+    #[error("deployment {deployment} is under way; wait for it, or give it up: bellrock deployments cancel {deployment}")]
+    Busy {
+        /// Which.
+        deployment: DeploymentId,
+    },
+    /// No such version.
+    #[error("there is no version {version}; bellrock versions lists them")]
+    NoVersion {
+        /// What was asked for.
+        version: VersionLabel,
+    },
+    /// The version was rolled back.
+    #[error("version {version} is ghosted ({reason}); to try it again: bellrock ghosts APP clear {version}")]
+    Ghosted {
+        /// Which.
+        version: VersionLabel,
+        /// Why it was rolled back.
+        reason: String,
+    },
+    /// The version's package was removed.
+    #[error("the package of version {version} is gone; deploy its package again")]
+    NoPackage {
+        /// Which.
+        version: VersionLabel,
+    },
+    /// A version's name is taken by another package.
+    #[error("version {version} is registered with another package (sha256 {registered}); give the new package a version of its own")]
+    OtherPackage {
+        /// Which.
+        version: VersionLabel,
+        /// Digest of the registered package.
+        registered: String,
+    },
+    /// Nothing differs from what runs.
+    #[error("version {version} is running already")]
+    AlreadyRunning {
+        /// Which.
+        version: VersionLabel,
+    },
+    /// The store's version is not deployed in manual mode.
+    #[error("the app is in manual mode; bellrock mode APP automatic follows the store again")]
+    Manual,
+    /// There is no version to go back to.
+    #[error("there is no earlier version to go back to")]
+    NoWayBack,
+    /// Nothing was deployed yet.
+    #[error("no version of the app is active; deploy one first")]
+    NothingActive,
+    /// The app was stopped.
+    #[error("the app is stopped; bellrock start APP starts it")]
+    AppStopped,
+    /// The app runs.
+    #[error("the app is running already")]
+    AppRunning,
+    /// No such deployment is running or queued.
+    #[error("deployment {deployment} is neither running nor queued")]
+    NoDeployment {
+        /// What was asked for.
+        deployment: DeploymentId,
+    },
+    /// A deployment that cannot be given up any more.
+    #[error("deployment {deployment} is rolling back already")]
+    RollingBack {
+        /// Which.
+        deployment: DeploymentId,
+    },
+    /// No such place.
+    #[error("there is no place {place}; the app has places 1 to {replicas}")]
+    NoPlace {
+        /// What was asked for.
+        place: Place,
+        /// How many there are.
+        replicas: u16,
+    },
+    /// More places than ports are reserved for.
+    #[error("{replicas} places are more than max = {max}, for which ports are reserved; raise max in the app's settings and deploy")]
+    TooMany {
+        /// What was asked for.
+        replicas: u16,
+        /// How many there may be.
+        max: u16,
+    },
+    /// Zero places.
+    #[error("an app has at least one place; bellrock stop APP stops it")]
+    TooFew,
+    /// The version is active, the rollback target, or part of a deployment.
+    #[error("version {version} is {role} and is not deleted")]
+    InUse {
+        /// Which.
+        version: VersionLabel,
+        /// What it is used as.
+        role: String,
+    },
+    /// Nothing would change.
+    #[error("nothing would change")]
+    NoChange,
+}

@@ -1,0 +1,118 @@
+//! What shall be done. Each effect has an id, is journalled before it is done, and may be done twice.
+
+use serde::{Deserialize, Serialize};
+
+use super::version::Target;
+use crate::names::{DeploymentId, EffectId, InstanceId, Place, Slot, VersionId};
+
+/// Something to be done by a doer; its end comes back as [`super::Event::Done`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// See that a version can run here: package verified and unpacked, runtime there, ports free, disk not full.
+    Stage {
+        /// What shall run.
+        target: Target,
+        /// Places and slots whose ports will be needed.
+        places: Vec<(Place, Slot)>,
+    },
+    /// Run a command under a runner that outlives the daemon; never a second time.
+    Run {
+        /// Which command.
+        run: Run,
+    },
+    /// End a command that an operator gave up, with its whole process tree.
+    Halt {
+        /// The effect that runs it.
+        run: EffectId,
+    },
+    /// Lay out an instance's tree.
+    Create {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Tell an instance's shim to start it and to keep it running.
+    Launch {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// End an instance: orderly within its `stop_timeout`, then by force; its whole process tree.
+    Stop {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Delete what an ended instance left (its tree; logs are rotated, not deleted here).
+    Remove {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Point the links of a place (`current`, `new`, `previous` and the log links) at these instances.
+    Link {
+        /// The place.
+        place: Place,
+        /// What they shall point at.
+        links: Links,
+    },
+    /// Delete a version's files.
+    Forget {
+        /// The version.
+        version: VersionId,
+        /// Its label, for it may have left the state by then.
+        label: crate::names::VersionLabel,
+    },
+}
+
+/// A command to run once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What kind of command it is.
+    pub kind: RunKind,
+    /// The command as the settings have it.
+    pub command: String,
+    /// Which version's release it belongs to.
+    pub target: Target,
+    /// The deployment it is run for.
+    pub deployment: Option<DeploymentId>,
+}
+
+/// The kinds of command that are run once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RunKind {
+    /// Once per host and content, to install what the app needs.
+    Prepare,
+    /// Once per deployment before anything starts, or once per place.
+    Pre {
+        /// The place whose variables it gets, when it runs once per place.
+        place: Option<Place>,
+    },
+    /// Once per created instance before its start.
+    Init {
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// Once after a rollback.
+    PostRollback,
+}
+
+impl std::fmt::Display for RunKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RunKind::Prepare => "prepare command",
+            RunKind::Pre { .. } => "pre-command",
+            RunKind::Init { .. } => "init command",
+            RunKind::PostRollback => "post-rollback command",
+        })
+    }
+}
+
+/// Which instances the links of a place point at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// The one that serves.
+    pub current: Option<InstanceId>,
+    /// The one being brought up beside it.
+    pub new: Option<InstanceId>,
+    /// The last one that ended.
+    pub previous: Option<InstanceId>,
+}

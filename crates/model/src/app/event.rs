@@ -1,0 +1,152 @@
+//! What happened: the only way anything reaches the state machine.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use super::instance::ExitHow;
+use super::version::Origin;
+use crate::names::{EffectId, InstanceId};
+
+/// Something that happened to an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody wants something.
+    Command {
+        /// What.
+        command: Command,
+        /// Who.
+        by: Origin,
+    },
+    /// An effect ended.
+    Done {
+        /// Which one.
+        effect: EffectId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A shim told something about its instance.
+    Shim {
+        /// The instance.
+        instance: InstanceId,
+        /// The shim's number of this fact; each is taken once. 0: not numbered (the shim's own end).
+        seq: u64,
+        /// What it told.
+        fact: ShimFact,
+    },
+    /// A check of a running instance came to a verdict.
+    Check {
+        /// The instance.
+        instance: InstanceId,
+        /// The run that was checked.
+        run: u32,
+        /// What came out.
+        verdict: Verdict,
+    },
+    /// The daemon has started and asked every shim: these instances live, the others have ended.
+    Adopted {
+        /// Instances whose shim answered.
+        alive: Vec<InstanceId>,
+        /// Instances whose shim did not answer in time: nobody knows, so nothing is started for their places.
+        unknown: Vec<InstanceId>,
+    },
+    /// A time that the state waits for has come.
+    Tick,
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Ok {
+        /// What there is to say about it.
+        detail: Option<String>,
+    },
+    /// It failed and left nothing half-done.
+    Failed {
+        /// The cause, for the operator.
+        reason: String,
+        /// The end of the output, if there was any.
+        tail: Option<String>,
+    },
+    /// Nobody knows: the machine went down while it ran.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// What a shim tells about its instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum ShimFact {
+    /// A run began.
+    Started {
+        /// Number of the run, from 1.
+        run: u32,
+        /// Process id, for people to read.
+        pid: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// A run ended by itself: nobody asked for it.
+    Exited {
+        /// The run.
+        run: u32,
+        /// When.
+        at: Timestamp,
+        /// Status or signal.
+        how: ExitHow,
+        /// How long the run lasted, in milliseconds.
+        uptime_ms: u64,
+        /// Where its crash dump lies.
+        crash_dump: Option<String>,
+        /// The end of its log.
+        tail: Option<String>,
+    },
+    /// The shim starts it again at that time.
+    BackingOff {
+        /// When it will be started.
+        until: Timestamp,
+        /// Exits in a row, each after less than a minute.
+        consecutive: u32,
+    },
+    /// Output was dropped: it came faster than the disk took it.
+    LogDropped {
+        /// How much, in bytes.
+        bytes: u64,
+    },
+    /// Something that an operator should read.
+    Warning {
+        /// What.
+        text: String,
+    },
+    /// The shim itself died, and its instance with it.
+    Gone,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The instance may get traffic.
+    Ready,
+    /// It was not ready in time (`failure_timeout`).
+    NeverReady {
+        /// What the last check said.
+        why: String,
+        /// The end of its log.
+        tail: Option<String>,
+    },
+    /// It was unhealthy and is well again.
+    Healthy,
+    /// It failed its health check as often as the settings allow.
+    Unhealthy {
+        /// What the check said.
+        why: String,
+        /// The end of its log.
+        tail: Option<String>,
+    },
+}

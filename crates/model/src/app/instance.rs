@@ -1,0 +1,187 @@
+//! An instance: one running copy of an app in a place, from its creation to its end.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::version::Target;
+use crate::names::{EffectId, InstanceId, Place, Slot};
+
+/// One copy of an app in a place: an OS process tree under its own shim, an Erlang node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its number, never used again within the app.
+    pub id: InstanceId,
+    /// The place it stands in.
+    pub place: Place,
+    /// The slot of the place, which decides ports and node name.
+    pub slot: Slot,
+    /// The version and revision it runs.
+    pub target: Target,
+    /// What it is doing.
+    pub status: Status,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// How often its shim has started it; 0 before the first start.
+    pub run: u32,
+    /// OS process id of the current run, for people to read; never signalled by us.
+    pub pid: Option<u32>,
+    /// Start of the current run.
+    pub up_since: Option<Timestamp>,
+    /// When it was first ready.
+    pub ready_at: Option<Timestamp>,
+    /// Exits that nobody asked for.
+    pub crashes: u32,
+    /// The last event taken from its shim: each is counted once.
+    pub seq: u64,
+    /// The last exit.
+    pub last_exit: Option<Exit>,
+}
+
+/// What an instance is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Status {
+    /// Its tree is being laid out.
+    Creating {
+        /// The effect that does it.
+        effect: EffectId,
+    },
+    /// Its init commands run.
+    Initialising {
+        /// The effect that runs the command.
+        effect: EffectId,
+        /// Which of them, from 0.
+        index: usize,
+    },
+    /// Its shim is being told to start it.
+    Launching {
+        /// The effect that does it.
+        effect: EffectId,
+    },
+    /// It runs and is not ready yet.
+    Starting,
+    /// It may get traffic.
+    Ready,
+    /// It runs, was ready, and fails its health check.
+    Unhealthy {
+        /// What the check said.
+        why: String,
+    },
+    /// It exited; its shim waits before it starts it again.
+    BackingOff {
+        /// When the shim starts it again.
+        until: Timestamp,
+    },
+    /// It is being stopped.
+    Stopping {
+        /// The effect that does it.
+        effect: EffectId,
+        /// Why.
+        why: Ending,
+    },
+    /// No process is left; its tree and logs stay for inspection until a newer one has ended in the place.
+    Stopped {
+        /// When.
+        at: Timestamp,
+        /// Why it was stopped.
+        why: Ending,
+    },
+}
+
+/// Why an instance ended or is being ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Ending {
+    /// Another took its place, or nobody wants it any more.
+    Retired,
+    /// It could not be brought up, or did not behave.
+    Failed {
+        /// The cause.
+        reason: String,
+        /// The end of its log.
+        tail: Option<String>,
+    },
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// The run that ended.
+    pub run: u32,
+    /// When.
+    pub at: Timestamp,
+    /// Exit status or signal.
+    pub how: ExitHow,
+    /// How long the run lasted, in milliseconds.
+    pub uptime_ms: u64,
+    /// Where its `erl_crash.dump` lies, if it left one.
+    pub crash_dump: Option<String>,
+}
+
+/// Exit status or signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitHow {
+    /// It exited with this status.
+    Status(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// Nobody saw how (its shim died).
+    Unknown,
+}
+
+impl std::fmt::Display for ExitHow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExitHow::Status(status) => write!(f, "exit {status}"),
+            ExitHow::Signal(signal) => write!(f, "signal {signal}"),
+            ExitHow::Unknown => f.write_str("lost with its shim"),
+        }
+    }
+}
+
+impl Instance {
+    /// Whether it may get traffic now.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.status, Status::Ready)
+    }
+
+    /// Whether no process of it is left (or will be).
+    pub fn is_gone(&self) -> bool {
+        matches!(self.status, Status::Stopped { .. })
+    }
+
+    /// Whether it is being stopped or has ended.
+    pub fn is_ending(&self) -> bool {
+        self.is_gone() || matches!(self.status, Status::Stopping { .. })
+    }
+
+    /// Whether its shim was told to start it and not yet told to stop: it runs, or will again.
+    pub fn is_launched(&self) -> bool {
+        matches!(
+            self.status,
+            Status::Starting | Status::Ready | Status::Unhealthy { .. } | Status::BackingOff { .. }
+        )
+    }
+
+    /// Why it failed, if it did.
+    pub fn failure(&self) -> Option<(&str, Option<&str>)> {
+        match &self.status {
+            Status::Stopped { why: Ending::Failed { reason, tail }, .. } => Some((reason, tail.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// The one word that tables show.
+    pub fn word(&self) -> &'static str {
+        match self.status {
+            Status::Creating { .. } | Status::Initialising { .. } | Status::Launching { .. } => "creating",
+            Status::Starting => "starting",
+            Status::Ready => "ready",
+            Status::Unhealthy { .. } => "unhealthy",
+            Status::BackingOff { .. } => "backing off",
+            Status::Stopping { .. } => "stopping",
+            Status::Stopped { .. } => "stopped",
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The state of one app and its single transition function.
+//!
+//! `App::step(at, event)` is the only way the state changes. It is pure: the time is an argument, waiting is
+//! [`App::wake_at`], and everything to be done comes back as data. A step has three parts: the event is taken
+//! into the facts (`command`s by [`commands`], the rest by [`facts`]); then the running deployment advances
+//! as far as the facts allow ([`forward`], [`back`]); then places without a deployment are looked after
+//! ([`supervise`]). Taking and advancing are apart so that recovery needs no code of its own.
+
+mod back;
+mod command;
+mod commands;
+mod deployment;
+mod effect;
+mod event;
+mod facts;
+mod forward;
+mod instance;
+mod note;
+mod retention;
+mod strategy;
+mod supervise;
+mod turn;
+mod version;
+mod wants;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use command::{Command, Refused};
+pub use deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
+pub use effect::{Effect, Links, Run, RunKind};
+pub use event::{Event, Outcome, ShimFact, Verdict};
+pub use instance::{Ending, Exit, ExitHow, Instance, Status};
+pub use note::{Level, Note, Step};
+pub use version::{Ghost, NewVersion, Origin, Revision, Target, Variables, Version};
+pub use wants::CheckWanted;
+
+use crate::names::{AppName, DeploymentId, EffectId, InstanceId, Place, VersionId, VersionLabel};
+
+/// Schema number of [`App`] as the journal stores it; a newer one is refused by an older daemon.
+pub const SCHEMA: u32 = 1;
+
+/// Everything Bellrock knows and wants of one app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct App {
+    /// Its name.
+    pub name: AppName,
+    /// Whether it follows the store.
+    pub mode: Mode,
+    /// Whether its instances shall run; false after `stop`.
+    pub running: bool,
+    /// How many places `scale` asked for; otherwise the settings say.
+    pub scaled_to: Option<u16>,
+    /// Variables set before there was a version to set them on.
+    pub first_variables: Variables,
+    /// Registered versions, oldest first.
+    pub versions: Vec<Version>,
+    /// What was committed last, oldest first; the last one is active.
+    pub committed: Vec<Target>,
+    /// Places that have or had instances.
+    pub places: BTreeMap<Place, PlaceState>,
+    /// Instances that live, or ended last in their place.
+    pub instances: BTreeMap<InstanceId, Instance>,
+    /// The deployment under way.
+    pub deployment: Option<Deployment>,
+    /// The one that follows it: a queue of one, the newest wins.
+    pub queued: Option<Queued>,
+    /// Effects that have been asked for and not ended.
+    pub outbox: BTreeMap<EffectId, Effect>,
+    /// Why a person is needed, if one is.
+    pub stuck: Option<String>,
+    next_effect: u64,
+    next_instance: u64,
+    next_version: u64,
+}
+
+/// Whether an app follows the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Mode {
+    /// What the store's version file names is deployed.
+    Automatic,
+    /// The store is not followed.
+    Manual {
+        /// What made it so.
+        because: String,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// What is counted for a place, over all its instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceState {
+    /// Exits that nobody asked for.
+    pub crashes: u64,
+    /// Restarts that an operator or a watchdog forced.
+    pub forced_restarts: u64,
+    /// What its links point at.
+    pub links: Links,
+    /// Attempts in a row to bring an instance up outside a deployment that failed.
+    pub failed_starts: u32,
+    /// Nothing is started before this time.
+    pub retry_at: Option<Timestamp>,
+    /// A shim that did not answer: nothing is started here before a person has looked.
+    pub unknown: Option<InstanceId>,
+}
+
+/// A deployment that waits for the running one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// What was asked for.
+    pub command: Command,
+    /// Who asked.
+    pub by: Origin,
+    /// The number it will have.
+    pub deployment: DeploymentId,
+}
+
+/// What a step leads to. The engine commits all of it in one transaction before any effect is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stepped {
+    /// The state afterwards.
+    pub app: App,
+    /// Effects to be done, each with its id.
+    pub effects: Vec<(EffectId, Effect)>,
+    /// Lines for the deployment's log and the host's events.
+    pub notes: Vec<Note>,
+    /// Deployments that began, changed or ended, for their records.
+    pub records: Vec<Deployment>,
+    /// An exit for the history of exits.
+    pub exit: Option<(InstanceId, Place, Exit)>,
+}
+
+/// Why an event was not taken; the state is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTaken {
+    /// A command that makes no sense now.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A fact about something that has ended or was told before; logged and forgotten.
+    #[error("stale: {0}")]
+    Stale(String),
+}
+
+impl App {
+    /// An app that nothing is known of yet.
+    pub fn new(name: AppName) -> Self {
+        App {
+            name,
+            mode: Mode::Automatic,
+            running: true,
+            scaled_to: None,
+            first_variables: Variables::new(),
+            versions: Vec::new(),
+            committed: Vec::new(),
+            places: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            deployment: None,
+            queued: None,
+            outbox: BTreeMap::new(),
+            stuck: None,
+            next_effect: 1,
+            next_instance: 1,
+            next_version: 1,
+        }
+    }
+
+    /// Takes an event at a time, and says what follows.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when a command is refused or a fact is stale; nothing has changed then.
+    pub fn step(&self, at: Timestamp, event: Event) -> Result<Stepped, NotTaken> {
+        let mut turn = turn::Turn::new(self.clone(), at);
+        turn.take(event)?;
+        turn.advance();
+        Ok(turn.finish())
+    }
+
+    /// The version with a number.
+    pub fn version(&self, id: VersionId) -> Option<&Version> {
+        self.versions.iter().find(|version| version.id == id)
+    }
+
+    /// The version with a label.
+    pub fn version_called(&self, label: &VersionLabel) -> Option<&Version> {
+        self.versions.iter().find(|version| version.label == *label)
+    }
+
+    /// What was committed last and is not stopped.
+    pub fn active(&self) -> Option<Target> {
+        self.committed.last().copied()
+    }
+
+    /// What `rollback` goes back to: the last committed version before the active one that can still be started.
+    pub fn rollback_target(&self) -> Option<Target> {
+        let active = self.active()?;
+        self.committed.iter().rev().map(|target| target.version).find(|id| {
+            *id != active.version && self.version(*id).is_some_and(|version| version.ghost.is_none() && version.stored)
+        })
+        .and_then(|id| self.version(id))
+        .map(Version::target)
+    }
+
+    /// Settings and variables of a target.
+    pub fn revision(&self, target: Target) -> Option<&Revision> {
+        self.version(target.version).map(|version| version.at(target.revision))
+    }
+
+    /// A version's label with its revision: `1.4.2`, `1.4.2+env3`.
+    pub fn label(&self, target: Target) -> String {
+        match self.version(target.version) {
+            Some(version) if target.revision == 0 => version.label.to_string(),
+            Some(version) => format!("{}+env{}", version.label, target.revision),
+            None => target.version.to_string(),
+        }
+    }
+
+    /// How many places there shall be when `target` is active.
+    pub fn replicas(&self, target: Target) -> u16 {
+        let Some(revision) = self.revision(target) else { return 0 };
+        self.scaled_to.unwrap_or(revision.settings.replicas).min(revision.settings.max())
+    }
+
+    /// The instances of a place that have not ended.
+    pub fn living(&self, place: Place) -> impl Iterator<Item = &Instance> {
+        self.instances.values().filter(move |instance| instance.place == place && !instance.is_gone())
+    }
+
+    /// The instance that serves a place, or is meant to.
+    pub fn serving(&self, place: Place) -> Option<&Instance> {
+        self.places.get(&place).and_then(|state| state.links.current).and_then(|id| self.instances.get(&id))
+    }
+}

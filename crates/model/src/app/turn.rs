@@ -1,0 +1,177 @@
+//! One turn of the state machine: the state being changed and what the change leads to.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::deployment::{Deployment, Ended, Phase};
+use super::effect::Effect;
+use super::event::Event;
+use super::instance::{Ending, Exit, Instance, Status};
+use super::note::{Level, Note, Step};
+use super::version::Target;
+use super::{App, NotTaken, Stepped};
+use crate::names::{EffectId, InstanceId, Place, Slot};
+use crate::settings::AppSettings;
+
+pub(super) struct Turn {
+    pub(super) app: App,
+    pub(super) at: Timestamp,
+    effects: Vec<(EffectId, Effect)>,
+    notes: Vec<Note>,
+    records: Vec<Deployment>,
+    pub(super) exit: Option<(InstanceId, Place, Exit)>,
+}
+
+impl Turn {
+    pub(super) fn new(app: App, at: Timestamp) -> Self {
+        Turn { app, at, effects: Vec::new(), notes: Vec::new(), records: Vec::new(), exit: None }
+    }
+
+    pub(super) fn take(&mut self, event: Event) -> Result<(), NotTaken> {
+        match event {
+            Event::Command { command, by } => Ok(self.take_command(command, by)?),
+            Event::Done { effect, outcome } => self.take_outcome(effect, outcome),
+            Event::Shim { instance, seq, fact } => self.take_shim_fact(instance, seq, fact),
+            Event::Check { instance, run, verdict } => self.take_verdict(instance, run, verdict),
+            Event::Adopted { alive, unknown } => {
+                self.take_adoption(&alive, &unknown);
+                Ok(())
+            }
+            Event::Tick => Ok(()),
+        }
+    }
+
+    /// Goes on until nothing more follows from the facts.
+    pub(super) fn advance(&mut self) {
+        loop {
+            let before = (self.effects.len(), self.notes.len(), self.phase());
+            self.advance_deployment();
+            self.supervise();
+            if before == (self.effects.len(), self.notes.len(), self.phase()) {
+                break;
+            }
+        }
+        self.prune();
+        self.relink();
+    }
+
+    pub(super) fn finish(mut self) -> Stepped {
+        if let Some(deployment) = &self.app.deployment {
+            self.records.push(deployment.clone());
+        }
+        Stepped { app: self.app, effects: self.effects, notes: self.notes, records: self.records, exit: self.exit }
+    }
+
+    fn phase(&self) -> Option<(crate::names::DeploymentId, Phase)> {
+        self.app.deployment.as_ref().map(|deployment| (deployment.id, deployment.phase.clone()))
+    }
+
+    fn advance_deployment(&mut self) {
+        match self.app.deployment.as_ref().map(|deployment| &deployment.phase) {
+            Some(Phase::Replacing | Phase::Watching { .. }) => self.advance_forward(),
+            Some(Phase::RollingBack { .. }) => self.advance_back(),
+            Some(Phase::Staging { .. } | Phase::Commands { .. } | Phase::AfterRollback { .. } | Phase::Ended { .. }) => {}
+            None => self.begin_queued(),
+        }
+    }
+
+    pub(super) fn issue(&mut self, effect: Effect) -> EffectId {
+        let id = EffectId(self.app.next_effect);
+        self.app.next_effect += 1;
+        self.app.outbox.insert(id, effect.clone());
+        self.effects.push((id, effect));
+        id
+    }
+
+    pub(super) fn note(&mut self, step: Step, text: impl Into<String>) -> &mut Note {
+        let deployment = self.app.deployment.as_ref().map(|deployment| deployment.id);
+        self.notes.push(Note {
+            deployment,
+            place: None,
+            instance: None,
+            step,
+            level: Level::Info,
+            text: text.into(),
+            tail: None,
+            took: None,
+        });
+        self.notes.last_mut().expect("it was just pushed")
+    }
+
+    pub(super) fn note_of(&mut self, instance: InstanceId, step: Step, text: impl Into<String>) -> &mut Note {
+        let place = self.app.instances.get(&instance).map(|instance| instance.place);
+        let note = self.note(step, text);
+        note.place = place;
+        note.instance = Some(instance);
+        note
+    }
+
+    /// Time since `then`, never negative.
+    pub(super) fn since(&self, then: Timestamp) -> Duration {
+        Duration::try_from(self.at.duration_since(then)).unwrap_or_default()
+    }
+
+    pub(super) fn after(&self, wait: Duration) -> Timestamp {
+        let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(24 * 365));
+        self.at.checked_add(wait).unwrap_or(Timestamp::MAX)
+    }
+
+    pub(super) fn settings(&self, target: Target) -> AppSettings {
+        self.app.revision(target).map(|revision| revision.settings.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn instance(&mut self, id: InstanceId) -> Option<&mut Instance> {
+        self.app.instances.get_mut(&id)
+    }
+
+    pub(super) fn deployment(&mut self) -> &mut Deployment {
+        self.app.deployment.as_mut().expect("only called while a deployment is under way")
+    }
+
+    /// Begins to bring up an instance.
+    pub(super) fn create(&mut self, place: Place, slot: Slot, target: Target) -> InstanceId {
+        let id = InstanceId(self.app.next_instance);
+        self.app.next_instance += 1;
+        self.app.places.entry(place).or_default();
+        let effect = self.issue(Effect::Create { instance: id });
+        self.app.instances.insert(
+            id,
+            Instance {
+                id,
+                place,
+                slot,
+                target,
+                status: Status::Creating { effect },
+                created_at: self.at,
+                run: 0,
+                pid: None,
+                up_since: None,
+                ready_at: None,
+                crashes: 0,
+                seq: 0,
+                last_exit: None,
+            },
+        );
+        id
+    }
+
+    /// Ends an instance. One that is being created ends by itself when its effect comes back.
+    pub(super) fn stop(&mut self, id: InstanceId, why: Ending) {
+        if self.app.instances.get(&id).is_none_or(Instance::is_ending) {
+            return;
+        }
+        let effect = self.issue(Effect::Stop { instance: id });
+        if let Some(instance) = self.instance(id) {
+            instance.status = Status::Stopping { effect, why };
+        }
+    }
+
+    /// Ends the running deployment; its record is kept, the queued one may begin.
+    pub(super) fn end(&mut self, outcome: Ended) {
+        let Some(mut deployment) = self.app.deployment.take() else { return };
+        deployment.ended_at = Some(self.at);
+        deployment.phase = Phase::Ended { outcome };
+        self.records.push(deployment);
+    }
+}
