@@ -3,5 +3,9 @@
 //! Pure: no IO, no clock, no randomness; they arrive inside events.
 
 pub mod names;
+pub mod settings;
+pub mod units;
 
-pub use names::{AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, VariableName, VersionId, VersionLabel};
+pub use names::{
+    AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, VariableName, VersionId, VersionLabel,
+};

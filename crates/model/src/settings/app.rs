@@ -1,0 +1,240 @@
+//! The settings of one app: what a version stores.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::checks::{Check, Health, HealthKind, Readiness};
+use super::command::{Command, PreCommand};
+use super::limits::{ResourceLimits, Umask};
+use super::variable::VariableValue;
+use crate::names::VariableName;
+use crate::units::{Size, millis};
+
+/// How a full deployment replaces the old instances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// One place after another: the new instance beside the old one, then the old one stopped.
+    #[default]
+    Rolling,
+    /// All old instances are stopped first.
+    TemporaryShutdown,
+}
+
+/// Which Erlang node name an instance gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeName {
+    /// `{app}-{place}` in slot a, `{app}-{place}b` in slot b, so that old and new can run side by side.
+    #[default]
+    Slot,
+    /// Always `{app}-{place}`; only possible when the old instance is stopped first.
+    Plain,
+}
+
+/// How often the pre-commands of one deployment run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PreCommandScope {
+    /// Once.
+    #[default]
+    Deployment,
+    /// Once for each place.
+    Place,
+}
+
+/// When log files are rotated and how many are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogSettings {
+    /// A file that reaches this size is rotated.
+    pub max_size: Size,
+    /// A file that reaches this age is rotated.
+    #[serde(with = "millis")]
+    pub max_age: Duration,
+    /// Rotated files kept beside the one being written.
+    pub keep: u32,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings { max_size: Size(10_000_000), max_age: Duration::from_secs(7 * 24 * 3600), keep: 5 }
+    }
+}
+
+/// How much of an instance's `erl_crash.dump` is written and kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CrashDumps {
+    /// Dumps kept per place; 0 writes none.
+    pub keep: u32,
+    /// Writing one is given up after this time (`ERL_CRASH_DUMP_SECONDS`, so whole seconds).
+    #[serde(with = "millis")]
+    pub max_seconds: Duration,
+}
+
+impl Default for CrashDumps {
+    fn default() -> Self {
+        CrashDumps { keep: 2, max_seconds: Duration::from_secs(10) }
+    }
+}
+
+/// Commands that run around an instance's start and stop.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hooks {
+    /// Before the instance starts.
+    pub before_start: Vec<Command>,
+    /// When it is ready.
+    pub after_start: Vec<Command>,
+    /// Before it is told to stop.
+    pub before_stop: Vec<Command>,
+    /// When it has ended.
+    pub after_stop: Vec<Command>,
+}
+
+/// Everything that Bellrock is told about an app; every key has a value.
+///
+/// JSON of an older version is readable (absent fields take their defaults) and of a newer one too
+/// (unknown fields are skipped).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppSettings {
+    /// Places, i.e. instances that serve at the same time.
+    pub replicas: u16,
+    /// Most places the app may ever have; see [`AppSettings::max`].
+    pub max: Option<u16>,
+    /// `PORT` of place 1 in slot a.
+    pub port: u16,
+    /// More port variables, each with the port of place 1 in slot a.
+    pub ports: BTreeMap<VariableName, u16>,
+    /// How a full deployment replaces the old instances.
+    pub strategy: Strategy,
+    /// Node names of the instances.
+    pub node_name: NodeName,
+    /// Store of this app; `None` = the host's.
+    pub store: Option<PathBuf>,
+    /// Environment of this app (`{env}` in the store's layout); `None` = the host's.
+    pub env: Option<String>,
+    /// Folder of the Erlang runtime for a package without one.
+    pub runtime: Option<PathBuf>,
+    /// User that the app runs as; `None` = the host's `app_user`.
+    pub user: Option<String>,
+    /// Group that the app runs as; `None` = the host's `app_group`, else the user's own.
+    pub group: Option<String>,
+    /// File mode creation mask of the app.
+    pub umask: Umask,
+    /// The app can gain no rights by running set-user-id programs.
+    pub no_new_privs: bool,
+    /// Resource limits of each process of the app.
+    pub rlimits: ResourceLimits,
+    /// When an instance may get traffic.
+    pub readiness: Readiness,
+    /// Whether it may keep it.
+    pub health: Health,
+    /// From the first start of a deployment until it serves; past it, rolled back.
+    #[serde(with = "millis")]
+    pub deploy_deadline: Duration,
+    /// How long a deployment that serves is watched before it is committed.
+    #[serde(with = "millis")]
+    pub watch_window: Duration,
+    /// Exits of an instance inside the watch window that roll back.
+    pub watch_exits: u32,
+    /// Instances made for one place in a deployment before it fails.
+    pub tries: u32,
+    /// From SIGTERM until SIGKILL of the whole tree.
+    #[serde(with = "millis")]
+    pub stop_timeout: Duration,
+    /// Run before anything is started.
+    pub pre_commands: Vec<PreCommand>,
+    /// How often they run in one deployment.
+    pub pre_command_scope: PreCommandScope,
+    /// Run for each created instance before its start.
+    pub init_commands: Vec<Command>,
+    /// Run once per host and content, to install what the app needs.
+    pub prepare_commands: Vec<Command>,
+    /// Run after a rollback, by the version that is back.
+    pub post_rollback: Vec<PreCommand>,
+    /// Time limit of each command above and of each hook.
+    #[serde(with = "millis")]
+    pub command_timeout: Duration,
+    /// Commands around an instance's start and stop.
+    pub hooks: Hooks,
+    /// Environment variables that the app gets.
+    pub variables: BTreeMap<VariableName, VariableValue>,
+    /// Versions kept, the active one included.
+    pub keep_versions: u32,
+    /// Rotation of the app's logs.
+    pub log: LogSettings,
+    /// Crash dumps of the app.
+    pub crash_dumps: CrashDumps,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        AppSettings {
+            replicas: 3,
+            max: None,
+            port: 4000,
+            ports: BTreeMap::new(),
+            strategy: Strategy::Rolling,
+            node_name: NodeName::Slot,
+            store: None,
+            env: None,
+            runtime: None,
+            user: None,
+            group: None,
+            umask: Umask(0o027),
+            no_new_privs: true,
+            rlimits: ResourceLimits::default(),
+            readiness: Readiness::default(),
+            health: Health::default(),
+            deploy_deadline: Duration::from_secs(600),
+            watch_window: Duration::from_secs(120),
+            watch_exits: 3,
+            tries: 3,
+            stop_timeout: Duration::from_secs(30),
+            pre_commands: Vec::new(),
+            pre_command_scope: PreCommandScope::Deployment,
+            init_commands: Vec::new(),
+            prepare_commands: Vec::new(),
+            post_rollback: Vec::new(),
+            command_timeout: Duration::from_secs(600),
+            hooks: Hooks::default(),
+            variables: BTreeMap::new(),
+            keep_versions: 10,
+            log: LogSettings::default(),
+            crash_dumps: CrashDumps::default(),
+        }
+    }
+}
+
+impl AppSettings {
+    /// Most places the app may ever have: as said, else twice `replicas`. Ports are reserved for all of them.
+    pub fn max(&self) -> u16 {
+        self.max.unwrap_or(self.replicas.saturating_mul(2)).max(self.replicas)
+    }
+
+    /// What says whether an instance may get traffic.
+    pub fn readiness_check(&self) -> Check {
+        self.readiness.check()
+    }
+
+    /// What says whether a serving instance may keep its traffic; `None` = nothing but its being alive.
+    /// Where `health` says nothing, the readiness check goes on.
+    pub fn health_check(&self) -> Option<Check> {
+        let kind = match self.health.kind {
+            Some(HealthKind::Off) => return None,
+            Some(kind) => kind.check_kind()?,
+            None => self.readiness.kind,
+        };
+        let check = Readiness { kind, ..self.readiness.clone() };
+        match self.health.over(check).check() {
+            Check::RunsFor { .. } => None,
+            check => Some(check),
+        }
+    }
+}
