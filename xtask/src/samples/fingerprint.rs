@@ -19,7 +19,7 @@ impl Fingerprint {
     pub(crate) fn of(sample: &Sample, sources: &Path, tools: &Tools) -> Result<Fingerprint> {
         let mut hash = Sha256::new();
         field(&mut hash, build::PROCEDURE.as_bytes());
-        field(&mut hash, tools.versions().as_bytes());
+        field(&mut hash, tools.versions(sample.kind).as_bytes());
         field(&mut hash, &serde_json::to_vec(sample)?);
         for folder in build::ingredients(sample, sources) {
             add_folder(&mut hash, &folder)?;
