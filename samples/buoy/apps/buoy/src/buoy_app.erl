@@ -1,0 +1,15 @@
+-module(buoy_app).
+-behaviour(application).
+
+-export([start/2, prep_stop/1, stop/1]).
+
+start(_Type, _Args) ->
+    ok = buoy_mooring:check(),
+    skiff_sample:start(buoy, fun() -> [{<<"bell">>, buoy_bell:sound()}] end).
+
+prep_stop(State) ->
+    ok = skiff_sample:prep_stop(buoy),
+    State.
+
+stop(_State) ->
+    ok.

@@ -1,0 +1,6 @@
+-module(buoy_bell).
+
+-export([sound/0]).
+
+sound() ->
+    "ding".

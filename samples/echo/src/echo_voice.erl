@@ -1,0 +1,6 @@
+-module(echo_voice).
+
+-export([answer/1]).
+
+answer(Data) ->
+    Data.
