@@ -87,7 +87,13 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
         }
     }
 
-    async fn commit(&mut self, at: Timestamp, event: Event, stepped: Stepped, stop: &CancellationToken) -> Result<(), Unreached> {
+    async fn commit(
+        &mut self,
+        at: Timestamp,
+        event: Event,
+        stepped: Stepped,
+        stop: &CancellationToken,
+    ) -> Result<(), Unreached> {
         // A tick that changes nothing needs no durable trace.
         if event == Event::Tick && stepped.app == *self.app {
             warn!("a tick changed nothing");

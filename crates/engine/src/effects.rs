@@ -19,9 +19,10 @@ enum Subject {
 
 fn subject(effect: &Effect) -> Subject {
     match effect {
-        Effect::Create { instance } | Effect::Launch { instance } | Effect::Stop { instance } | Effect::Remove { instance } => {
-            Subject::Instance(*instance)
-        }
+        Effect::Create { instance }
+        | Effect::Launch { instance }
+        | Effect::Stop { instance }
+        | Effect::Remove { instance } => Subject::Instance(*instance),
         Effect::Run { run } => match run.kind {
             model::app::RunKind::Init { instance } => Subject::Instance(instance),
             _ => Subject::Commands(run.deployment),
@@ -41,7 +42,11 @@ pub(crate) struct Order {
 
 impl Order {
     /// Wraps the doing of an effect so that it waits for the one before it about the same thing.
-    pub(crate) fn after_earlier<F: Future>(&mut self, effect: &Effect, doing: F) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn after_earlier<F: Future>(
+        &mut self,
+        effect: &Effect,
+        doing: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
         // An earlier effect that has ended has dropped its sender.
         self.last.retain(|_, ended| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         let (done, ended) = oneshot::channel::<()>();

@@ -2,6 +2,8 @@
 //!
 //! Pure: no IO, no clock, no randomness; they arrive inside events.
 
+pub mod app;
+pub mod human;
 pub mod names;
 pub mod settings;
 pub mod units;

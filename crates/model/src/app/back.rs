@@ -1,12 +1,12 @@
 //! A deployment on its way back.
 
+use super::Mode;
 use super::deployment::{Ended, Kind, Lane, Phase, Verdict};
-use super::effect::{Effect, Run, RunKind};
+use super::effect::{CommandLine, Effect, Run, RunKind};
 use super::instance::{Ending, Instance};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Ghost, Target};
-use super::Mode;
 use crate::names::{InstanceId, Place};
 use crate::settings::Strategy;
 
@@ -49,7 +49,8 @@ impl Turn {
     }
 
     fn has_been_ready(&self, id: Option<InstanceId>) -> bool {
-        id.and_then(|id| self.app.instances.get(&id)).is_some_and(|it| it.ready_at.is_some() && !it.is_ending())
+        id.and_then(|id| self.app.instances.get(&id))
+            .is_some_and(|it| it.ready_at.is_some() && !it.is_ending())
     }
 
     fn is_back(&self, lane: &Lane) -> bool {
@@ -61,7 +62,8 @@ impl Turn {
     fn retire_new(&mut self, lane: &Lane) {
         let Some(new) = lane.new.and_then(|id| self.app.instances.get(&id)) else { return };
         let covered = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
-        let overlaps = self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
+        let overlaps =
+            self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
         if !new.is_ready() || covered || !overlaps {
             let id = new.id;
             self.stop(id, Ending::Retired);
@@ -100,14 +102,18 @@ impl Turn {
         lane.back = None;
         lane.back_failures += 1;
         let failures = lane.back_failures;
-        let text = format!("instance {place} of the old version failed (try {failures} of {tries}): {reason}");
+        let text =
+            format!("instance {place} of the old version failed (try {failures} of {tries}): {reason}");
         let note = self.note_of(back.id, Step::Ended, text);
         note.level = Level::Warning;
         note.tail = tail;
         if failures < tries {
             return true;
         }
-        self.give_up_rollback(format!("instance {place} of v{} failed {tries} times: {reason}", self.app.label(from)));
+        self.give_up_rollback(format!(
+            "instance {place} of v{} failed {tries} times: {reason}",
+            self.app.label(from)
+        ));
         false
     }
 
@@ -115,7 +121,9 @@ impl Turn {
     fn give_up_rollback(&mut self, then: String) {
         let Phase::RollingBack { reason, .. } = self.deployment().phase.clone() else { return };
         self.ghost_it(&reason);
-        let text = format!("the way back failed: {then}; nothing more is tried until somebody deploys or starts a version");
+        let text = format!(
+            "the way back failed: {then}; nothing more is tried until somebody deploys or starts a version"
+        );
         self.note(Step::RolledBack, text.clone()).level = Level::Alarm;
         self.app.stuck = Some(text);
         self.end(Ended::RollbackFailed { reason, then });
@@ -125,13 +133,17 @@ impl Turn {
     /// Runs the post-rollback command with this index, or ends the deployment when there is none.
     pub(super) fn after_rollback(&mut self, index: usize) {
         let (reason, tail, then) = match self.deployment().phase.clone() {
-            Phase::RollingBack { reason, tail, then } | Phase::AfterRollback { reason, tail, then, .. } => (reason, tail, then),
+            Phase::RollingBack { reason, tail, then } | Phase::AfterRollback { reason, tail, then, .. } => {
+                (reason, tail, then)
+            }
             _ => return,
         };
         let (id, from, begun) =
             (self.deployment().id, self.deployment().from, self.deployment().started_at.is_some());
         let target = from.filter(|_| begun && then != Verdict::Superseded);
-        let command = target.and_then(|target| self.settings(target).post_rollback.get(index).map(ToString::to_string));
+        let command = target.and_then(|target| {
+            self.settings(target).post_rollback.get(index).cloned().map(CommandLine::Release)
+        });
         if let (Some(command), Some(target)) = (command, target) {
             let run = Run { kind: RunKind::PostRollback, command, target, deployment: Some(id) };
             let effect = self.issue(Effect::Run { run });
@@ -149,7 +161,9 @@ impl Turn {
         let outcome = match then {
             Verdict::Superseded => Ended::Superseded,
             Verdict::Cancelled => Ended::Cancelled,
-            Verdict::RolledBack | Verdict::Interrupted if deployment.from.is_none() || deployment.started_at.is_none() => {
+            Verdict::RolledBack | Verdict::Interrupted
+                if deployment.from.is_none() || deployment.started_at.is_none() =>
+            {
                 Ended::Failed { reason: reason.clone(), tail }
             }
             Verdict::RolledBack | Verdict::Interrupted => Ended::RolledBack { reason: reason.clone(), tail },
@@ -159,19 +173,24 @@ impl Turn {
             self.follow_no_more(format!("deployment {} was given up by hand", deployment.id));
         }
         let mut text = match deployment.from {
-            Some(from) if deployment.started_at.is_some() => format!("{}: v{} serves", outcome.word(), self.app.label(from)),
-            Some(from) => format!("{}: nothing was changed, v{} serves", outcome.word(), self.app.label(from)),
+            Some(from) if deployment.started_at.is_some() => {
+                format!("{}: v{} serves", outcome.word(), self.app.label(from))
+            }
+            Some(from) => {
+                format!("{}: nothing was changed, v{} serves", outcome.word(), self.app.label(from))
+            }
             None => format!("{}: nothing runs; what failed is kept stopped for inspection", outcome.word()),
         };
         if ghosted {
-            text += &format!("; v{} is ghosted", deployment.to.map(|to| self.app.label(to)).unwrap_or_default());
+            text +=
+                &format!("; v{} is ghosted", deployment.to.map(|to| self.app.label(to)).unwrap_or_default());
         }
         if deployment.pre_commands_ran {
             text += "; what the pre-commands did (migrations) was not undone";
         }
         let took = self.since(deployment.begun_at);
         let note = self.note(Step::RolledBack, text);
-        note.took = Some(took);
+        note.took(took);
         note.level = Level::Warning;
         self.end(outcome);
         self.keep_last_versions();
@@ -182,7 +201,9 @@ impl Turn {
         let deployment = self.deployment().clone();
         let Some(to) = deployment.to.filter(|_| deployment.kind.judges_version()) else { return false };
         let by_store = deployment.by == super::Origin::Store;
-        if deployment.from.is_some_and(|from| from.version == to.version) || (deployment.started_at.is_none() && !by_store) {
+        if deployment.from.is_some_and(|from| from.version == to.version)
+            || (deployment.started_at.is_none() && !by_store)
+        {
             return false;
         }
         let ghost = Ghost { deployment: deployment.id, at: self.at, reason: reason.to_owned() };
@@ -199,7 +220,13 @@ impl Turn {
     /// From now on the store is not followed; said once.
     pub(super) fn follow_no_more(&mut self, because: String) {
         if self.app.mode == Mode::Automatic {
-            self.note(Step::Set, format!("manual mode: {because}; bellrock mode {} automatic follows the store again", self.app.name));
+            self.note(
+                Step::Set,
+                format!(
+                    "manual mode: {because}; bellrock mode {} automatic follows the store again",
+                    self.app.name
+                ),
+            );
             self.app.mode = Mode::Manual { because, since: self.at };
         }
     }

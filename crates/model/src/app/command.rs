@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::NewVersion;
 use crate::names::{DeploymentId, Place, VariableName, VersionLabel};
-use crate::settings::AppSettings;
+use crate::settings::{AppSettings, VariableValue};
 
 /// Something that somebody wants of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub enum Command {
     /// Set and unset variables; a new revision of the active version.
     SetVariables {
         /// New values; `None` unsets.
-        changes: BTreeMap<VariableName, Option<String>>,
+        changes: BTreeMap<VariableName, Option<VariableValue>>,
         /// Leave the running instances alone until something else replaces them.
         later: bool,
         /// Number of the deployment that results.
@@ -104,7 +104,9 @@ pub enum Command {
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refused {
     /// Another deployment is under way.
-    #[error("deployment {deployment} is under way; wait for it, or give it up: bellrock deployments cancel {deployment}")]
+    #[error(
+        "deployment {deployment} is under way; wait for it, or give it up: bellrock deployments cancel {deployment}"
+    )]
     Busy {
         /// Which.
         deployment: DeploymentId,
@@ -130,7 +132,9 @@ pub enum Refused {
         version: VersionLabel,
     },
     /// A version's name is taken by another package.
-    #[error("version {version} is registered with another package (sha256 {registered}); give the new package a version of its own")]
+    #[error(
+        "version {version} is registered with another package (sha256 {registered}); give the new package a version of its own"
+    )]
     OtherPackage {
         /// Which.
         version: VersionLabel,
@@ -179,7 +183,9 @@ pub enum Refused {
         replicas: u16,
     },
     /// More places than ports are reserved for.
-    #[error("{replicas} places are more than max = {max}, for which ports are reserved; raise max in the app's settings and deploy")]
+    #[error(
+        "{replicas} places are more than max = {max}, for which ports are reserved; raise max in the app's settings and deploy"
+    )]
     TooMany {
         /// What was asked for.
         replicas: u16,

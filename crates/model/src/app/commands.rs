@@ -11,7 +11,7 @@ use super::turn::Turn;
 use super::version::{NewVersion, Origin, Revision, Target, Variables, Version};
 use super::{Mode, Queued};
 use crate::names::{DeploymentId, Place, VariableName, VersionId, VersionLabel};
-use crate::settings::AppSettings;
+use crate::settings::{AppSettings, VariableValue};
 
 impl Turn {
     pub(super) fn take_command(&mut self, command: Command, by: Origin) -> Result<(), Refused> {
@@ -26,7 +26,9 @@ impl Turn {
             Command::Stop { deployment } => self.stop_app(deployment, by),
             Command::Start { deployment } => self.start_app(deployment, by),
             Command::Scale { replicas, deployment } => self.scale(replicas, deployment, by),
-            Command::SetVariables { changes, later, deployment } => self.set_variables(changes, later, deployment, by),
+            Command::SetVariables { changes, later, deployment } => {
+                self.set_variables(changes, later, deployment, by)
+            }
             Command::Follow => self.follow(),
             Command::PinTo { version, deployment } => self.pin_to(version, deployment, by),
             Command::ClearGhosts { version } => self.clear_ghosts(version.as_ref()),
@@ -95,7 +97,8 @@ impl Turn {
     fn revise_for_deployment(&mut self, id: VersionId, settings: Option<AppSettings>) -> Target {
         let was_active = self.app.committed.iter().any(|target| target.version == id);
         let now = self.current_variables();
-        let version = self.app.versions.iter_mut().find(|version| version.id == id).expect("the caller found it");
+        let version =
+            self.app.versions.iter_mut().find(|version| version.id == id).expect("the caller found it");
         let last = version.current();
         let wanted = Revision {
             settings: settings.unwrap_or_else(|| last.settings.clone()),
@@ -120,22 +123,39 @@ impl Turn {
         }
         let same_settings = settings.is_none_or(|settings| *settings == version.current().settings);
         let is_active = self.app.active().is_some_and(|active| active.version == version.id);
-        if is_active && same_settings && self.app.running && self.app.stuck.is_none() && self.app.deployment.is_none() {
+        if is_active
+            && same_settings
+            && self.app.running
+            && self.app.stuck.is_none()
+            && self.app.deployment.is_none()
+        {
             return Err(Refused::AlreadyRunning { version: label.clone() });
         }
         Ok(())
     }
 
     /// Queues a deployment behind a running one; before its switch the running one gives way. False: nothing runs.
-    fn queue_behind(&mut self, label: &VersionLabel, command: Command, id: DeploymentId, by: &Origin) -> Result<bool, Refused> {
+    fn queue_behind(
+        &mut self,
+        label: &VersionLabel,
+        command: Command,
+        id: DeploymentId,
+        by: &Origin,
+    ) -> Result<bool, Refused> {
         let Some(running) = &self.app.deployment else { return Ok(false) };
-        let same = running.to.and_then(|to| self.app.version(to.version)).is_some_and(|version| version.label == *label);
+        let same = running
+            .to
+            .and_then(|to| self.app.version(to.version))
+            .is_some_and(|version| version.label == *label);
         if (same && !running.is_rolling_back()) || !running.kind.judges_version() {
             return Err(Refused::Busy { deployment: running.id });
         }
         let (busy, phase) = (running.id, running.phase.clone());
         if let Some(dropped) = self.app.queued.replace(Queued { command, by: by.clone(), deployment: id }) {
-            self.note(Step::Ended, format!("deployment {} was dropped from the queue: v{label} is newer", dropped.deployment));
+            self.note(
+                Step::Ended,
+                format!("deployment {} was dropped from the queue: v{label} is newer", dropped.deployment),
+            );
         }
         let reason = format!("v{label} takes its place (deployment {id})");
         match phase {
@@ -160,15 +180,24 @@ impl Turn {
         }
     }
 
-    fn activate(&mut self, label: VersionLabel, settings: Option<AppSettings>, id: DeploymentId, by: Origin) -> Result<(), Refused> {
+    fn activate(
+        &mut self,
+        label: VersionLabel,
+        settings: Option<AppSettings>,
+        id: DeploymentId,
+        by: Origin,
+    ) -> Result<(), Refused> {
         self.check_deployable(&label, settings.as_ref())?;
         let version = self.app.version_called(&label).ok_or(Refused::NoVersion { version: label.clone() })?;
         if !version.stored {
             return Err(Refused::NoPackage { version: label });
         }
         let version = version.id;
-        let command =
-            Command::Activate { version: label.clone(), settings: settings.clone().map(Box::new), deployment: id };
+        let command = Command::Activate {
+            version: label.clone(),
+            settings: settings.clone().map(Box::new),
+            deployment: id,
+        };
         if self.queue_behind(&label, command, id, &by)? {
             return Ok(());
         }
@@ -302,7 +331,7 @@ impl Turn {
 
     fn set_variables(
         &mut self,
-        changes: BTreeMap<VariableName, Option<String>>,
+        changes: BTreeMap<VariableName, Option<VariableValue>>,
         later: bool,
         id: DeploymentId,
         by: Origin,
@@ -340,11 +369,21 @@ impl Turn {
             if let Some(last) = self.app.committed.last_mut() {
                 *last = to;
             }
-            self.note(Step::Set, format!("variables of v{label}: {names}; they apply to what is started from now on"));
+            self.note(
+                Step::Set,
+                format!("variables of v{label}: {names}; they apply to what is started from now on"),
+            );
             return Ok(());
         }
         self.note(Step::Set, format!("variables of v{label}: {names}"));
-        self.begin(Beginning { id, kind: Kind::Variables, by, to: Some(to), only: None, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Variables,
+            by,
+            to: Some(to),
+            only: None,
+            scaled_before: None,
+        });
         Ok(())
     }
 

@@ -224,11 +224,11 @@ pub struct Lane {
     /// The new one.
     pub new: Option<InstanceId>,
     /// How many new ones have failed so far.
-    pub failures: u16,
+    pub failures: u32,
     /// On the way back: the fresh instance of the old version, where the old one was gone.
     pub back: Option<InstanceId>,
     /// On the way back: how many of those have failed.
-    pub back_failures: u16,
+    pub back_failures: u32,
 }
 
 impl Deployment {

@@ -1,5 +1,6 @@
 //! What shall be done. Each effect has an id, is journalled before it is done, and may be done twice.
 
+use crate::settings::{Command, PreCommand};
 use serde::{Deserialize, Serialize};
 
 use super::version::Target;
@@ -68,11 +69,30 @@ pub struct Run {
     /// What kind of command it is.
     pub kind: RunKind,
     /// The command as the settings have it.
-    pub command: String,
+    pub command: CommandLine,
     /// Which version's release it belongs to.
     pub target: Target,
     /// The deployment it is run for.
     pub deployment: Option<DeploymentId>,
+}
+
+/// A command as the settings have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandLine {
+    /// `SUBCOMMAND REST` of the release.
+    Release(PreCommand),
+    /// A program with its arguments.
+    Program(Command),
+}
+
+impl std::fmt::Display for CommandLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CommandLine::Release(command) => command.fmt(f),
+            CommandLine::Program(command) => command.fmt(f),
+        }
+    }
 }
 
 /// The kinds of command that are run once.

@@ -1,14 +1,14 @@
 //! Taking facts: ends of effects, news from shims, verdicts of checks, adoption after a start of the daemon.
 
+use super::NotTaken;
 use super::deployment::{Phase, Verdict as RollbackVerdict};
 use super::effect::{Effect, Run, RunKind};
 use super::event::{Outcome, ShimFact, Verdict};
 use super::instance::{Ending, Exit, ExitHow, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
-use super::NotTaken;
+use crate::human;
 use crate::names::{EffectId, InstanceId};
-use crate::units::human_duration;
 
 /// Exits in a row from which a crash loop is an alarm.
 const LOOP_ALARM: u32 = 3;
@@ -27,8 +27,12 @@ impl Turn {
                 self.warn_if_failed("could not delete what an instance left", outcome);
                 self.app.instances.remove(&instance);
             }
-            Effect::Link { place, .. } => self.warn_if_failed(&format!("could not set the links of place {place}"), outcome),
-            Effect::Forget { label, .. } => self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome),
+            Effect::Link { place, .. } => {
+                self.warn_if_failed(&format!("could not set the links of place {place}"), outcome)
+            }
+            Effect::Forget { label, .. } => {
+                self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome)
+            }
             Effect::Halt { .. } => self.warn_if_failed("could not end a command", outcome),
         }
         Ok(())
@@ -61,7 +65,9 @@ impl Turn {
                 (None, None)
             }
             Outcome::Failed { reason, tail } => (Some(format!("{text}: {reason}")), tail),
-            Outcome::Unknown { reason } => (Some(format!("{text}: nobody knows how it ended ({reason}); it is not run again")), None),
+            Outcome::Unknown { reason } => {
+                (Some(format!("{text}: nobody knows how it ended ({reason}); it is not run again")), None)
+            }
         };
         match run.kind {
             RunKind::Prepare | RunKind::Pre { .. } => self.command_ended(id, failure, tail),
@@ -71,7 +77,10 @@ impl Turn {
     }
 
     fn command_ended(&mut self, id: EffectId, failure: Option<String>, tail: Option<String>) {
-        let Some(Phase::Commands { effect, index }) = self.app.deployment.as_ref().map(|it| it.phase.clone()) else { return };
+        let Some(Phase::Commands { effect, index }) = self.app.deployment.as_ref().map(|it| it.phase.clone())
+        else {
+            return;
+        };
         if effect != id {
             return;
         }
@@ -82,8 +91,16 @@ impl Turn {
         }
     }
 
-    fn init_ended(&mut self, id: EffectId, instance: InstanceId, failure: Option<String>, tail: Option<String>) {
-        let Some(Status::Initialising { effect, index }) = self.app.instances.get(&instance).map(|it| it.status.clone()) else {
+    fn init_ended(
+        &mut self,
+        id: EffectId,
+        instance: InstanceId,
+        failure: Option<String>,
+        tail: Option<String>,
+    ) {
+        let Some(Status::Initialising { effect, index }) =
+            self.app.instances.get(&instance).map(|it| it.status.clone())
+        else {
             return;
         };
         if effect != id {
@@ -96,7 +113,9 @@ impl Turn {
     }
 
     fn post_rollback_ended(&mut self, id: EffectId, failure: Option<String>, tail: Option<String>) {
-        let Some(Phase::AfterRollback { effect, index, .. }) = self.app.deployment.as_ref().map(|it| it.phase.clone()) else {
+        let Some(Phase::AfterRollback { effect, index, .. }) =
+            self.app.deployment.as_ref().map(|it| it.phase.clone())
+        else {
             return;
         };
         if effect != id {
@@ -111,7 +130,8 @@ impl Turn {
     }
 
     fn create_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
-        if !matches!(self.app.instances.get(&instance), Some(it) if it.status == Status::Creating { effect: id }) {
+        if !matches!(self.app.instances.get(&instance), Some(it) if it.status == Status::Creating { effect: id })
+        {
             return;
         }
         match outcome {
@@ -122,7 +142,9 @@ impl Turn {
     }
 
     fn launch_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
-        let Some(it) = self.app.instances.get_mut(&instance).filter(|it| it.status == Status::Launching { effect: id }) else {
+        let Some(it) =
+            self.app.instances.get_mut(&instance).filter(|it| it.status == Status::Launching { effect: id })
+        else {
             return;
         };
         match outcome {
@@ -158,7 +180,12 @@ impl Turn {
         }
     }
 
-    pub(super) fn take_shim_fact(&mut self, id: InstanceId, seq: u64, fact: ShimFact) -> Result<(), NotTaken> {
+    pub(super) fn take_shim_fact(
+        &mut self,
+        id: InstanceId,
+        seq: u64,
+        fact: ShimFact,
+    ) -> Result<(), NotTaken> {
         let instance = self.app.instances.get_mut(&id).filter(|instance| !instance.is_gone());
         let instance = instance.ok_or_else(|| NotTaken::Stale(format!("instance {id} has ended")))?;
         if seq != 0 && seq <= instance.seq {
@@ -180,7 +207,9 @@ impl Turn {
             }
             ShimFact::BackingOff { until, consecutive } => self.backing_off(id, until, consecutive),
             ShimFact::LogDropped { bytes } => {
-                let text = format!("instance {place}: {bytes} bytes of its output were dropped; it came faster than the disk took it");
+                let text = format!(
+                    "instance {place}: {bytes} bytes of its output were dropped; it came faster than the disk took it"
+                );
                 self.note_of(id, Step::Told, text).level = Level::Warning;
             }
             ShimFact::Warning { text } => {
@@ -204,7 +233,7 @@ impl Turn {
 
     fn exited(&mut self, id: InstanceId, exit: Exit, tail: Option<String>) {
         let how = exit.how;
-        let up = human_duration(std::time::Duration::from_millis(exit.uptime_ms));
+        let up = human::duration(std::time::Duration::from_millis(exit.uptime_ms));
         let at = self.at;
         self.count_crash(id, exit);
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
@@ -212,7 +241,8 @@ impl Turn {
         if instance.is_launched() {
             instance.status = Status::BackingOff { until: at };
         }
-        let note = self.note_of(id, Step::Exited, format!("instance {place} exited by itself ({how}) after {up}"));
+        let note =
+            self.note_of(id, Step::Exited, format!("instance {place} exited by itself ({how}) after {up}"));
         note.level = Level::Warning;
         note.tail.clone_from(&tail);
         if !was_ready && (self.is_new(id) || self.is_back_instance(id)) {
@@ -220,7 +250,7 @@ impl Turn {
             return self.stop(id, Ending::Failed { reason, tail });
         }
         if self.is_new(id) {
-            let limit = self.new_settings().map_or(u32::MAX, |settings| u32::from(settings.watch_exits));
+            let limit = self.new_settings().map_or(u32::MAX, |settings| settings.watch_exits);
             if crashes >= limit {
                 let times = if crashes == 1 { "once".to_owned() } else { format!("{crashes} times") };
                 self.roll_back(format!("instance {place} crashed {times} ({how})"), tail, Some(id));
@@ -237,14 +267,17 @@ impl Turn {
     }
 
     fn backing_off(&mut self, id: InstanceId, until: jiff::Timestamp, consecutive: u32) {
-        let wait = human_duration(std::time::Duration::try_from(until.duration_since(self.at)).unwrap_or_default());
+        let wait =
+            human::duration(std::time::Duration::try_from(until.duration_since(self.at)).unwrap_or_default());
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let place = instance.place;
         if instance.is_launched() {
             instance.status = Status::BackingOff { until };
         }
         if consecutive >= LOOP_ALARM {
-            let text = format!("instance {place} is in a crash loop: {consecutive} exits in a row; started again in {wait}");
+            let text = format!(
+                "instance {place} is in a crash loop: {consecutive} exits in a row; started again in {wait}"
+            );
             self.note_of(id, Step::Exited, text).level = Level::Alarm;
         }
     }
@@ -257,13 +290,24 @@ impl Turn {
         let uptime_ms = instance.up_since.map(|since| self.since(since).as_millis()).unwrap_or_default();
         let uptime_ms = u64::try_from(uptime_ms).unwrap_or(u64::MAX);
         self.count_crash(id, Exit { run, at, how: ExitHow::Unknown, uptime_ms, crash_dump: None });
-        self.note_of(id, Step::Exited, format!("the shim of instance {place} died, and the instance with it")).level = Level::Warning;
+        self.note_of(
+            id,
+            Step::Exited,
+            format!("the shim of instance {place} died, and the instance with it"),
+        )
+        .level = Level::Warning;
         self.stop(id, Ending::Failed { reason: "its shim died".into(), tail: None });
     }
 
-    pub(super) fn take_verdict(&mut self, id: InstanceId, run: u32, verdict: Verdict) -> Result<(), NotTaken> {
+    pub(super) fn take_verdict(
+        &mut self,
+        id: InstanceId,
+        run: u32,
+        verdict: Verdict,
+    ) -> Result<(), NotTaken> {
         let stale = || NotTaken::Stale(format!("run {run} of instance {id} is not checked any more"));
-        let instance = self.app.instances.get(&id).filter(|it| it.run == run && it.is_launched()).ok_or_else(stale)?;
+        let instance =
+            self.app.instances.get(&id).filter(|it| it.run == run && it.is_launched()).ok_or_else(stale)?;
         let (place, status) = (instance.place, instance.status.clone());
         match (verdict, status) {
             (Verdict::Ready, Status::Starting) => self.ready(id),
@@ -284,7 +328,8 @@ impl Turn {
             (Verdict::Unhealthy { why, tail }, Status::Ready) => {
                 self.unhealthy(id, why.clone(), tail.clone());
                 if self.is_new(id) {
-                    let reason = format!("instance {place} was ready and then failed its health check: {why}");
+                    let reason =
+                        format!("instance {place} was ready and then failed its health check: {why}");
                     self.roll_back(reason, tail, Some(id));
                 }
             }
@@ -305,8 +350,9 @@ impl Turn {
             state.failed_starts = 0;
             state.retry_at = None;
         }
-        let text = if first { format!("instance {place} ready") } else { format!("instance {place} ready again") };
-        self.note_of(id, Step::Ready, text).took = Some(took);
+        let text =
+            if first { format!("instance {place} ready") } else { format!("instance {place} ready again") };
+        self.note_of(id, Step::Ready, text).took(took);
     }
 
     fn unhealthy(&mut self, id: InstanceId, why: String, tail: Option<String>) {
@@ -323,7 +369,9 @@ impl Turn {
         for id in unknown {
             let Some(place) = self.app.instances.get(id).map(|it| it.place) else { continue };
             self.app.places.entry(place).or_default().unknown = Some(*id);
-            let text = format!("the shim of instance {place} does not answer: nothing is started in its place; see bellrock doctor");
+            let text = format!(
+                "the shim of instance {place} does not answer: nothing is started in its place; see bellrock doctor"
+            );
             self.note_of(*id, Step::Told, text).level = Level::Alarm;
         }
         let gone: Vec<InstanceId> = self
@@ -336,7 +384,8 @@ impl Turn {
         for state in self.app.places.values_mut() {
             state.unknown = state.unknown.filter(|id| !alive.contains(id) && !gone.contains(id));
         }
-        let all_gone = !gone.is_empty() && !self.app.instances.values().any(|it| it.is_launched() && !gone.contains(&it.id));
+        let all_gone = !gone.is_empty()
+            && !self.app.instances.values().any(|it| it.is_launched() && !gone.contains(&it.id));
         if all_gone && matches!(&self.app.deployment, Some(it) if it.phase == Phase::Replacing) {
             self.turn_back("the host went down under it".into(), None, RollbackVerdict::Interrupted);
         }

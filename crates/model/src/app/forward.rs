@@ -1,13 +1,13 @@
 //! A deployment on its way forward.
 
 use super::deployment::{Deployment, Ended, GiveUp, Kind, Lane, Phase, Verdict};
-use super::effect::{Effect, Run, RunKind};
+use super::effect::{CommandLine, Effect, Run, RunKind};
 use super::instance::{Ending, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, InstanceId, Place, Slot};
-use crate::settings::{NodeNames, PreCommandScope, Strategy};
+use crate::settings::{NodeName, PreCommandScope, Strategy};
 
 /// What a deployment is begun with.
 pub(super) struct Beginning {
@@ -19,12 +19,20 @@ pub(super) struct Beginning {
     pub(super) scaled_before: Option<u16>,
 }
 
+fn strategy_word(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Rolling => "rolling",
+        Strategy::TemporaryShutdown => "temporary shutdown",
+    }
+}
+
 impl Turn {
     /// Begins a deployment: lanes are drawn, nothing is started before the host was found fit.
     pub(super) fn begin(&mut self, beginning: Beginning) {
         let Beginning { id, kind, by, to, only, scaled_before } = beginning;
         let lanes = self.lanes(to, kind, only);
-        let strategy = to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
+        let strategy =
+            to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
         let mut deployment = Deployment {
             id,
             kind,
@@ -52,19 +60,35 @@ impl Turn {
     }
 
     fn begun_text(&self, deployment: &Deployment) -> String {
-        let name = |target: Option<Target>| target.map_or("nothing".to_owned(), |target| self.app.label(target));
+        let name =
+            |target: Option<Target>| target.map_or("nothing".to_owned(), |target| self.app.label(target));
         let kind = deployment.kind.word();
         match deployment.kind {
             Kind::Deploy | Kind::Activate | Kind::Rollback | Kind::Variables => {
-                format!("{kind} {} → {}, {}", name(deployment.from), name(deployment.to), deployment.strategy)
+                format!(
+                    "{kind} {} → {}, {}",
+                    name(deployment.from),
+                    name(deployment.to),
+                    strategy_word(deployment.strategy)
+                )
             }
-            Kind::Scale => format!("{kind} to {} places", deployment.lanes.values().filter(|lane| lane.wants_new || lane.old.is_none()).count()),
-            Kind::Restart | Kind::Start | Kind::Stop => format!("{kind} {}", name(deployment.to.or(deployment.from))),
+            Kind::Scale => format!(
+                "{kind} to {} places",
+                deployment.lanes.values().filter(|lane| lane.wants_new || lane.old.is_none()).count()
+            ),
+            Kind::Restart | Kind::Start | Kind::Stop => {
+                format!("{kind} {}", name(deployment.to.or(deployment.from)))
+            }
         }
     }
 
     /// Draws a lane for each place that the deployment touches.
-    fn lanes(&self, to: Option<Target>, kind: Kind, only: Option<Place>) -> std::collections::BTreeMap<Place, Lane> {
+    fn lanes(
+        &self,
+        to: Option<Target>,
+        kind: Kind,
+        only: Option<Place>,
+    ) -> std::collections::BTreeMap<Place, Lane> {
         let wanted = to.map_or(0, |target| self.app.replicas(target));
         let last = self.app.places.keys().next_back().map_or(0, |place| place.0).max(wanted);
         (1..=last)
@@ -91,7 +115,7 @@ impl Turn {
 
     /// The slot of a lane's new instance: the other one than the old one's, or always `a` where names are plain.
     fn new_slot(&self, lane: &Lane, to: Option<Target>) -> Slot {
-        if to.is_some_and(|target| self.settings(target).node_name == NodeNames::Plain) {
+        if to.is_some_and(|target| self.settings(target).node_name == NodeName::Plain) {
             return Slot::A;
         }
         lane.old.and_then(|old| self.app.instances.get(&old)).map_or(Slot::A, |old| old.slot.other())
@@ -99,8 +123,9 @@ impl Turn {
 
     /// Host and package are fit: the commands come next, then the lanes.
     pub(super) fn staged(&mut self, detail: Option<String>) {
-        let took = self.since(self.deployment().begun_at);
-        self.note(Step::Staged, detail.unwrap_or_else(|| "staged".into())).took = Some(took);
+        let begun_at = self.deployment().begun_at;
+        let took = self.since(begun_at);
+        self.note(Step::Staged, detail.unwrap_or_else(|| "staged".into())).took(took);
         self.run_command(0);
     }
 
@@ -133,29 +158,34 @@ impl Turn {
     /// All commands that come before the first instance, in order.
     fn commands(&mut self) -> Vec<Run> {
         let deployment = self.deployment();
-        let (id, kind, Some(target)) = (deployment.id, deployment.kind, deployment.to) else { return Vec::new() };
+        let (id, kind, Some(target)) = (deployment.id, deployment.kind, deployment.to) else {
+            return Vec::new();
+        };
         if !kind.is_watched() || kind == Kind::Variables {
             return Vec::new();
         }
         let places: Vec<Place> =
             deployment.lanes.iter().filter(|(_, lane)| lane.wants_new).map(|(place, _)| *place).collect();
         let settings = self.settings(target);
-        let run = |kind, command: String| Run { kind, command, target, deployment: Some(id) };
-        let mut runs: Vec<Run> =
-            settings.prepare_commands.iter().map(|command| run(RunKind::Prepare, command.to_string())).collect();
+        let run = |kind, command| Run { kind, command, target, deployment: Some(id) };
+        let mut runs: Vec<Run> = settings
+            .prepare_commands
+            .iter()
+            .map(|command| run(RunKind::Prepare, CommandLine::Program(command.clone())))
+            .collect();
         // A rollback or an activation brings back a version whose commands were run when it was deployed.
         if kind != Kind::Deploy {
             return runs;
         }
-        let of_file = self.app.version(target.version).map(|version| version.pre_commands.clone()).unwrap_or_default();
+        let of_file =
+            self.app.version(target.version).map(|version| version.pre_commands.clone()).unwrap_or_default();
         let scope: Vec<Option<Place>> = match settings.pre_command_scope {
             PreCommandScope::Deployment => vec![None],
             PreCommandScope::Place => places.into_iter().map(Some).collect(),
         };
-        let texts: Vec<String> =
-            of_file.into_iter().chain(settings.pre_commands.iter().map(ToString::to_string)).collect();
         for place in scope {
-            runs.extend(texts.iter().map(|text| run(RunKind::Pre { place }, text.clone())));
+            let all = of_file.iter().chain(&settings.pre_commands).cloned();
+            runs.extend(all.map(|command| run(RunKind::Pre { place }, CommandLine::Release(command))));
         }
         runs
     }
@@ -170,7 +200,9 @@ impl Turn {
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in places {
             self.advance_lane(place);
-            if self.app.deployment.as_ref().is_none_or(|deployment| !matches!(deployment.phase, Phase::Replacing | Phase::Watching { .. })) {
+            if self.app.deployment.as_ref().is_none_or(|deployment| {
+                !matches!(deployment.phase, Phase::Replacing | Phase::Watching { .. })
+            }) {
                 return;
             }
         }
@@ -179,7 +211,9 @@ impl Turn {
 
     fn is_past_deadline(&mut self) -> bool {
         let (at, deployment) = (self.at, self.deployment());
-        let (Phase::Replacing, Some(started), Some(to)) = (&deployment.phase, deployment.started_at, deployment.to) else {
+        let (Phase::Replacing, Some(started), Some(to)) =
+            (&deployment.phase, deployment.started_at, deployment.to)
+        else {
             return false;
         };
         let deadline = self.settings(to).deploy_deadline;
@@ -187,7 +221,10 @@ impl Turn {
             return false;
         }
         let laggard = self.deployment().lanes.values().filter_map(|lane| lane.new).next_back();
-        let reason = format!("not serving {} after the first start (deploy_deadline)", crate::units::human_duration(deadline));
+        let reason = format!(
+            "not serving {} after the first start (deploy_deadline)",
+            crate::human::duration(deadline)
+        );
         self.roll_back(reason, None, laggard);
         true
     }
@@ -202,7 +239,8 @@ impl Turn {
             let deployment = self.deployment();
             (deployment.to, deployment.lanes[&place].clone())
         };
-        if let Some(failed) = lane.new.and_then(|id| self.app.instances.get(&id)).filter(|new| new.is_gone()) {
+        if let Some(failed) = lane.new.and_then(|id| self.app.instances.get(&id)).filter(|new| new.is_gone())
+        {
             let failed = failed.clone();
             return self.new_one_failed(place, &failed);
         }
@@ -235,7 +273,11 @@ impl Turn {
         let failures = lane.failures;
         lane.new = None;
         let tries = to.map_or(1, |target| self.settings(target).tries);
-        let note = self.note_of(failed.id, Step::Ended, format!("instance {place} failed (try {failures} of {tries}): {reason}"));
+        let note = self.note_of(
+            failed.id,
+            Step::Ended,
+            format!("instance {place} failed (try {failures} of {tries}): {reason}"),
+        );
         note.level = Level::Warning;
         note.tail.clone_from(&tail);
         if failures >= tries {
@@ -261,12 +303,17 @@ impl Turn {
         let window = to.filter(|_| kind.is_watched()).map(|target| self.settings(target).watch_window);
         let Some(window) = window.filter(|window| !window.is_zero()) else { return self.commit() };
         let until = self.after(window);
-        let took = self.since(self.deployment().begun_at);
+        let begun_at = self.deployment().begun_at;
+        let took = self.since(begun_at);
         let label = to.map(|target| self.app.label(target)).unwrap_or_default();
         self.deployment().phase = Phase::Watching { until };
         let ready = lanes.values().filter(|lane| lane.wants_new).count();
-        let window = crate::units::human_duration(window);
-        self.note(Step::Serving, format!("serving v{label}: {ready} of {ready} ready; watching for {window}")).took = Some(took);
+        let window = crate::human::duration(window);
+        self.note(
+            Step::Serving,
+            format!("serving v{label}: {ready} of {ready} ready; watching for {window}"),
+        )
+        .took(took);
     }
 
     /// The deployment held: what it brought is what we go back to from now on.
@@ -285,7 +332,7 @@ impl Turn {
             (Kind::Restart, Some(to)) => format!("restarted v{}", self.app.label(to)),
             (_, to) => format!("started v{}", to.map(|to| self.app.label(to)).unwrap_or_default()),
         };
-        self.note(Step::Committed, text).took = Some(took);
+        self.note(Step::Committed, text).took(took);
         self.end(Ended::Committed);
         self.keep_last_versions();
     }
@@ -317,7 +364,7 @@ impl Turn {
     pub(super) fn initialise(&mut self, id: InstanceId, index: usize) {
         let Some(target) = self.app.instances.get(&id).map(|instance| instance.target) else { return };
         let deployment = self.app.deployment.as_ref().map(|deployment| deployment.id);
-        let command = self.settings(target).init_commands.get(index).map(ToString::to_string);
+        let command = self.settings(target).init_commands.get(index).cloned().map(CommandLine::Program);
         let status = match command {
             Some(command) => {
                 let run = Run { kind: RunKind::Init { instance: id }, command, target, deployment };

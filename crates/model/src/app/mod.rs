@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{Command, Refused};
 pub use deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
-pub use effect::{Effect, Links, Run, RunKind};
+pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use note::{Level, Note, Step};
@@ -197,11 +197,16 @@ impl App {
     /// What `rollback` goes back to: the last committed version before the active one that can still be started.
     pub fn rollback_target(&self) -> Option<Target> {
         let active = self.active()?;
-        self.committed.iter().rev().map(|target| target.version).find(|id| {
-            *id != active.version && self.version(*id).is_some_and(|version| version.ghost.is_none() && version.stored)
-        })
-        .and_then(|id| self.version(id))
-        .map(Version::target)
+        self.committed
+            .iter()
+            .rev()
+            .map(|target| target.version)
+            .find(|id| {
+                *id != active.version
+                    && self.version(*id).is_some_and(|version| version.ghost.is_none() && version.stored)
+            })
+            .and_then(|id| self.version(id))
+            .map(Version::target)
     }
 
     /// Settings and variables of a target.
@@ -225,7 +230,7 @@ impl App {
     }
 
     /// The instances of a place that have not ended.
-    pub fn living(&self, place: Place) -> impl Iterator<Item = &Instance> {
+    pub fn living(&self, place: Place) -> impl DoubleEndedIterator<Item = &Instance> {
         self.instances.values().filter(move |instance| instance.place == place && !instance.is_gone())
     }
 

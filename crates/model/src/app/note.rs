@@ -23,9 +23,16 @@ pub struct Note {
     pub text: String,
     /// More lines, such as the end of a log.
     pub tail: Option<String>,
-    /// How long the step took.
-    #[serde(with = "crate::units::millis_option", default)]
-    pub took: Option<Duration>,
+    /// How long the step took, in milliseconds.
+    pub took_ms: Option<u64>,
+}
+
+impl Note {
+    /// Says how long the step took.
+    pub(super) fn took(&mut self, took: Duration) -> &mut Self {
+        self.took_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
 }
 
 /// The kinds of step, as `--json` names them.

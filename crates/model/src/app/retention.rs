@@ -15,8 +15,9 @@ impl Turn {
     /// Removes the oldest versions beyond `keep_versions`, never one that is still of use.
     pub(super) fn keep_last_versions(&mut self) {
         let Some(active) = self.app.active() else { return };
-        let keep = usize::from(self.settings(active).keep_versions);
-        let stored: Vec<VersionId> = self.app.versions.iter().filter(|it| it.stored).map(|it| it.id).collect();
+        let keep = usize::try_from(self.settings(active).keep_versions).unwrap_or(usize::MAX);
+        let stored: Vec<VersionId> =
+            self.app.versions.iter().filter(|it| it.stored).map(|it| it.id).collect();
         let mut surplus = stored.len().saturating_sub(keep);
         for id in stored {
             if surplus == 0 {
@@ -53,7 +54,9 @@ impl Turn {
         }
         let queued = app.queued.as_ref().is_some_and(|queued| match &queued.command {
             Command::Deploy { version: new, .. } => new.label == version.label,
-            Command::Activate { version: label, .. } | Command::PinTo { version: label, .. } => *label == version.label,
+            Command::Activate { version: label, .. } | Command::PinTo { version: label, .. } => {
+                *label == version.label
+            }
             _ => false,
         });
         queued.then_some("queued for deployment")

@@ -1,7 +1,7 @@
 //! Strategies: who may start and who may be retired, as two questions about the lanes.
 
-use super::deployment::Lane;
 use super::App;
+use super::deployment::Lane;
 use crate::names::{InstanceId, Place};
 use crate::settings::Strategy;
 
@@ -40,7 +40,9 @@ impl App {
         let Some(deployment) = &self.deployment else { return false };
         match deployment.strategy {
             Strategy::Rolling if lane.wants_new => self.is_ready(lane.new),
-            Strategy::Rolling => deployment.lanes.values().filter(|lane| lane.wants_new).all(|lane| self.is_settled(lane)),
+            Strategy::Rolling => {
+                deployment.lanes.values().filter(|lane| lane.wants_new).all(|lane| self.is_settled(lane))
+            }
             Strategy::TemporaryShutdown => true,
         }
     }

@@ -20,7 +20,10 @@ impl Turn {
             return;
         }
         for place in (1..=self.app.replicas(active)).map(Place) {
-            if self.is_in_lanes_at_work(place) || self.app.living(place).next().is_some() || !self.may_try(place) {
+            if self.is_in_lanes_at_work(place)
+                || self.app.living(place).next().is_some()
+                || !self.may_try(place)
+            {
                 continue;
             }
             let slot = self.last_in(place).map_or(Slot::A, |last| last.slot);
@@ -54,7 +57,8 @@ impl Turn {
         let at = self.at;
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let place = instance.place;
-        instance.status = Status::Stopped { at, why: Ending::Failed { reason: reason.clone(), tail: tail.clone() } };
+        instance.status =
+            Status::Stopped { at, why: Ending::Failed { reason: reason.clone(), tail: tail.clone() } };
         if self.is_in_lanes_at_work(place) {
             return;
         }
@@ -63,7 +67,10 @@ impl Turn {
         let wait = (Duration::from_secs(2) * state.failed_starts).min(LONGEST_WAIT);
         let again = self.after(wait);
         self.app.places.entry(place).or_default().retry_at = Some(again);
-        let text = format!("instance {place} could not be started: {reason}; again in {}", crate::units::human_duration(wait));
+        let text = format!(
+            "instance {place} could not be started: {reason}; again in {}",
+            crate::human::duration(wait)
+        );
         let note = self.note_of(id, Step::Ended, text);
         note.level = Level::Alarm;
         note.tail = tail;
@@ -73,12 +80,19 @@ impl Turn {
     pub(super) fn prune(&mut self) {
         let places: Vec<Place> = self.app.places.keys().copied().collect();
         for place in places {
-            let ended: Vec<InstanceId> =
-                self.app.instances.values().filter(|it| it.place == place && it.is_gone()).map(|it| it.id).collect();
+            let ended: Vec<InstanceId> = self
+                .app
+                .instances
+                .values()
+                .filter(|it| it.place == place && it.is_gone())
+                .map(|it| it.id)
+                .collect();
             let in_use = |id: &InstanceId| {
-                self.app.deployment.as_ref().and_then(|it| it.lanes.get(&place)).is_some_and(|lane| {
-                    [lane.old, lane.new, lane.back].contains(&Some(*id))
-                })
+                self.app
+                    .deployment
+                    .as_ref()
+                    .and_then(|it| it.lanes.get(&place))
+                    .is_some_and(|lane| [lane.old, lane.new, lane.back].contains(&Some(*id)))
             };
             let leaving: Vec<InstanceId> = ended
                 .iter()
@@ -123,7 +137,10 @@ impl Turn {
             .or_else(|| living.first())
             .map(|it| it.id);
         let new = living.iter().rev().find(|it| !it.is_ending() && Some(it.id) > current).map(|it| it.id);
-        let previous = in_place().filter(|it| it.is_gone() || (it.is_ending() && Some(it.id) != current)).map(|it| it.id).next_back();
+        let previous = in_place()
+            .filter(|it| it.is_gone() || (it.is_ending() && Some(it.id) != current))
+            .map(|it| it.id)
+            .next_back();
         Links { current, new, previous }
     }
 }

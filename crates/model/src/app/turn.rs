@@ -60,7 +60,13 @@ impl Turn {
         if let Some(deployment) = &self.app.deployment {
             self.records.push(deployment.clone());
         }
-        Stepped { app: self.app, effects: self.effects, notes: self.notes, records: self.records, exit: self.exit }
+        Stepped {
+            app: self.app,
+            effects: self.effects,
+            notes: self.notes,
+            records: self.records,
+            exit: self.exit,
+        }
     }
 
     fn phase(&self) -> Option<(crate::names::DeploymentId, Phase)> {
@@ -71,7 +77,12 @@ impl Turn {
         match self.app.deployment.as_ref().map(|deployment| &deployment.phase) {
             Some(Phase::Replacing | Phase::Watching { .. }) => self.advance_forward(),
             Some(Phase::RollingBack { .. }) => self.advance_back(),
-            Some(Phase::Staging { .. } | Phase::Commands { .. } | Phase::AfterRollback { .. } | Phase::Ended { .. }) => {}
+            Some(
+                Phase::Staging { .. }
+                | Phase::Commands { .. }
+                | Phase::AfterRollback { .. }
+                | Phase::Ended { .. },
+            ) => {}
             None => self.begin_queued(),
         }
     }
@@ -94,7 +105,7 @@ impl Turn {
             level: Level::Info,
             text: text.into(),
             tail: None,
-            took: None,
+            took_ms: None,
         });
         self.notes.last_mut().expect("it was just pushed")
     }

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{DeploymentId, VariableName, VersionId, VersionLabel};
-use crate::settings::AppSettings;
+use crate::settings::{AppSettings, PreCommand, VariableValue};
 
 /// Variables set by `bellrock env`; laid over those of the settings.
-pub type Variables = BTreeMap<VariableName, String>;
+pub type Variables = BTreeMap<VariableName, VariableValue>;
 
 /// One package plus what it ran with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Version {
     /// What CI or the operator attached (`--meta k=v`).
     pub meta: BTreeMap<String, String>,
     /// Commands of the version file (`current.json`), run before those of the settings.
-    pub pre_commands: Vec<String>,
+    pub pre_commands: Vec<PreCommand>,
     /// What it ran with, by revision; only those still of use are kept.
     pub revisions: BTreeMap<u32, Revision>,
     /// The revision of the last moment that the version was active: what activation restores.
@@ -102,11 +102,17 @@ pub struct NewVersion {
     /// What CI or the operator attached.
     pub meta: BTreeMap<String, String>,
     /// Commands of the version file.
-    pub pre_commands: Vec<String>,
+    pub pre_commands: Vec<PreCommand>,
 }
 
 impl Version {
-    pub(super) fn register(id: VersionId, new: NewVersion, variables: Variables, at: Timestamp, origin: Origin) -> Self {
+    pub(super) fn register(
+        id: VersionId,
+        new: NewVersion,
+        variables: Variables,
+        at: Timestamp,
+        origin: Origin,
+    ) -> Self {
         Version {
             id,
             label: new.label,
@@ -131,7 +137,10 @@ impl Version {
 
     /// Settings and variables of a revision.
     pub fn at(&self, revision: u32) -> &Revision {
-        self.revisions.get(&revision).or_else(|| self.revisions.values().next_back()).expect("a version has a revision")
+        self.revisions
+            .get(&revision)
+            .or_else(|| self.revisions.values().next_back())
+            .expect("a version has a revision")
     }
 
     /// The target that activation of this version restores.

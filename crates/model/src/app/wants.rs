@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::App;
 use super::deployment::Phase;
 use super::instance::Status;
-use super::App;
 use crate::names::{InstanceId, Place};
 
 /// A check that somebody should be making.
@@ -33,7 +33,8 @@ impl App {
 
     /// When the state wants a tick, if nothing happens before.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let replicas = self.active().filter(|_| self.running && self.stuck.is_none()).map_or(0, |it| self.replicas(it));
+        let replicas =
+            self.active().filter(|_| self.running && self.stuck.is_none()).map_or(0, |it| self.replicas(it));
         let retries = self
             .places
             .range(..=Place(replicas))
