@@ -1,0 +1,145 @@
+//! What an app's processes find in their environment: built from nothing, never from the daemon's own.
+//! The table in docs/reference/environment.md says the same for users.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use model::app::Variables;
+use model::settings::{AppSettings, VariableValue};
+use model::{AppName, Place, Slot, VariableName};
+use package::{Facts, Kind};
+
+/// Search path of every app, unless its variables say otherwise.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// An environment being built; later values win.
+pub type Environment = BTreeMap<OsString, OsString>;
+
+/// Where an instance stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// The app.
+    pub app: &'a AppName,
+    /// Its version's label with revision.
+    pub version: &'a str,
+    /// The place.
+    pub place: Place,
+    /// The slot of the place.
+    pub slot: Slot,
+    /// Host part of node names.
+    pub node_host: &'a str,
+}
+
+/// Why an environment cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// A reference to a secret, and nobody to ask.
+    #[error("variable {0} refers to a secret, and no provider of secrets is set up on this host")]
+    Secret(VariableName),
+    /// The ports of a place do not fit into 16 bits.
+    #[error("place {0} has no port: port + 2 × max goes beyond 65535")]
+    NoPort(Place),
+}
+
+impl Standing<'_> {
+    /// Name of the Erlang node: `{app}-{place}@{host}`, with `b` after the place in slot b.
+    pub fn node(&self) -> String {
+        let slot = if self.slot == Slot::B { "b" } else { "" };
+        format!("{}-{}{slot}@{}", self.app, self.place, self.node_host)
+    }
+
+    /// The ports of this place and slot by the name of their variable, `PORT` first.
+    ///
+    /// # Errors
+    /// [`EnvironmentError::NoPort`].
+    pub fn ports(&self, settings: &AppSettings) -> Result<Vec<(String, u16)>, EnvironmentError> {
+        let slot = if self.slot == Slot::B { settings.max() } else { 0 };
+        let port = |base: u16| {
+            base.checked_add(slot)
+                .and_then(|port| port.checked_add(self.place.0 - 1))
+                .ok_or(EnvironmentError::NoPort(self.place))
+        };
+        let extra = settings.ports.iter().map(|(name, base)| (name.to_string(), *base));
+        std::iter::once(("PORT".to_owned(), settings.port))
+            .chain(extra)
+            .map(|(name, base)| Ok((name, port(base)?)))
+            .collect()
+    }
+}
+
+/// The environment of an instance, or of a command that runs as one.
+///
+/// # Errors
+/// [`EnvironmentError`].
+pub fn of_instance(
+    standing: Standing<'_>,
+    settings: &AppSettings,
+    variables: &Variables,
+    facts: &Facts,
+    tree: &Path,
+    runtime_bin: Option<&Path>,
+    cookie: &str,
+) -> Result<Environment, EnvironmentError> {
+    let mut environment = base(tree);
+    if let Some(bin) = runtime_bin {
+        let mut path = bin.as_os_str().to_owned();
+        path.push(":");
+        path.push(PATH);
+        environment.insert("PATH".into(), path);
+    }
+    set(&mut environment, "BELLROCK_APP", standing.app.as_str());
+    set(&mut environment, "BELLROCK_PLACE", standing.place.to_string());
+    set(&mut environment, "BELLROCK_VERSION", standing.version);
+    for (name, port) in standing.ports(settings)? {
+        set(&mut environment, &name, port.to_string());
+    }
+    let by_settings = settings.variables.iter();
+    for (name, value) in by_settings.chain(variables) {
+        match value {
+            VariableValue::Text(text) => set(&mut environment, name.as_str(), text),
+            VariableValue::Secret(_) => return Err(EnvironmentError::Secret(name.clone())),
+        }
+    }
+    release(&mut environment, standing, facts, tree, cookie);
+    Ok(environment)
+}
+
+/// What every process gets.
+pub fn base(tree: &Path) -> Environment {
+    let mut environment = Environment::new();
+    let tmp = tree.join("tmp");
+    set(&mut environment, "PATH", PATH);
+    set(&mut environment, "LANG", "C.UTF-8");
+    set(&mut environment, "HOME", tmp.clone());
+    set(&mut environment, "TMPDIR", tmp);
+    environment
+}
+
+/// What the release's own script and the Erlang runtime are told (D10b).
+fn release(environment: &mut Environment, standing: Standing<'_>, facts: &Facts, tree: &Path, cookie: &str) {
+    let node = standing.node();
+    let names = if standing.node_host.contains('.') { "name" } else { "sname" };
+    set(environment, "RELEASE_TMP", tree.join("tmp"));
+    set(environment, "RELEASE_NODE", &node);
+    set(environment, "RELEASE_NODE_SUFFIX", format!("-{}", standing.place));
+    set(environment, "RELEASE_DISTRIBUTION", names);
+    set(environment, "RELEASE_COOKIE", cookie);
+    set(environment, "RELX_REPLACE_OS_VARS", "true");
+    // epmd runs under a shim of its own: a node that started it would take it down with its process tree.
+    let flags = environment.get(&OsString::from("ERL_ZFLAGS")).cloned().unwrap_or_default();
+    let mut flags = flags.into_string().unwrap_or_default();
+    if !flags.is_empty() {
+        flags.push(' ');
+    }
+    flags.push_str("-start_epmd false");
+    set(environment, "ERL_ZFLAGS", flags);
+    if facts.kind == Kind::GleamShipment {
+        // A shipment's script names no node; the cookie comes from HOME/.erlang.cookie, not from a flag.
+        set(environment, "ERL_AFLAGS", format!("-{names} {node}"));
+    }
+}
+
+fn set(environment: &mut Environment, name: &str, value: impl Into<OsString>) {
+    environment.insert(name.into(), value.into());
+}

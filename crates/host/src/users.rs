@@ -1,0 +1,81 @@
+//! Users and groups by name, as the system's databases have them (files, LDAP and whatever else nsswitch.conf says).
+
+use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
+
+/// Whom an app runs as, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User.
+    pub uid: u32,
+    /// Main group.
+    pub gid: u32,
+    /// Further groups.
+    pub groups: Vec<u32>,
+}
+
+/// Why an app's user cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// No such user.
+    #[error("there is no user {0:?} on this host; add it, or name another: user = \"…\" in the app's settings")]
+    NoUser(String),
+    /// No such group.
+    #[error("there is no group {0:?} on this host; add it, or name another: group = \"…\" in the app's settings")]
+    NoGroup(String),
+    /// The database could not be asked.
+    #[error("could not look up {name:?}")]
+    Lookup {
+        /// User or group.
+        name: String,
+        /// Why.
+        #[source]
+        source: nix::Error,
+    },
+    /// The daemon is root and nobody said whom the app shall run as.
+    #[error("the daemon runs as root and apps do not unless told to: set app_user in config.toml or user in the app's settings (user = \"root\" insists on root)")]
+    RootNotSaid,
+    /// Only root may run apps as somebody else.
+    #[error("the settings say user = {0:?}, but the daemon runs as uid {1} and only root can change users")]
+    NotRoot(String, u32),
+}
+
+/// Whom an app runs as; `None` when that is the daemon's own user.
+///
+/// # Errors
+/// [`UserError`].
+pub fn account(user: Option<&str>, group: Option<&str>) -> Result<Option<Account>, UserError> {
+    let us = geteuid();
+    let Some(name) = user else {
+        return if us.is_root() { Err(UserError::RootNotSaid) } else { Ok(None) };
+    };
+    let failed = |source| UserError::Lookup { name: name.to_owned(), source };
+    let found = User::from_name(name).map_err(failed)?.ok_or_else(|| UserError::NoUser(name.to_owned()))?;
+    if !us.is_root() {
+        return if found.uid == us { Ok(None) } else { Err(UserError::NotRoot(name.to_owned(), us.as_raw())) };
+    }
+    let gid = match group {
+        None => found.gid,
+        Some(name) => {
+            let failed = |source| UserError::Lookup { name: name.to_owned(), source };
+            Group::from_name(name).map_err(failed)?.ok_or_else(|| UserError::NoGroup(name.to_owned()))?.gid
+        }
+    };
+    let c_name = std::ffi::CString::new(name).map_err(|_| UserError::NoUser(name.to_owned()))?;
+    let groups = getgrouplist(&c_name, gid).map_err(failed)?;
+    Ok(Some(Account { uid: found.uid.as_raw(), gid: gid.as_raw(), groups: groups.into_iter().map(Gid::as_raw).collect() }))
+}
+
+/// The name of a user id, where the host knows one.
+pub fn name_of(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
+/// The number of a group.
+///
+/// # Errors
+/// [`UserError`].
+pub fn group(name: &str) -> Result<u32, UserError> {
+    let failed = |source| UserError::Lookup { name: name.to_owned(), source };
+    let group = Group::from_name(name).map_err(failed)?.ok_or_else(|| UserError::NoGroup(name.to_owned()))?;
+    Ok(group.gid.as_raw())
+}
