@@ -2,7 +2,6 @@
 
 use std::io::Read;
 
-use crate::Term;
 use crate::external;
 
 /// Largest file read once decompressed. The largest of OTP 25's modules has 2 MB.
