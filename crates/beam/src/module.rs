@@ -1,0 +1,173 @@
+//! A compiled module: the chunk table of a `.beam` file (an IFF file of type `BEAM`), plain or gzipped.
+
+use std::io::Read;
+
+use crate::external;
+
+/// Largest file read once decompressed. The largest of OTP 25's modules has 2 MB.
+pub const MAX_BYTES: usize = 64 << 20;
+
+/// Most chunks. Real modules have about fifteen.
+const MAX_CHUNKS: usize = 1024;
+
+/// One chunk: its id and where its bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Four characters, `Code`, `AtU8`, `Dbgi`, …
+    pub id: [u8; 4],
+    /// Offset of its bytes in the decompressed file.
+    pub offset: usize,
+    /// Their number.
+    pub length: usize,
+}
+
+/// A module's chunk table and bytes.
+#[derive(Clone, Debug)]
+pub struct Module {
+    bytes: Vec<u8>,
+    chunks: Vec<Chunk>,
+}
+
+/// Why bytes are not a compiled module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModuleError {
+    /// Not an IFF file of type BEAM.
+    #[error("is not a BEAM file")]
+    NotBeam,
+    /// The gzip stream is damaged.
+    #[error("is a gzip stream that cannot be decompressed")]
+    Gzip,
+    /// Larger than [`MAX_BYTES`].
+    #[error("is larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// More chunks than any module has.
+    #[error("has more than {MAX_CHUNKS} chunks")]
+    TooManyChunks,
+    /// A chunk reaches past the end.
+    #[error("has a chunk that reaches past its end")]
+    Truncated,
+}
+
+impl Module {
+    /// Reads the chunk table of a `.beam` file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ModuleError> {
+        let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(bytes)? } else { bytes.to_vec() };
+        if bytes.len() > MAX_BYTES {
+            return Err(ModuleError::TooLarge);
+        }
+        let chunks = chunk_table(&bytes)?;
+        Ok(Self { bytes, chunks })
+    }
+
+    /// The chunks in the order of the file.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// The bytes of the first chunk with this id.
+    pub fn chunk(&self, id: &[u8; 4]) -> Option<&[u8]> {
+        let chunk = self.chunks.iter().find(|chunk| chunk.id == *id)?;
+        self.bytes.get(chunk.offset..chunk.offset.checked_add(chunk.length)?)
+    }
+
+    /// The module's name: the first atom.
+    pub fn name(&self) -> Option<String> {
+        if let Some(atoms) = self.chunk(b"AtU8") {
+            return first_atom(atoms).and_then(|name| String::from_utf8(name.to_vec()).ok());
+        }
+        let name = first_atom(self.chunk(b"Atom")?)?;
+        Some(name.iter().map(|&byte| char::from(byte)).collect())
+    }
+
+    /// Whether it carries debug information: `Dbgi` (OTP 20 and newer) with some backend's data, or `Abst`.
+    ///
+    /// A module compiled without `debug_info` has a `Dbgi` chunk too: `{debug_info_v1, erl_abstract_code,
+    /// {none, Options}}`.
+    pub fn has_debug_info(&self) -> bool {
+        let Some(debug) = self.chunk(b"Dbgi").filter(|chunk| !chunk.is_empty()) else {
+            return self.chunk(b"Abst").is_some_and(|chunk| !chunk.is_empty());
+        };
+        !says_none(debug).unwrap_or(false)
+    }
+
+    /// The version of the compiler application that made it, when the file was not stripped of it.
+    pub fn compiler_version(&self) -> Option<String> {
+        let info = external::decode(self.chunk(b"CInf")?).ok()?;
+        info.property("version")?.as_text().map(str::to_owned)
+    }
+
+    /// The highest number of an instruction that it uses. A runtime refuses a module whose number is above its own
+    /// highest, so this survives stripping as a lower bound for the runtime.
+    pub fn highest_instruction(&self) -> Option<u32> {
+        // sub-header size, instruction set, highest instruction, …, each 32 bits.
+        let field = self.chunk(b"Code")?.get(8..12)?;
+        Some(u32::from_be_bytes(field.try_into().ok()?))
+    }
+}
+
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, ModuleError> {
+    let mut plain = Vec::new();
+    let limit = u64::try_from(MAX_BYTES).map_err(|_| ModuleError::TooLarge)? + 1;
+    let mut decoder = flate2::read::GzDecoder::new(bytes).take(limit);
+    decoder.read_to_end(&mut plain).map_err(|_| ModuleError::Gzip)?;
+    Ok(plain)
+}
+
+fn chunk_table(bytes: &[u8]) -> Result<Vec<Chunk>, ModuleError> {
+    if bytes.get(..4) != Some(b"FOR1") || bytes.get(8..12) != Some(b"BEAM") {
+        return Err(ModuleError::NotBeam);
+    }
+    let mut chunks = Vec::new();
+    let mut offset = 12;
+    while offset < bytes.len() {
+        let (id, length) = chunk_head(bytes, offset).ok_or(ModuleError::Truncated)?;
+        let start = offset + 8;
+        let end = start.checked_add(length).filter(|&end| end <= bytes.len());
+        let end = end.ok_or(ModuleError::Truncated)?;
+        if chunks.len() == MAX_CHUNKS {
+            return Err(ModuleError::TooManyChunks);
+        }
+        chunks.push(Chunk { id, offset: start, length });
+        offset = end.next_multiple_of(4);
+    }
+    Ok(chunks)
+}
+
+fn chunk_head(bytes: &[u8], offset: usize) -> Option<([u8; 4], usize)> {
+    let (id, rest) = bytes.get(offset..)?.split_first_chunk::<4>()?;
+    let length = u32::from_be_bytes(*rest.first_chunk::<4>()?);
+    Some((*id, usize::try_from(length).ok()?))
+}
+
+/// The first atom of an atom table: a 32-bit count, negative since OTP 28, where lengths are variable-size integers
+/// of the instruction encoding instead of one byte.
+fn first_atom(table: &[u8]) -> Option<&[u8]> {
+    let (count, rest) = table.split_first_chunk::<4>()?;
+    let (&first, rest) = rest.split_first()?;
+    if i32::from_be_bytes(*count) >= 0 {
+        return rest.get(..usize::from(first));
+    }
+    if first & 0x08 == 0 {
+        return rest.get(..usize::from(first >> 4));
+    }
+    let (&second, rest) = rest.split_first()?;
+    let length = (usize::from(first >> 5) << 8) | usize::from(second);
+    if first & 0x10 == 0 { rest.get(..length) } else { None }
+}
+
+/// Whether a `Dbgi` chunk begins `{debug_info_v1, _, {none, _}}` or `{debug_info_v1, _, none}`. Only the beginning is
+/// decompressed: the debug information itself can be large. `None` when it begins otherwise.
+fn says_none(debug: &[u8]) -> Option<bool> {
+    let head = external::head(debug, 512)?;
+    let mut reader = external::Reader::new(&head);
+    if (reader.byte().ok()?, reader.byte().ok()?) != (104, 3) {
+        return None;
+    }
+    reader.term(0).ok()?;
+    reader.term(0).ok()?;
+    let mut data = reader.clone();
+    if (data.byte().ok()?, data.byte().ok()?) == (104, 2) {
+        reader = data;
+    }
+    Some(reader.term(0).ok()?.as_atom() == Some("none"))
+}
