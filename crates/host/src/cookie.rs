@@ -25,7 +25,7 @@ pub fn read_or_make(path: &Path) -> io::Result<String> {
 
 fn make(path: &Path) -> io::Result<String> {
     let mut random = [0_u8; LENGTH];
-    getrandom::fill(&mut random).map_err(io::Error::from)?;
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
     let cookie: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
     write_private(path, cookie.as_bytes(), 0o600)?;
     Ok(cookie)
@@ -41,8 +41,10 @@ pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = folder.join(format!(".{name}.new"));
     let _ = fs_err::remove_file(&temporary);
-    let mut file = fs_err::OpenOptions::from_options(std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).clone())
-        .open(&temporary)?;
+    let mut file = fs_err::OpenOptions::from_options(
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).clone(),
+    )
+    .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs_err::rename(&temporary, path)?;

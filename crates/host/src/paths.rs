@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 use model::{AppName, InstanceId, Place, VersionLabel};
 
+fn file_name(label: &VersionLabel) -> String {
+    package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
+}
+
 /// All places on disk, below a root.
 #[derive(Debug, Clone)]
 pub struct Paths {
@@ -63,17 +67,17 @@ impl Paths {
 
     /// One unpacked version with its package.
     pub fn version(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
-        self.versions(app).join(package::escape(label.as_str()))
+        self.versions(app).join(file_name(label))
+    }
+
+    /// A version's papers: its package as it came, build log and the like.
+    pub fn papers(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.state().join("papers").join(app.as_str()).join(file_name(label))
     }
 
     /// A version's package as it came.
     pub fn package(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
-        self.state().join("packages").join(app.as_str()).join(format!("{}.tar.gz", package::escape(label.as_str())))
-    }
-
-    /// What belongs to a version besides its package: build log and the like.
-    pub fn papers(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
-        self.state().join("papers").join(app.as_str()).join(package::escape(label.as_str()))
+        self.papers(app, label).join("package.tar.gz")
     }
 
     /// A place's folder: instances' trees and the links `current`, `new` and `previous`.
@@ -99,6 +103,22 @@ impl Paths {
     /// Logs of an app's instances.
     pub fn logs(&self, app: &AppName) -> PathBuf {
         self.root.join("var/log/bellrock").join(app.as_str())
+    }
+
+    /// The log of one instance; `stream` is `stdout` or `stderr`.
+    pub fn instance_log(&self, app: &AppName, place: Place, instance: InstanceId, stream: &str) -> PathBuf {
+        self.logs(app).join(format!("{app}-{place}-{instance}-{stream}.log"))
+    }
+
+    /// Both logs of one instance: standard output, standard error.
+    pub fn instance_logs(&self, app: &AppName, place: Place, instance: InstanceId) -> (PathBuf, PathBuf) {
+        let log = |stream| self.instance_log(app, place, instance, stream);
+        (log("stdout"), log("stderr"))
+    }
+
+    /// The link to the log of the instance that serves a place.
+    pub fn place_log(&self, app: &AppName, place: Place, stream: &str) -> PathBuf {
+        self.logs(app).join(format!("{app}-{place}-{stream}.log"))
     }
 
     /// Output of the commands of a deployment.

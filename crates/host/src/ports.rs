@@ -12,7 +12,8 @@ pub fn in_use(ports: impl IntoIterator<Item = u16>) -> Option<u16> {
 
 /// Who listens on a port, as `pid 123 (nginx)`, where this user may see it.
 pub fn listener(port: u16) -> Option<String> {
-    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"].iter().flat_map(|table| listening_inodes(table, port)).collect();
+    let inodes: Vec<String> =
+        ["/proc/net/tcp", "/proc/net/tcp6"].iter().flat_map(|table| listening_inodes(table, port)).collect();
     let processes = fs_err::read_dir("/proc").ok()?;
     processes.flatten().find_map(|process| {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;

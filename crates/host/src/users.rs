@@ -17,10 +17,14 @@ pub struct Account {
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// No such user.
-    #[error("there is no user {0:?} on this host; add it, or name another: user = \"…\" in the app's settings")]
+    #[error(
+        "there is no user {0:?} on this host; add it, or name another: user = \"…\" in the app's settings"
+    )]
     NoUser(String),
     /// No such group.
-    #[error("there is no group {0:?} on this host; add it, or name another: group = \"…\" in the app's settings")]
+    #[error(
+        "there is no group {0:?} on this host; add it, or name another: group = \"…\" in the app's settings"
+    )]
     NoGroup(String),
     /// The database could not be asked.
     #[error("could not look up {name:?}")]
@@ -32,7 +36,9 @@ pub enum UserError {
         source: nix::Error,
     },
     /// The daemon is root and nobody said whom the app shall run as.
-    #[error("the daemon runs as root and apps do not unless told to: set app_user in config.toml or user in the app's settings (user = \"root\" insists on root)")]
+    #[error(
+        "the daemon runs as root and apps do not unless told to: set app_user in config.toml or user in the app's settings (user = \"root\" insists on root)"
+    )]
     RootNotSaid,
     /// Only root may run apps as somebody else.
     #[error("the settings say user = {0:?}, but the daemon runs as uid {1} and only root can change users")]
@@ -51,7 +57,11 @@ pub fn account(user: Option<&str>, group: Option<&str>) -> Result<Option<Account
     let failed = |source| UserError::Lookup { name: name.to_owned(), source };
     let found = User::from_name(name).map_err(failed)?.ok_or_else(|| UserError::NoUser(name.to_owned()))?;
     if !us.is_root() {
-        return if found.uid == us { Ok(None) } else { Err(UserError::NotRoot(name.to_owned(), us.as_raw())) };
+        return if found.uid == us {
+            Ok(None)
+        } else {
+            Err(UserError::NotRoot(name.to_owned(), us.as_raw()))
+        };
     }
     let gid = match group {
         None => found.gid,
@@ -62,7 +72,11 @@ pub fn account(user: Option<&str>, group: Option<&str>) -> Result<Option<Account
     };
     let c_name = std::ffi::CString::new(name).map_err(|_| UserError::NoUser(name.to_owned()))?;
     let groups = getgrouplist(&c_name, gid).map_err(failed)?;
-    Ok(Some(Account { uid: found.uid.as_raw(), gid: gid.as_raw(), groups: groups.into_iter().map(Gid::as_raw).collect() }))
+    Ok(Some(Account {
+        uid: found.uid.as_raw(),
+        gid: gid.as_raw(),
+        groups: groups.into_iter().map(Gid::as_raw).collect(),
+    }))
 }
 
 /// The name of a user id, where the host knows one.

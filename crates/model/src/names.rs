@@ -85,8 +85,8 @@ text_name! {
     /// Label of a version, as its package names it: any text without `/`, e.g. `1.4.2`, `2026-11-21+g3f2a`.
     /// Never compared by SemVer rules: the order of versions is the order of their registration.
     VersionLabel, "a version", |text| {
-        if text.is_empty() || text.len() > 128 {
-            return Err("it must have 1 to 128 bytes");
+        if text.is_empty() || text.len() > 64 {
+            return Err("it must have 1 to 64 bytes");
         }
         if text == "." || text == ".." {
             return Err("'.' and '..' name folders");

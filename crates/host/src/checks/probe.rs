@@ -69,16 +69,29 @@ impl Probe {
     ///
     /// # Errors
     /// [`NotPassed`] says what was found.
-    pub async fn attempt(&self, check: &Check, target: &ProbeTarget, within: Duration) -> Result<(), NotPassed> {
+    pub async fn attempt(
+        &self,
+        check: &Check,
+        target: &ProbeTarget,
+        within: Duration,
+    ) -> Result<(), NotPassed> {
         match check {
-            Check::HttpGet { scheme, port, path } => self.http_get(*scheme, find(port, target)?, path, within).await,
+            Check::HttpGet { scheme, port, path } => {
+                self.http_get(*scheme, find(port, target)?, path, within).await
+            }
             Check::Tcp { port } => tcp(find(port, target)?, within).await,
             Check::Exec { command } => exec(command, target, within).await,
             Check::RunsFor { time } => runs_for(*time, target),
         }
     }
 
-    async fn http_get(&self, scheme: Scheme, port: u16, path: &str, within: Duration) -> Result<(), NotPassed> {
+    async fn http_get(
+        &self,
+        scheme: Scheme,
+        port: u16,
+        path: &str,
+        within: Duration,
+    ) -> Result<(), NotPassed> {
         let scheme = match scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",
@@ -150,7 +163,11 @@ async fn exec(command: &Command, target: &ProbeTarget, within: Duration) -> Resu
         Ok(Ok(output)) => {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = said.trim().lines().last().unwrap_or_default().chars().take(200).collect::<String>();
-            Err(no_answer(format!("ended with {}{}{said}", output.status, if said.is_empty() { "" } else { ": " })))
+            Err(no_answer(format!(
+                "ended with {}{}{said}",
+                output.status,
+                if said.is_empty() { "" } else { ": " }
+            )))
         }
     }
 }

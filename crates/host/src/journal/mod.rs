@@ -32,7 +32,9 @@ pub enum JournalError {
         source: rusqlite::Error,
     },
     /// A newer daemon wrote it.
-    #[error("the journal {path} has schema {found}, this bellrockd knows {known}: install the newer bellrockd again, or restore the copy {path}.schema-{known}")]
+    #[error(
+        "the journal {path} has schema {found}, this bellrockd knows {known}: install the newer bellrockd again, or restore the copy {path}.schema-{known}"
+    )]
     Newer {
         /// The database.
         path: PathBuf,

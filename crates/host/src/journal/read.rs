@@ -39,17 +39,19 @@ impl Journal {
     /// # Errors
     /// When a state cannot be read, or a newer daemon wrote it.
     pub async fn apps(&self) -> Result<Vec<App>, JournalError> {
-        self.reader.run(|connection| {
-            let sql = "select name, schema, state from app order by name";
-            let read = rows(connection, "read the apps", sql, [], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
-            })?;
-            let path = connection.path().unwrap_or_default().into();
-            if let Some((_, found, _)) = read.iter().find(|(_, schema, _)| *schema > SCHEMA) {
-                return Err(JournalError::Newer { path, found: *found, known: SCHEMA });
-            }
-            read.iter().map(|(name, _, state)| parse(format!("app {name}"), state)).collect()
-        }).await
+        self.reader
+            .run(|connection| {
+                let sql = "select name, schema, state from app order by name";
+                let read = rows(connection, "read the apps", sql, [], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
+                })?;
+                let path = connection.path().unwrap_or_default().into();
+                if let Some((_, found, _)) = read.iter().find(|(_, schema, _)| *schema > SCHEMA) {
+                    return Err(JournalError::Newer { path, found: *found, known: SCHEMA });
+                }
+                read.iter().map(|(name, _, state)| parse(format!("app {name}"), state)).collect()
+            })
+            .await
     }
 
     /// Notes, oldest first.
@@ -57,39 +59,54 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn events(&self, listing: Listing) -> Result<Vec<EventRecord>, JournalError> {
-        self.reader.run(move |connection| {
-            let sql = "select id, at, app, record from (
+        self.reader
+            .run(move |connection| {
+                let sql = "select id, at, app, record from (
                     select * from event
                     where (?1 is null or app = ?1) and (?2 is null or deployment = ?2) and id > ?3
                     order by id desc limit ?4
                 ) order by id";
-            let app = listing.app.map(String::from);
-            let deployment = listing.deployment.map(|id| id.0.cast_signed());
-            let values = params![app, deployment, listing.after.unwrap_or(0), listing.most];
-            let read = rows(connection, "read the events", sql, values, |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<String>>(2)?, row.get::<_, String>(3)?))
-            })?;
-            read.into_iter()
-                .map(|(id, at, app, record)| {
-                    let note: Note = parse(format!("event {id}"), &record)?;
-                    Ok(EventRecord { id, at: time(at), app: app.and_then(|app| app.parse().ok()), note })
-                })
-                .collect()
-        }).await
+                let app = listing.app.map(String::from);
+                let deployment = listing.deployment.map(|id| id.0.cast_signed());
+                let values = params![app, deployment, listing.after.unwrap_or(0), listing.most];
+                let read = rows(connection, "read the events", sql, values, |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get::<_, i64>(1)?,
+                        row.get::<_, Option<String>>(2)?,
+                        row.get::<_, String>(3)?,
+                    ))
+                })?;
+                read.into_iter()
+                    .map(|(id, at, app, record)| {
+                        let note: Note = parse(format!("event {id}"), &record)?;
+                        Ok(EventRecord { id, at: time(at), app: app.and_then(|app| app.parse().ok()), note })
+                    })
+                    .collect()
+            })
+            .await
     }
 
     /// Deployments, newest first.
     ///
     /// # Errors
     /// When the journal cannot be read.
-    pub async fn deployments(&self, app: Option<AppName>, most: u32) -> Result<Vec<DeploymentRecord>, JournalError> {
-        self.reader.run(move |connection| {
-            let sql = "select record from deployment
+    pub async fn deployments(
+        &self,
+        app: Option<AppName>,
+        most: u32,
+    ) -> Result<Vec<DeploymentRecord>, JournalError> {
+        self.reader
+            .run(move |connection| {
+                let sql = "select record from deployment
                  where record is not null and (?1 is null or app = ?1) order by id desc limit ?2";
-            let app = app.map(String::from);
-            let read = rows(connection, "read the deployments", sql, params![app, most], |row| row.get::<_, String>(0))?;
-            read.iter().map(|record| parse("a deployment", record)).collect()
-        }).await
+                let app = app.map(String::from);
+                let read = rows(connection, "read the deployments", sql, params![app, most], |row| {
+                    row.get::<_, String>(0)
+                })?;
+                read.iter().map(|record| parse("a deployment", record)).collect()
+            })
+            .await
     }
 
     /// One deployment.
@@ -97,14 +114,16 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<DeploymentRecord>, JournalError> {
-        self.reader.run(move |connection| {
-            let sql = "select record from deployment where id = ?1 and record is not null";
-            let record: Option<String> = connection
-                .query_row(sql, params![id.0.cast_signed()], |row| row.get(0))
-                .optional()
-                .map_err(failed("read a deployment"))?;
-            record.map(|record| parse(format!("deployment {id}"), &record)).transpose()
-        }).await
+        self.reader
+            .run(move |connection| {
+                let sql = "select record from deployment where id = ?1 and record is not null";
+                let record: Option<String> = connection
+                    .query_row(sql, params![id.0.cast_signed()], |row| row.get(0))
+                    .optional()
+                    .map_err(failed("read a deployment"))?;
+                record.map(|record| parse(format!("deployment {id}"), &record)).transpose()
+            })
+            .await
     }
 
     /// Exits that nobody asked for, newest first.
@@ -112,12 +131,14 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn exits(&self, app: AppName, most: u32) -> Result<Vec<ExitRecord>, JournalError> {
-        self.reader.run(move |connection| {
-            let sql = "select record from exit where app = ?1 order by at desc, run desc limit ?2";
-            let values = params![app.as_str(), most];
-            let read = rows(connection, "read the exits", sql, values, |row| row.get::<_, String>(0))?;
-            read.iter().map(|record| parse("an exit", record)).collect()
-        }).await
+        self.reader
+            .run(move |connection| {
+                let sql = "select record from exit where app = ?1 order by at desc, run desc limit ?2";
+                let values = params![app.as_str(), most];
+                let read = rows(connection, "read the exits", sql, values, |row| row.get::<_, String>(0))?;
+                read.iter().map(|record| parse("an exit", record)).collect()
+            })
+            .await
     }
 
     /// Who asked for what, newest first.
@@ -125,19 +146,21 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn audits(&self, most: u32) -> Result<Vec<AuditRecord>, JournalError> {
-        self.reader.run(move |connection| {
-            let sql = "select id, at, uid, user, app, what from audit order by id desc limit ?1";
-            rows(connection, "read the audit log", sql, params![most], |row| {
-                Ok(AuditRecord {
-                    id: row.get(0)?,
-                    at: time(row.get(1)?),
-                    uid: row.get(2)?,
-                    user: row.get(3)?,
-                    app: row.get::<_, Option<String>>(4)?.and_then(|app| app.parse().ok()),
-                    what: row.get(5)?,
+        self.reader
+            .run(move |connection| {
+                let sql = "select id, at, uid, user, app, what from audit order by id desc limit ?1";
+                rows(connection, "read the audit log", sql, params![most], |row| {
+                    Ok(AuditRecord {
+                        id: row.get(0)?,
+                        at: time(row.get(1)?),
+                        uid: row.get(2)?,
+                        user: row.get(3)?,
+                        app: row.get::<_, Option<String>>(4)?.and_then(|app| app.parse().ok()),
+                        what: row.get(5)?,
+                    })
                 })
             })
-        }).await
+            .await
     }
 
     /// Whether a prepare command of this content was run on this host.
@@ -145,11 +168,15 @@ impl Journal {
     /// # Errors
     /// When the journal cannot be read.
     pub async fn is_prepared(&self, content: String) -> Result<bool, JournalError> {
-        self.reader.run(move |connection| {
-            connection
-                .query_row("select count(*) from prepared where content = ?1", params![content], |row| row.get::<_, i64>(0))
-                .map(|count| count > 0)
-                .map_err(failed("look for a prepare command"))
-        }).await
+        self.reader
+            .run(move |connection| {
+                connection
+                    .query_row("select count(*) from prepared where content = ?1", params![content], |row| {
+                        row.get::<_, i64>(0)
+                    })
+                    .map(|count| count > 0)
+                    .map_err(failed("look for a prepare command"))
+            })
+            .await
     }
 }

@@ -62,7 +62,7 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), JournalError>
     }
     if found > 0 {
         let copy = format!("{}.schema-{found}", path.display());
-        connection.backup("main", &copy, None).map_err(failed)?;
+        connection.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed)?;
     }
     let transaction = connection.transaction().map_err(failed)?;
     for step in &STEPS[usize::try_from(found).expect("it is small")..] {

@@ -46,12 +46,17 @@ impl Journal {
     /// When nothing was written.
     pub async fn create(&self, app: &App) -> Result<(), JournalError> {
         let (name, state) = (app.name.to_string(), json(app));
-        self.writer.run(move |connection| {
-            connection
-                .execute("insert into app (name, schema, state) values (?1, ?2, ?3)", params![name, SCHEMA, state])
-                .map_err(failed("register an app"))?;
-            Ok(())
-        }).await
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute(
+                        "insert into app (name, schema, state) values (?1, ?2, ?3)",
+                        params![name, SCHEMA, state],
+                    )
+                    .map_err(failed("register an app"))?;
+                Ok(())
+            })
+            .await
     }
 
     /// A number for a deployment that may come; never given twice.
@@ -60,12 +65,14 @@ impl Journal {
     /// When nothing was written.
     pub async fn next_deployment(&self, app: &AppName) -> Result<DeploymentId, JournalError> {
         let app = app.to_string();
-        self.writer.run(move |connection| {
-            connection
-                .execute("insert into deployment (app) values (?1)", params![app])
-                .map_err(failed("number a deployment"))?;
-            Ok(DeploymentId(connection.last_insert_rowid().unsigned_abs()))
-        }).await
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute("insert into deployment (app) values (?1)", params![app])
+                    .map_err(failed("number a deployment"))?;
+                Ok(DeploymentId(connection.last_insert_rowid().unsigned_abs()))
+            })
+            .await
     }
 
     /// A number that is higher than that of every daemon before on this root.
@@ -73,29 +80,40 @@ impl Journal {
     /// # Errors
     /// When nothing was written.
     pub async fn next_epoch(&self, at: Timestamp) -> Result<u64, JournalError> {
-        self.writer.run(move |connection| {
-            connection
-                .execute("insert into epoch (at) values (?1)", params![at.as_millisecond()])
-                .map_err(failed("begin an epoch"))?;
-            Ok(connection.last_insert_rowid().unsigned_abs())
-        }).await
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute("insert into epoch (at) values (?1)", params![at.as_millisecond()])
+                    .map_err(failed("begin an epoch"))?;
+                Ok(connection.last_insert_rowid().unsigned_abs())
+            })
+            .await
     }
 
     /// Remembers who asked for what; never a value of a variable.
     ///
     /// # Errors
     /// When nothing was written.
-    pub async fn audit(&self, at: Timestamp, uid: u32, user: Option<String>, app: Option<&AppName>, what: String) -> Result<(), JournalError> {
+    pub async fn audit(
+        &self,
+        at: Timestamp,
+        uid: u32,
+        user: Option<String>,
+        app: Option<&AppName>,
+        what: String,
+    ) -> Result<(), JournalError> {
         let app = app.map(ToString::to_string);
-        self.writer.run(move |connection| {
-            connection
-                .execute(
-                    "insert into audit (at, uid, user, app, what) values (?1, ?2, ?3, ?4, ?5)",
-                    params![at.as_millisecond(), uid, user, app, what],
-                )
-                .map_err(failed("record who asked"))?;
-            Ok(())
-        }).await
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute(
+                        "insert into audit (at, uid, user, app, what) values (?1, ?2, ?3, ?4, ?5)",
+                        params![at.as_millisecond(), uid, user, app, what],
+                    )
+                    .map_err(failed("record who asked"))?;
+                Ok(())
+            })
+            .await
     }
 
     /// Remembers that a prepare command of this content was run on this host.
@@ -103,19 +121,26 @@ impl Journal {
     /// # Errors
     /// When nothing was written.
     pub async fn set_prepared(&self, at: Timestamp, content: String) -> Result<(), JournalError> {
-        self.writer.run(move |connection| {
-            connection
-                .execute(
-                    "insert into prepared (content, at) values (?1, ?2) on conflict do nothing",
-                    params![content, at.as_millisecond()],
-                )
-                .map_err(failed("record a prepare command"))?;
-            Ok(())
-        }).await
+        self.writer
+            .run(move |connection| {
+                connection
+                    .execute(
+                        "insert into prepared (content, at) values (?1, ?2) on conflict do nothing",
+                        params![content, at.as_millisecond()],
+                    )
+                    .map_err(failed("record a prepare command"))?;
+                Ok(())
+            })
+            .await
     }
 }
 
-fn commit(connection: &mut Connection, at: Timestamp, event: &str, stepped: &Stepped) -> Result<Vec<EventRecord>, JournalError> {
+fn commit(
+    connection: &mut Connection,
+    at: Timestamp,
+    event: &str,
+    stepped: &Stepped,
+) -> Result<Vec<EventRecord>, JournalError> {
     let app = &stepped.app;
     let name = app.name.as_str();
     let transaction = connection.transaction().map_err(failed("begin a turn"))?;
@@ -123,7 +148,10 @@ fn commit(connection: &mut Connection, at: Timestamp, event: &str, stepped: &Ste
         .execute("update app set schema = ?2, state = ?3 where name = ?1", params![name, SCHEMA, json(app)])
         .map_err(failed("write an app's state"))?;
     transaction
-        .execute("insert into turn (at, app, event) values (?1, ?2, ?3)", params![at.as_millisecond(), name, event])
+        .execute(
+            "insert into turn (at, app, event) values (?1, ?2, ?3)",
+            params![at.as_millisecond(), name, event],
+        )
         .map_err(failed("write an event"))?;
     let turn = transaction.last_insert_rowid();
     for deployment in &stepped.records {
@@ -148,7 +176,14 @@ fn commit(connection: &mut Connection, at: Timestamp, event: &str, stepped: &Ste
             .execute(
                 "insert into exit (app, instance, run, place, at, record) values (?1, ?2, ?3, ?4, ?5, ?6)
                  on conflict do nothing",
-                params![name, instance.0.cast_signed(), exit.run, place.0, exit.at.as_millisecond(), json(&record)],
+                params![
+                    name,
+                    instance.0.cast_signed(),
+                    exit.run,
+                    place.0,
+                    exit.at.as_millisecond(),
+                    json(&record)
+                ],
             )
             .map_err(failed("write an exit"))?;
     }
@@ -160,7 +195,11 @@ fn commit(connection: &mut Connection, at: Timestamp, event: &str, stepped: &Ste
     Ok(events)
 }
 
-fn write_events(transaction: &Transaction<'_>, at: Timestamp, stepped: &Stepped) -> Result<Vec<EventRecord>, JournalError> {
+fn write_events(
+    transaction: &Transaction<'_>,
+    at: Timestamp,
+    stepped: &Stepped,
+) -> Result<Vec<EventRecord>, JournalError> {
     let app = &stepped.app.name;
     let mut records = Vec::with_capacity(stepped.notes.len());
     for note in &stepped.notes {
@@ -189,7 +228,9 @@ fn trim(transaction: &Transaction<'_>) -> Result<(), JournalError> {
         newest("turn", "id", MOST_TURNS),
         newest("event", "id", MOST_EVENTS),
         newest("audit", "id", MOST_AUDITS),
-        format!("delete from exit where at < (select at from exit order by at desc limit 1 offset {MOST_EXITS})"),
+        format!(
+            "delete from exit where at < (select at from exit order by at desc limit 1 offset {MOST_EXITS})"
+        ),
     ];
     transaction.execute_batch(&statements.join(";")).map_err(failed("remove old rows"))
 }

@@ -1,0 +1,175 @@
+//! What this host knows of an app's instances: where their trees, settings, users, ports and variables are.
+
+use std::path::PathBuf;
+
+use model::app::{App, Instance, Target};
+use model::settings::{AppSettings, HostSettings};
+use model::{AppName, Place, Slot};
+use package::HostPlatform;
+use package::runtime::{self, RuntimeError};
+use package::tree::{Unpacked, VerifyError, open_version};
+
+use crate::checks::ProbeTarget;
+use crate::environment::{self, Environment, EnvironmentError, Standing};
+use crate::paths::Paths;
+use crate::users::{self, Account, UserError};
+
+/// Why something about an instance could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    /// The version is not known any more.
+    #[error("its version is not registered any more")]
+    NoVersion,
+    /// The unpacked version cannot be used.
+    #[error("the unpacked version cannot be used")]
+    Unpacked(#[from] VerifyError),
+    /// The runtime cannot be used.
+    #[error("no Erlang runtime for it")]
+    Runtime(#[from] RuntimeError),
+    /// The user cannot be used.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The environment cannot be built.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The cookie cannot be had.
+    #[error("could not read or make the app's cookie")]
+    Cookie(#[source] std::io::Error),
+}
+
+/// This host, as far as instances are concerned.
+#[derive(Debug)]
+pub struct Site {
+    /// Every path.
+    pub paths: Paths,
+    /// The host's settings.
+    pub settings: HostSettings,
+    /// Architecture and C library.
+    pub platform: HostPlatform,
+    /// Host part of node names.
+    pub node_host: String,
+}
+
+impl Site {
+    /// The unpacked version of a target and the settings it runs with.
+    ///
+    /// # Errors
+    /// [`SiteError`].
+    pub fn unpacked(&self, app: &App, target: Target) -> Result<Unpacked, SiteError> {
+        let version = app.version(target.version).ok_or(SiteError::NoVersion)?;
+        Ok(open_version(&self.paths.version(&app.name, &version.label))?)
+    }
+
+    /// Whom an app runs as; `None`: as the daemon.
+    ///
+    /// # Errors
+    /// [`SiteError::User`].
+    pub fn account(&self, settings: &AppSettings) -> Result<Option<Account>, SiteError> {
+        let (user, group) = match &settings.user {
+            Some(user) => (Some(user), settings.group.as_ref()),
+            None => (
+                self.settings.app_user.as_ref(),
+                settings.group.as_ref().or(self.settings.app_group.as_ref()),
+            ),
+        };
+        // The host's app_user is what root must not be: another daemon's user runs its apps itself.
+        if settings.user.is_none() && !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        Ok(users::account(user.map(String::as_str), group.map(String::as_str))?)
+    }
+
+    /// The folder with the runtime's `erl`, for a package without one.
+    ///
+    /// # Errors
+    /// [`SiteError::Runtime`].
+    pub fn runtime_bin(
+        &self,
+        unpacked: &Unpacked,
+        settings: &AppSettings,
+    ) -> Result<Option<PathBuf>, SiteError> {
+        Ok(runtime::for_package(&unpacked.facts, settings.runtime.as_deref())?.map(|runtime| runtime.bin))
+    }
+
+    /// The environment of an instance, or of a command that runs as if it were one.
+    ///
+    /// # Errors
+    /// [`SiteError`].
+    pub fn environment(
+        &self,
+        app: &App,
+        target: Target,
+        place: Place,
+        slot: Slot,
+        tree: &std::path::Path,
+    ) -> Result<Environment, SiteError> {
+        let unpacked = self.unpacked(app, target)?;
+        let revision = app.revision(target).ok_or(SiteError::NoVersion)?;
+        let runtime_bin = self.runtime_bin(&unpacked, &revision.settings)?;
+        let cookie = crate::cookie::read_or_make(&self.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
+        let version = app.label(target);
+        let standing =
+            Standing { app: &app.name, version: &version, place, slot, node_host: &self.node_host };
+        Ok(environment::of_instance(
+            standing,
+            &revision.settings,
+            &revision.variables,
+            &unpacked.facts,
+            tree,
+            runtime_bin.as_deref(),
+            &cookie,
+        )?)
+    }
+
+    /// The ports of a place and slot by the name of their variable.
+    ///
+    /// # Errors
+    /// [`SiteError`].
+    pub fn ports(
+        &self,
+        app: &App,
+        target: Target,
+        place: Place,
+        slot: Slot,
+    ) -> Result<Vec<(String, u16)>, SiteError> {
+        let revision = app.revision(target).ok_or(SiteError::NoVersion)?;
+        let standing = Standing { app: &app.name, version: "", place, slot, node_host: &self.node_host };
+        Ok(standing.ports(&revision.settings)?)
+    }
+
+    /// What a check of an instance needs.
+    ///
+    /// # Errors
+    /// [`SiteError`].
+    pub fn probe_target(&self, app: &App, instance: &Instance) -> Result<ProbeTarget, SiteError> {
+        let tree = self.tree(&app.name, instance);
+        let revision = app.revision(instance.target).ok_or(SiteError::NoVersion)?;
+        Ok(ProbeTarget {
+            ports: self.ports(app, instance.target, instance.place, instance.slot)?,
+            environment: self.environment(app, instance.target, instance.place, instance.slot, &tree)?,
+            account: self.account(&revision.settings)?,
+            tree,
+            up_since: instance.up_since.unwrap_or(instance.created_at),
+        })
+    }
+
+    /// An instance's tree.
+    pub fn tree(&self, app: &AppName, instance: &Instance) -> PathBuf {
+        self.paths.tree(app, instance.place, instance.id)
+    }
+
+    /// Name of an instance's Erlang node.
+    pub fn node(&self, app: &AppName, instance: &Instance) -> String {
+        let (place, slot) = (instance.place, instance.slot);
+        Standing { app, version: "", place, slot, node_host: &self.node_host }.node()
+    }
+}
+
+/// The host part of node names: as the settings say, else the host's short name.
+pub fn node_host(settings: &HostSettings) -> String {
+    let own = || {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        name.split('.').next().unwrap_or("localhost").to_owned()
+    };
+    settings.node_host.clone().unwrap_or_else(own)
+}
