@@ -113,7 +113,7 @@ impl<T: Tell> Watch<T> {
         let CheckWanted { instance, run, .. } = self.wanted;
         let event = Event::Check { instance, run, verdict };
         if let Err(error) = self.tell.tell(&self.app, event).await {
-            debug!(app = %self.app, %instance, error, "verdict not taken");
+            debug!(app = %self.app, %instance, %error, "verdict not taken");
         }
     }
 

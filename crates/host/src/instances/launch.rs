@@ -1,0 +1,247 @@
+//! Bringing an instance up.
+
+use std::ffi::OsString;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::app::{App, Instance, Outcome};
+use model::settings::AppSettings;
+use package::tree::{Unpacked, instance_tree};
+use wire::shim::{CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable};
+
+use super::{Instances, Which};
+use crate::environment::Environment;
+use crate::shim::{Found, ShimError};
+use crate::site::{Site, SiteError};
+use crate::tell::Tell;
+use crate::users::Account;
+
+/// How long the ports of an instance that has just ended may take to become free.
+const PORTS_FREE: Duration = Duration::from_secs(5);
+
+/// Largest crash dump; a bigger one is cut.
+const MOST_DUMP_BYTES: u64 = 512 << 20;
+
+/// Why an instance could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Something about it could not be told.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// Its tree could not be laid out.
+    #[error("could not lay out its tree")]
+    Tree(#[from] package::tree::InstanceError),
+    /// A folder or file of it could not be made.
+    #[error("could not make its folders")]
+    Folders(#[from] std::io::Error),
+    /// Its shim could not be used.
+    #[error(transparent)]
+    Shim(#[from] ShimError),
+    /// Somebody else listens on its port.
+    #[error("port {port} is in use{}; free it, or give the app other ports (port in its settings)", by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default())]
+    PortInUse {
+        /// The port.
+        port: u16,
+        /// Who listens there, where it can be seen.
+        by: Option<String>,
+    },
+    /// There is no epmd and none could be started.
+    #[error("Erlang's port mapper (epmd) does not run and could not be started: {0}")]
+    Epmd(String),
+    /// An earlier attempt got further than it was told, and failed.
+    #[error("its shim died")]
+    ShimDied,
+    /// A worker thread panicked.
+    #[error("a worker ended unexpectedly")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+impl<T: Tell> Instances<T> {
+    /// Lays out an instance's tree. Done twice, it finds it there.
+    pub async fn create(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
+        outcome(self.lay_out(app, instance).await)
+    }
+
+    async fn lay_out(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+        let unpacked = self.site.unpacked(app, instance.target)?;
+        let settings = app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings.clone();
+        let account = self.site.account(&settings)?;
+        let tree = self.site.tree(&app.name, instance);
+        let cookie = crate::cookie::read_or_make(&self.site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
+        let folders = [self.site.paths.logs(&app.name), self.site.paths.crash_dumps(&app.name)];
+        tokio::task::spawn_blocking(move || {
+            for folder in folders {
+                fs_err::create_dir_all(folder)?;
+            }
+            fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
+            let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
+            instance_tree(&unpacked.path, &tree, owner)?;
+            let cookie_file = tree.join("tmp/.erlang.cookie");
+            crate::cookie::write_private(&cookie_file, cookie.as_bytes(), 0o400)?;
+            if let Some(account) = account {
+                chown(&cookie_file, Some(account.uid), Some(account.gid))?;
+            }
+            Ok(())
+        })
+        .await?
+    }
+
+    /// Tells an instance's shim to start it and keep it running. Done twice, it finds it started.
+    pub async fn launch(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
+        outcome(self.start(app, instance).await)
+    }
+
+    async fn start(self: &Arc<Self>, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+        let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
+        let id = which.shim_id();
+        if self.living(&id).is_some() {
+            return Ok(());
+        }
+        if let Found::Dead(dead) = self.shims.examine(&id, 0, Duration::from_secs(10)).await? {
+            if !dead.saved.events.is_empty() {
+                self.shims.clean_up(&dead, PORTS_FREE).await?;
+                self.shims.forget(&id)?;
+                return Err(LaunchError::ShimDied);
+            }
+        }
+        let unpacked = self.site.unpacked(app, instance.target)?;
+        let start = self.start_of(app, instance, &unpacked)?;
+        self.ensure_epmd(app, instance, &unpacked).await?;
+        let connected = self.shims.spawn(&id).await?;
+        if connected.welcome.status.state == State::Waiting {
+            if let Err(error) = self.ports_free(app, instance).await {
+                connected.handle.release().await?;
+                self.shims.forget(&id)?;
+                return Err(error);
+            }
+        }
+        let handle = self.follow(which, connected, instance.seq);
+        handle.start(start).await?;
+        Ok(())
+    }
+
+    async fn ports_free(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+        let ports: Vec<u16> = self
+            .site
+            .ports(app, instance.target, instance.place, instance.slot)?
+            .into_iter()
+            .map(|(_, port)| port)
+            .collect();
+        let deadline = tokio::time::Instant::now() + PORTS_FREE;
+        while let Some(port) = crate::ports::in_use(ports.iter().copied()) {
+            if tokio::time::Instant::now() >= deadline {
+                return Err(LaunchError::PortInUse { port, by: crate::ports::listener(port) });
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn start_of(&self, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<Start, LaunchError> {
+        let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
+        let tree = self.site.tree(&app.name, instance);
+        let environment = self.site.environment(app, instance.target, instance.place, instance.slot, &tree)?;
+        let account = self.site.account(settings)?;
+        let paths = &self.site.paths;
+        let (stdout, stderr) = paths.instance_logs(&app.name, instance.place, instance.id);
+        let dumps = paths.crash_dumps(&app.name).join(instance.place.to_string());
+        make_writable_folder(&dumps, account.as_ref())?;
+        let script = &unpacked.facts.start;
+        let mut argv = vec![tree.join(&script.path).into_os_string()];
+        argv.extend(script.arguments.iter().map(OsString::from));
+        Ok(Start {
+            id: Which { app: app.name.clone(), place: instance.place, instance: instance.id }.shim_id().to_string(),
+            kind: Kind::Service,
+            argv,
+            cwd: tree,
+            stdout: log_file(&stdout, settings),
+            stderr: log_file(&stderr, settings),
+            restart: RestartPolicy::standard(),
+            cgroup_parent: self.cgroups.clone(),
+            crash_dump: Some(CrashDump {
+                folder: dumps,
+                keep: settings.crash_dumps.keep,
+                max_bytes: MOST_DUMP_BYTES,
+                seconds: u32::try_from(settings.crash_dumps.max_seconds.as_secs()).unwrap_or(u32::MAX),
+            }),
+            ..process(environment, account.as_ref(), settings)
+        })
+    }
+}
+
+/// What instances and commands have in common: environment, user, limits.
+pub(crate) fn process(environment: Environment, account: Option<&Account>, settings: &AppSettings) -> Start {
+    Start {
+        env: environment.into_iter().map(|(name, value)| Variable { name, value }).collect(),
+        owner: account.map(|it| Owner { uid: it.uid, gid: it.gid, groups: it.groups.clone() }),
+        umask: Some(u32::from(settings.umask.0)),
+        limits: limits(settings),
+        no_new_privs: settings.no_new_privs,
+        stop_timeout_ms: u64::try_from(settings.stop_timeout.as_millis()).unwrap_or(u64::MAX),
+        ..Start::default()
+    }
+}
+
+/// A log file with the app's rotation.
+pub(crate) fn log_file(path: &Path, settings: &AppSettings) -> LogFile {
+    LogFile {
+        path: path.to_owned(),
+        max_bytes: settings.log.max_size.bytes(),
+        max_age_ms: u64::try_from(settings.log.max_age.as_millis()).unwrap_or(u64::MAX),
+        keep: settings.log.keep,
+    }
+}
+
+fn limits(settings: &AppSettings) -> Vec<Limit> {
+    let wanted = &settings.rlimits;
+    [
+        (ResourceLimit::Nofile, wanted.nofile),
+        (ResourceLimit::Nproc, wanted.nproc),
+        (ResourceLimit::Core, wanted.core),
+        (ResourceLimit::As, wanted.address_space),
+        (ResourceLimit::Memlock, wanted.memlock),
+    ]
+    .into_iter()
+    .filter_map(|(resource, limit)| {
+        let value = limit?.value();
+        Some(Limit { resource, soft: value, hard: value })
+    })
+    .collect()
+}
+
+/// A folder that the app may write and nobody else may read.
+pub(crate) fn make_writable_folder(path: &Path, account: Option<&Account>) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs_err::create_dir_all(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    if let Some(account) = account {
+        chown(path, Some(account.uid), Some(account.gid))?;
+    }
+    Ok(())
+}
+
+fn outcome(done: Result<(), LaunchError>) -> Outcome {
+    match done {
+        Ok(()) => Outcome::Ok { detail: None },
+        Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
+    }
+}
+
+impl Site {
+    /// The folder of a package's own or set Erlang programs (`epmd`, `erl`).
+    pub(crate) fn erlang_bin(&self, unpacked: &Unpacked, settings: &AppSettings) -> Result<std::path::PathBuf, SiteError> {
+        Ok(match self.runtime_bin(unpacked, settings)? {
+            Some(bin) => bin,
+            None => {
+                let erts = unpacked.facts.erts.clone().unwrap_or_default();
+                unpacked.tree().join(&unpacked.facts.root).join(format!("erts-{erts}/bin"))
+            }
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Ending an instance with everything it started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::app::{App, Instance, Outcome};
+use model::human;
+use tokio::time::timeout;
+use wire::shim::{Exited, How};
+
+use super::{Instances, Living, Which};
+use crate::shim::{Found, ShimError, ShimId};
+use crate::tell::Tell;
+
+/// What the shim may need after the app's own `stop_timeout` to end the tree and say so.
+const TO_KILL: Duration = Duration::from_secs(30);
+
+/// How long the clean-up after a dead shim may take.
+const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// How long a shim may take to answer when it is looked for.
+const ANSWER: Duration = Duration::from_secs(10);
+
+impl<T: Tell> Instances<T> {
+    /// Ends an instance: orderly within its `stop_timeout`, else by force. Done twice, it finds nothing to do.
+    pub async fn stop(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
+        let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
+        let within = app.revision(instance.target).map_or(Duration::from_secs(30), |it| it.settings.stop_timeout);
+        match self.end(&which, within).await {
+            Ok(detail) => Outcome::Ok { detail: Some(detail) },
+            Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
+        }
+    }
+
+    async fn end(self: &Arc<Self>, which: &Which, within: Duration) -> Result<String, ShimError> {
+        let id = which.shim_id();
+        let living = match self.living(&id) {
+            Some(living) => Some(living),
+            None => self.find(which).await?,
+        };
+        let Some(living) = living else { return self.clean_up(&id).await };
+        match self.end_living(&living, within).await {
+            Ok(detail) => {
+                self.forget_living(&id);
+                self.shims.forget(&id)?;
+                Ok(detail)
+            }
+            // It died while it was being asked: what it left is cleaned up like after any dead shim.
+            Err(_) if matches!(self.shims.is_alive(&id), Ok(false)) => self.clean_up(&id).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A shim that we have no connection to, if it lives.
+    async fn find(self: &Arc<Self>, which: &Which) -> Result<Option<Living>, ShimError> {
+        let id = which.shim_id();
+        match self.shims.examine(&id, 0, ANSWER).await? {
+            Found::Alive(connected) => {
+                self.follow(which.clone(), *connected, 0);
+                Ok(self.living(&id))
+            }
+            Found::Dead(_) => Ok(None),
+            Found::Unknown { why, .. } => Err(why),
+        }
+    }
+
+    async fn end_living(&self, living: &Living, within: Duration) -> Result<String, ShimError> {
+        let mut ended = living.ended.clone();
+        living.handle.stop(within).await?;
+        let late = |_| ShimError::TimedOut { id: living.handle.id().to_string(), doing: "end its app", within: within + TO_KILL };
+        let exited = timeout(within + TO_KILL, ended.wait_for(Option::is_some)).await.map_err(late)?;
+        let text = match exited {
+            Ok(exited) => exited.as_ref().map(|exited| how_text(exited, within)).unwrap_or_default(),
+            Err(_) => "ended with its shim".to_owned(),
+        };
+        living.handle.release().await?;
+        Ok(text)
+    }
+
+    async fn clean_up(&self, id: &ShimId) -> Result<String, ShimError> {
+        let dead = self.shims.read_dead(id)?;
+        let cleaned = self.shims.clean_up(&dead, CLEAN_UP).await?;
+        self.shims.forget(id)?;
+        Ok(match cleaned.killed {
+            0 => "ended; nothing of it was left".to_owned(),
+            killed => format!("ended; {killed} processes that it left were killed"),
+        })
+    }
+}
+
+fn how_text(exited: &Exited, within: Duration) -> String {
+    let swept = match exited.swept {
+        0 => String::new(),
+        swept => format!("; {swept} processes that it had started were killed"),
+    };
+    let text = match exited.how {
+        How::KilledAfterTimeout => format!("did not stop within {} and was killed", human::duration(within)),
+        How::Killed | How::TimeLimit => "was killed".to_owned(),
+        How::StoppedOrderly | How::ByItself | How::NotStarted => "stopped".to_owned(),
+    };
+    text + &swept
+}
