@@ -200,3 +200,10 @@ message! {
         1 => pub count: u64,
     }
 }
+
+impl Exited {
+    /// Whether nobody asked for this end: it counts as a crash, whatever the status.
+    pub fn is_crash(&self) -> bool {
+        matches!(self.how, How::ByItself | How::NotStarted)
+    }
+}
