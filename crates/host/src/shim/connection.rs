@@ -7,23 +7,22 @@
 
 use super::{ShimError, ShimId};
 use futures_util::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 use wire::frame;
 use wire::shim::{Answer, Command, Event, Refusal};
 
 /// After the end of a connection, how long its shim may take to be seen dead.
-const DEATH: Duration = Duration::from_secs(2);
+const DEATH: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +86,7 @@ struct Connection {
     id: ShimId,
     stream: UnixStream,
     /// Of the shim, opened while it was seen alive; `None`: it was dead already.
-    pidfd: Option<AsyncFd<OwnedFd>>,
+    pidfd: Option<OwnedFd>,
     input: Vec<u8>,
     waiting: HashMap<u64, oneshot::Sender<Result<Answer, ShimError>>>,
     last_request: u64,
@@ -102,7 +101,6 @@ pub(crate) fn start(id: ShimId, stream: UnixStream, after: u64) -> io::Result<En
     // The number is the shim's: whoever listened on this socket, which has just accepted us. If it died in
     // between, the end-of-file that follows says so, whatever the number means by then; it is never signalled.
     let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    let pidfd = pidfd.map(|pidfd| AsyncFd::register_with_interest(pidfd, Interest::READABLE)).transpose()?;
     let (events, receiver) = mpsc::unbounded_channel();
     let (asks, questions) = mpsc::channel(64); // more questions at a time than anybody has
     let (tell_gone, gone) = watch::channel(None);
@@ -203,14 +201,25 @@ impl Connection {
         }
     }
 
-    async fn how_it_ended(&self) -> Gone {
+    async fn how_it_ended(&mut self) -> Gone {
         if self.taken_over {
             return Gone::TakenOver;
         }
-        let Some(pidfd) = &self.pidfd else { return Gone::Died };
-        match timeout(DEATH, pidfd.readable()).await {
-            Ok(_) => Gone::Died,
-            Err(_) => Gone::Lost,
+        let Some(pidfd) = self.pidfd.take() else { return Gone::Died };
+        match tokio::task::spawn_blocking(move || has_ended(&pidfd)).await {
+            Ok(true) => Gone::Died,
+            _ => Gone::Lost,
+        }
+    }
+}
+
+/// Waits for the process's end, for a moment.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+    loop {
+        match poll(&mut polled, Some(&DEATH)) {
+            Err(Errno::INTR) => {}
+            ready => return ready == Ok(1),
         }
     }
 }
