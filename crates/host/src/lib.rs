@@ -9,6 +9,7 @@ pub mod log_tail;
 mod paths;
 pub mod ports;
 mod program;
+pub mod shim;
 pub mod site;
 pub mod tell;
 pub mod users;

@@ -1,0 +1,79 @@
+//! The child's own cgroup v2, where one can be made: the kernel then ends the whole tree at once.
+
+use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// One cgroup that we made; removed when dropped, if it is empty.
+pub(crate) struct Cgroup {
+    path: PathBuf,
+    /// Open for the child to write itself into.
+    pub(crate) members: OwnedFd,
+}
+
+impl Cgroup {
+    /// Makes `{parent}/{name}`; `None` if that is not possible here.
+    pub(crate) fn make(parent: &Path, name: &str) -> Option<Self> {
+        let path = parent.join(name);
+        match fs::mkdir(&path, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(_) => return None,
+        }
+        let killable = fs::access(path.join("cgroup.kill"), fs::Access::WRITE_OK).is_ok();
+        let members = open(&path.join("cgroup.procs"), OFlags::RDWR).ok();
+        match members {
+            Some(members) if killable => Some(Self { path, members }),
+            _ => {
+                let _ = fs::unlinkat(CWD, &path, AtFlags::REMOVEDIR);
+                None
+            }
+        }
+    }
+
+    /// Whether the process is a direct member: its attempt to join may have been denied.
+    pub(crate) fn contains(&self, pid: Pid) -> bool {
+        let members = crate::processes::read_file(&self.path.join("cgroup.procs").to_string_lossy());
+        let pid = pid.as_raw_nonzero().get().to_string();
+        members.is_ok_and(|members| String::from_utf8_lossy(&members).lines().any(|line| line == pid))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SIGKILL to every member, those forked meanwhile too.
+    pub(crate) fn kill(&self) {
+        if let Ok(file) = open(&self.path.join("cgroup.kill"), OFlags::WRONLY) {
+            let _ = rustix::io::write(&file, b"1");
+        }
+    }
+
+    /// Whether any process is in it or below.
+    pub(crate) fn is_populated(&self) -> bool {
+        self.count_in("cgroup.events", "populated ") > 0
+    }
+
+    /// How often the kernel killed a member for want of memory; 0 without a memory controller.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        self.count_in("memory.events", "oom_kill ")
+    }
+
+    fn count_in(&self, file: &str, key: &str) -> u64 {
+        let content = crate::processes::read_file(&self.path.join(file).to_string_lossy());
+        let content = content.unwrap_or_default();
+        let text = String::from_utf8_lossy(&content);
+        text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR);
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+}

@@ -1,0 +1,532 @@
+//! What the child is doing and what happens to it next.
+//!
+//! ```text
+//! Waiting ─start→ Running ─main process ends→ Sweeping ─nothing left→ BackingOff ─time→ Running
+//!                                                      └→ Stopped (asked, or policy) / Finished (task)
+//! ```
+
+use crate::cgroup::Cgroup;
+use crate::child::{self, Child};
+use crate::clock;
+use crate::crash_dump;
+use crate::event_log::EventLog;
+use crate::folders::Folders;
+use crate::output::Output;
+use crate::processes;
+use crate::tree::{self, Reaped};
+use rustix::process::{self, Signal, WaitStatus};
+use std::os::fd::{AsFd, BorrowedFd};
+use wire::shim::saved::{self, Header};
+use wire::shim::{
+    Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LogDropped, MARK_VARIABLE, Refusal,
+    RestartForced, RestartMode, RestartPolicy, Restarting, Start, Started, State, Status, Stopped, Stream,
+};
+
+/// How long the tree may resist SIGKILL before we go on without it, in ms: only uninterruptible sleep does.
+const SWEEP_LIMIT_MS: u64 = 10_000;
+/// Between two rounds of killing, in ms.
+const SWEEP_ROUND_MS: u64 = 20;
+/// After this uptime, in ms, a BEAM has started its heart, if it has one.
+const HEART_AFTER_MS: u64 = 3_000;
+
+/// A request that is refused: the sort of reason, and the reason.
+pub(crate) type Refuse = (Refusal, String);
+
+/// Owner of the child.
+pub(crate) struct Supervisor {
+    id: String,
+    /// Random; see [`MARK_VARIABLE`].
+    pub(crate) mark: String,
+    pub(crate) boot_id: String,
+    start: Option<Start>,
+    phase: Phase,
+    pub(crate) log: Option<EventLog>,
+    pub(crate) output: Output,
+    run: u64,
+    crashes: u64,
+    consecutive: u64,
+    forced_restarts: u64,
+}
+
+enum Phase {
+    Waiting,
+    Running(Run),
+    Sweeping(Run, Ended),
+    BackingOff { until: u64 },
+    Stopped,
+    Finished,
+}
+
+/// A run of the child.
+struct Run {
+    child: Child,
+    cgroup: Option<Cgroup>,
+    started: u64,
+    oom_kills: u64,
+    heart_looked_for: bool,
+    end: Option<End>,
+}
+
+/// The end that somebody asked for, or that the time limit brought.
+struct End {
+    how: How,
+    kill_at: u64,
+    then_start: bool,
+}
+
+/// The main process has ended.
+struct Ended {
+    status: WaitStatus,
+    how: How,
+    at: u64,
+    next_round: u64,
+    swept: u32,
+}
+
+impl Supervisor {
+    pub(crate) fn new(id: String) -> Result<Self, String> {
+        let boot_id = processes::read_file("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        Ok(Self {
+            id,
+            mark: random_mark()?,
+            boot_id: String::from_utf8_lossy(&boot_id).trim().to_owned(),
+            start: None,
+            phase: Phase::Waiting,
+            log: None,
+            output: Output::new()?,
+            run: 0,
+            crashes: 0,
+            consecutive: 0,
+            forced_restarts: 0,
+        })
+    }
+
+    /// Begins. Said twice, it is done once.
+    pub(crate) fn start(&mut self, start: Start, folders: &Folders) -> Result<(), Refuse> {
+        check(&start, &self.id).map_err(|text| (Refusal::Invalid, text))?;
+        match (&self.phase, self.start.is_some()) {
+            (_, true) => return Ok(()),
+            (Phase::Waiting, false) => {}
+            _ => return Err((Refusal::State, "it was stopped before it was started".to_owned())),
+        }
+        let header = Header {
+            format: saved::FORMAT,
+            id: self.id.clone(),
+            kind: start.kind,
+            boot_id: self.boot_id.clone(),
+            mark: self.mark.clone(),
+            ..Header::default()
+        };
+        let log = EventLog::create(folders.state.as_fd(), header)
+            .map_err(|error| (Refusal::Disk, format!("could not make the event log: {error}")))?;
+        let log = self.log.insert(log);
+        if start.kind == Kind::Task
+            && let Err(error) = log.append(Happening::Began(Began { run: 1 }))
+        {
+            log.take_back(0);
+            self.phase = Phase::Stopped;
+            return Err((Refusal::Disk, format!("could not note the begin in the event log: {error}")));
+        }
+        self.output.set_files(start.stdout.clone(), start.stderr.clone());
+        self.start = Some(start);
+        self.launch();
+        Ok(())
+    }
+
+    /// SIGTERM now, SIGKILL to the tree after `timeout_ms` (at once if 0).
+    pub(crate) fn stop(&mut self, timeout_ms: u64) {
+        match &mut self.phase {
+            Phase::Running(run) => ask_to_end(run, timeout_ms, false),
+            Phase::Sweeping(run, ended) => {
+                run.end = Some(End { how: ended.how, kill_at: 0, then_start: false })
+            }
+            Phase::Waiting => self.phase = Phase::Stopped,
+            Phase::BackingOff { .. } => self.be_stopped(),
+            Phase::Stopped | Phase::Finished => {}
+        }
+    }
+
+    /// As [`Self::stop`], then a start without waiting.
+    pub(crate) fn restart(&mut self, timeout_ms: u64) -> Result<(), Refuse> {
+        let refuse = |text: &str| Err((Refusal::State, text.to_owned()));
+        if self.kind() == Kind::Task {
+            return refuse("a task runs only once");
+        }
+        match &mut self.phase {
+            Phase::Running(Run { end: Some(end), .. }) | Phase::Sweeping(Run { end: Some(end), .. }, _)
+                if !end.then_start =>
+            {
+                return refuse("it is being stopped");
+            }
+            Phase::Running(run) => ask_to_end(run, timeout_ms, true),
+            Phase::Sweeping(run, ended) => {
+                run.end = Some(End { how: ended.how, kill_at: 0, then_start: true })
+            }
+            Phase::BackingOff { until } => {
+                *until = 0;
+                self.consecutive = 0;
+            }
+            Phase::Waiting | Phase::Stopped | Phase::Finished => return refuse("it is not running"),
+        }
+        self.forced_restarts += 1;
+        self.note(Happening::RestartForced(RestartForced {}));
+        Ok(())
+    }
+
+    /// Replaces the policy.
+    pub(crate) fn set_policy(&mut self, policy: RestartPolicy) -> Result<(), Refuse> {
+        let start = self.start.as_mut().ok_or((Refusal::State, "it was not started yet".to_owned()))?;
+        start.restart = policy;
+        Ok(())
+    }
+
+    /// The shim itself was asked to end: stops the child within the time its settings give.
+    pub(crate) fn terminate(&mut self) {
+        self.stop(self.start.as_ref().map_or(0, |start| start.stop_timeout_ms));
+    }
+
+    /// Nothing runs and nothing will.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Stopped | Phase::Finished)
+    }
+
+    /// The pipes to watch.
+    pub(crate) fn pipes(&self) -> Option<[(Stream, BorrowedFd<'_>); 2]> {
+        match &self.phase {
+            Phase::Running(run) | Phase::Sweeping(run, _) => {
+                Some([(Stream::Stdout, run.child.stdout.as_fd()), (Stream::Stderr, run.child.stderr.as_fd())])
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes what a pipe holds; `false` at its end.
+    pub(crate) fn drain(&mut self, stream: Stream) -> bool {
+        match &self.phase {
+            Phase::Running(run) | Phase::Sweeping(run, _) => drain(&mut self.output, run, stream),
+            _ => false,
+        }
+    }
+
+    /// Takes ended children; to be called on SIGCHLD and whenever a deadline has passed.
+    pub(crate) fn reap(&mut self) {
+        let children_left = loop {
+            match tree::reap() {
+                Reaped::One(ended) => self.main_process_ended(&ended),
+                Reaped::NoneEnded => break true,
+                Reaped::NoChildren => break false,
+            }
+        };
+        if matches!(self.phase, Phase::Sweeping(..)) {
+            self.sweep(children_left);
+        }
+    }
+
+    /// When [`Self::tick`] has something to do, in ms since boot.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let own = match &self.phase {
+            Phase::Running(run) => self.run_deadline(run),
+            Phase::Sweeping(_, ended) => Some(ended.next_round),
+            Phase::BackingOff { until } => Some(*until),
+            _ => None,
+        };
+        let retry = self.log.as_ref().filter(|log| log.is_waiting()).map(|_| clock::since_boot_ms() + 1_000);
+        [own, retry, self.output.deadline()].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self) {
+        let now = clock::since_boot_ms();
+        match &self.phase {
+            Phase::Running(run) if self.run_deadline(run).is_some_and(|due| due <= now) => {
+                self.run_is_due(now)
+            }
+            Phase::Sweeping(_, ended) if ended.next_round <= now => self.reap(),
+            Phase::BackingOff { until } if *until <= now => self.launch(),
+            _ => {}
+        }
+        self.tell_losses(now, false);
+        let quiet = !matches!(self.phase, Phase::Running(_));
+        if let Some(log) = &mut self.log {
+            let _ = log.write_waiting();
+            log.shorten(quiet);
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let now = clock::since_boot_ms();
+        let run = match &self.phase {
+            Phase::Running(run) | Phase::Sweeping(run, _) => Some(run),
+            _ => None,
+        };
+        Status {
+            state: self.state(),
+            kind: self.kind(),
+            run: self.run,
+            pid: run.map(|run| run.child.pid.as_raw_nonzero().get().unsigned_abs()),
+            uptime_ms: run.map(|run| now.saturating_sub(run.started)),
+            crashes: self.crashes,
+            consecutive: self.consecutive,
+            forced_restarts: self.forced_restarts,
+            cgroup: run.and_then(|run| Some(run.cgroup.as_ref()?.path().to_owned())),
+            dropped_bytes: self.output.dropped,
+            restarts_in_ms: match self.phase {
+                Phase::BackingOff { until } => Some(until.saturating_sub(now)),
+                _ => None,
+            },
+            last_seq: self.log.as_ref().map_or(0, EventLog::last_seq),
+        }
+    }
+
+    fn state(&self) -> State {
+        match &self.phase {
+            Phase::Waiting => State::Waiting,
+            Phase::Running(run) if run.end.is_none() => State::Running,
+            Phase::Running(_) | Phase::Sweeping(..) => State::Stopping,
+            Phase::BackingOff { .. } => State::BackingOff,
+            Phase::Stopped => State::Stopped,
+            Phase::Finished => State::Finished,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        self.start.as_ref().map_or(Kind::Service, |start| start.kind)
+    }
+
+    fn time_limit_ms(&self) -> Option<u64> {
+        self.start.as_ref().filter(|start| start.kind == Kind::Task)?.time_limit_ms
+    }
+
+    fn note(&mut self, what: Happening) {
+        if let Some(log) = &mut self.log {
+            let _ = log.append(what); // what could not be written waits in the log and is tried again
+        }
+    }
+
+    fn tell_losses(&mut self, now: u64, all: bool) {
+        for (stream, bytes) in self.output.losses(now, all) {
+            self.note(Happening::LogDropped(LogDropped { stream, bytes }));
+        }
+    }
+
+    /// Starts a run.
+    fn launch(&mut self) {
+        let Some(start) = &self.start else { return };
+        self.run += 1;
+        let mut more = vec![
+            (INSTANCE_VARIABLE.to_owned(), self.id.clone().into_bytes()),
+            (MARK_VARIABLE.to_owned(), self.mark.clone().into_bytes()),
+        ];
+        if let Some(dump) = &start.crash_dump {
+            more.extend(crash_dump::variables(dump, &self.id, self.run));
+        }
+        let cgroup = start.cgroup_parent.as_ref().and_then(|parent| Cgroup::make(parent, &self.id));
+        let (started, oom_kills) = (clock::since_boot_ms(), processes::oom_kills());
+        let members = cgroup.as_ref().map(|cgroup| cgroup.members.as_fd());
+        match child::execute(start, &more, members) {
+            Ok(child) => {
+                let cgroup = cgroup.filter(|cgroup| cgroup.contains(child.pid));
+                let pid = child.pid.as_raw_nonzero().get().unsigned_abs();
+                let path = cgroup.as_ref().map(|cgroup| cgroup.path().to_owned());
+                let run = Run { child, cgroup, started, oom_kills, heart_looked_for: false, end: None };
+                self.phase = Phase::Running(run);
+                self.note(Happening::Started(Started { run: self.run, pid, cgroup: path }));
+            }
+            Err(reason) => {
+                let exited =
+                    Exited { run: self.run, how: How::NotStarted, reason: Some(reason), ..Exited::default() };
+                self.note(Happening::Exited(exited));
+                self.crashed(0);
+            }
+        }
+    }
+
+    fn run_deadline(&self, run: &Run) -> Option<u64> {
+        let heart = (!run.heart_looked_for).then_some(run.started + HEART_AFTER_MS);
+        let kill = match &run.end {
+            Some(end) => Some(end.kill_at),
+            None => {
+                self.start.as_ref().and_then(|start| start.time_limit_ms).map(|limit| run.started + limit)
+            }
+        };
+        heart.into_iter().chain(kill).min()
+    }
+
+    fn run_is_due(&mut self, now: u64) {
+        let limit = self.time_limit_ms();
+        let Phase::Running(run) = &mut self.phase else { return };
+        if run.end.is_none() && limit.is_some_and(|limit| run.started.saturating_add(limit) <= now) {
+            run.end = Some(End { how: How::TimeLimit, kill_at: now, then_start: false });
+        }
+        if let Some(end) = run.end.as_mut().filter(|end| end.kill_at <= now) {
+            if end.how == How::StoppedOrderly {
+                end.how = How::KilledAfterTimeout;
+            }
+            end.kill_at = now + SWEEP_ROUND_MS;
+            tree::kill_round(run.cgroup.as_ref());
+        }
+        if !run.heart_looked_for && run.started + HEART_AFTER_MS <= now {
+            run.heart_looked_for = true;
+            if tree::has_heart() {
+                self.note(Happening::HeartNoticed(HeartNoticed { run: self.run }));
+            }
+        }
+    }
+
+    fn main_process_ended(&mut self, ended: &tree::Ended) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Stopped) {
+            Phase::Running(run) if run.child.pid == ended.pid => {
+                let how = run.end.as_ref().map_or(How::ByItself, |end| end.how);
+                let at = clock::since_boot_ms();
+                Phase::Sweeping(run, Ended { status: ended.status, how, at, next_round: at, swept: 0 })
+            }
+            other => other,
+        };
+    }
+
+    /// Kills what is left of the tree; when nothing is, the run is over.
+    fn sweep(&mut self, children_left: bool) {
+        let Phase::Sweeping(run, ended) = &mut self.phase else { return };
+        let now = clock::since_boot_ms();
+        let left = children_left || run.cgroup.as_ref().is_some_and(Cgroup::is_populated);
+        let mut survivors = 0;
+        if left {
+            if ended.next_round > now {
+                return;
+            }
+            survivors = tree::kill_round(run.cgroup.as_ref());
+            ended.swept = ended.swept.max(survivors);
+            ended.next_round = now + SWEEP_ROUND_MS;
+            if now < ended.at + SWEEP_LIMIT_MS {
+                return;
+            }
+        }
+        if let Phase::Sweeping(run, ended) = std::mem::replace(&mut self.phase, Phase::Stopped) {
+            self.run_is_over(run, &ended, survivors);
+        }
+    }
+
+    fn run_is_over(&mut self, run: Run, ended: &Ended, survivors: u32) {
+        while drain(&mut self.output, &run, Stream::Stdout) && survivors == 0 {}
+        while drain(&mut self.output, &run, Stream::Stderr) && survivors == 0 {}
+        self.tell_losses(ended.at, true);
+        let uptime_ms = ended.at.saturating_sub(run.started);
+        let dump = self.start.as_ref().and_then(|start| start.crash_dump.as_ref());
+        let killed = ended.status.terminating_signal() == Some(Signal::KILL.as_raw());
+        let exited = Exited {
+            run: self.run,
+            status: ended.status.exit_status(),
+            signal: ended.status.terminating_signal(),
+            core: ended.status.as_raw() & 0x80 != 0 && ended.status.signaled(),
+            oom: killed && ended.how == How::ByItself && oom_kills(run.cgroup.as_ref()) > run.oom_kills,
+            uptime_ms,
+            how: ended.how,
+            crash_dump: dump.and_then(|dump| crash_dump::left_by(dump, &self.id, self.run)),
+            swept: ended.swept,
+            survivors,
+            reason: None,
+        };
+        if exited.crash_dump.is_some()
+            && let Some(dump) = dump
+        {
+            crash_dump::prune(dump);
+        }
+        self.note(Happening::Exited(exited));
+        let end = run.end;
+        match end {
+            Some(End { then_start: true, .. }) => {
+                self.consecutive = 0;
+                self.phase = Phase::BackingOff { until: 0 };
+            }
+            Some(_) if self.kind() == Kind::Service => self.be_stopped(),
+            None if self.kind() == Kind::Service => self.crashed(uptime_ms),
+            _ => self.phase = Phase::Finished,
+        }
+    }
+
+    /// The run ended though nobody asked.
+    fn crashed(&mut self, uptime_ms: u64) {
+        if self.kind() == Kind::Task {
+            self.phase = Phase::Finished;
+            return;
+        }
+        let policy = self.start.as_ref().map(|start| start.restart.clone()).unwrap_or_default();
+        self.crashes += 1;
+        self.consecutive = if uptime_ms >= policy.reset_after_ms { 1 } else { self.consecutive + 1 };
+        if policy.mode == RestartMode::Never {
+            return self.be_stopped();
+        }
+        let in_ms = policy.delay_ms(self.consecutive);
+        self.phase = Phase::BackingOff { until: clock::since_boot_ms() + in_ms };
+        self.note(Happening::Restarting(Restarting { in_ms, consecutive: self.consecutive }));
+    }
+
+    fn be_stopped(&mut self) {
+        self.phase = Phase::Stopped;
+        self.note(Happening::Stopped(Stopped {}));
+    }
+}
+
+fn ask_to_end(run: &mut Run, timeout_ms: u64, then_start: bool) {
+    let kill_at = clock::since_boot_ms().saturating_add(timeout_ms);
+    match &mut run.end {
+        Some(end) => {
+            end.kill_at = end.kill_at.min(kill_at);
+            end.then_start = then_start;
+        }
+        None => {
+            let how = if timeout_ms == 0 { How::Killed } else { How::StoppedOrderly };
+            run.end = Some(End { how, kill_at, then_start });
+            if timeout_ms > 0 {
+                let _ = process::pidfd_send_signal(&run.child.pidfd, Signal::TERM);
+            }
+        }
+    }
+}
+
+fn drain(output: &mut Output, run: &Run, stream: Stream) -> bool {
+    let pipe = match stream {
+        Stream::Stdout => &run.child.stdout,
+        Stream::Stderr => &run.child.stderr,
+    };
+    output.drain(stream, pipe, clock::since_boot_ms())
+}
+
+/// The cgroup's own count where it has one, else the host's.
+fn oom_kills(cgroup: Option<&Cgroup>) -> u64 {
+    match cgroup.map_or(0, Cgroup::oom_kills) {
+        0 => processes::oom_kills(),
+        own => own.saturating_add(processes::oom_kills()),
+    }
+}
+
+fn check(start: &Start, id: &str) -> Result<(), String> {
+    if start.id != id {
+        return Err(format!("this is the shim of {id}, not of {}", start.id));
+    }
+    let absolute = |what: &str, path: &std::path::Path| match path.is_absolute() {
+        true => Ok(()),
+        false => Err(format!("{what} {:?} is not an absolute path", path.display())),
+    };
+    let program = start.argv.first().ok_or("no program is given")?;
+    absolute("program", program.as_ref())?;
+    absolute("working folder", &start.cwd)?;
+    for log in [&start.stdout, &start.stderr] {
+        if !log.path.as_os_str().is_empty() {
+            absolute("log", &log.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// 128 bits in hexadecimal.
+fn random_mark() -> Result<String, String> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let mut bytes = [0u8; 16];
+    let source = rustix::fs::open("/dev/urandom", flags, rustix::fs::Mode::empty());
+    let read = source.and_then(|source| rustix::io::read(&source, &mut bytes[..]));
+    match read {
+        Ok(16) => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        _ => Err("could not read /dev/urandom".to_owned()),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the daemon says to a shim.
+
+use super::start::{RestartPolicy, Start};
+use crate::field::{message, message_enum};
+
+message_enum! {
+    /// A message to a shim.
+    pub enum Command {
+        /// First on every connection.
+        1 => Hello(Hello),
+        /// Begin.
+        2 => Start(Start),
+        /// End in order.
+        3 => Stop(Stop),
+        /// End in order and begin again: a forced restart, counted apart.
+        4 => Restart(Restart),
+        /// Change when an exited service is started again.
+        5 => SetPolicy(SetPolicy),
+        /// Ask for [`super::Status`].
+        6 => Status(QueryStatus),
+        /// Rotate both log files now.
+        7 => Rotate(Rotate),
+        /// Ask for the end of the output.
+        8 => Tail(Tail),
+        /// Events up to here need not be kept.
+        9 => Ack(Ack),
+        /// End the shim as soon as it has no child.
+        10 => Release(Release),
+    }
+}
+
+message! {
+    /// Who is speaking.
+    pub struct Hello {
+        /// Oldest protocol version the daemon speaks.
+        1 => pub min_version: u32,
+        /// Newest.
+        2 => pub max_version: u32,
+        /// Rises with each start of a daemon on this root; lower than one seen before is refused.
+        3 => pub epoch: u64,
+        /// Events above this number are wanted.
+        4 => pub after: u64,
+    }
+}
+
+message! {
+    /// SIGTERM to the main process, then SIGKILL to what is left of the tree. Answered at once; the end is an
+    /// event.
+    pub struct Stop {
+        /// ms until SIGKILL; 0: SIGKILL at once.
+        1 => pub timeout_ms: u64,
+    }
+}
+
+message! {
+    /// As [`Stop`], then a start without waiting.
+    pub struct Restart {
+        /// ms until SIGKILL; 0: SIGKILL at once.
+        1 => pub timeout_ms: u64,
+    }
+}
+
+message! {
+    /// The new policy; a wait that has begun keeps its length.
+    pub struct SetPolicy {
+        /// Replaces [`Start::restart`].
+        1 => pub restart: RestartPolicy,
+    }
+}
+
+message! {
+    /// No fields.
+    pub struct QueryStatus {}
+}
+
+message! {
+    /// No fields.
+    pub struct Rotate {}
+}
+
+message! {
+    /// Ask for the last output (both streams as they came), at most what the shim keeps in memory (16 kB).
+    pub struct Tail {
+        /// At most this many bytes.
+        1 => pub max_bytes: u32,
+    }
+}
+
+message! {
+    /// The daemon has durably taken all events up to `seq`.
+    pub struct Ack {
+        /// Number of the last event taken.
+        1 => pub seq: u64,
+    }
+}
+
+message! {
+    /// The daemon has taken everything: the shim removes its run folder and exits once it has no child.
+    pub struct Release {}
+}
