@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use toml_edit::{Item, TableLike};
 
 use super::app::AppSettings;
-use super::conflicts::port_key;
+use super::conflicts::{PORT_KEYS, port_key};
 use super::host::HostSettings;
 use super::keys::{APP_KEYS, HOST_KEYS};
 use super::layer::{AppLayer, Said};
 use super::merge::{Stack, assemble, merge, merged};
-use super::ports::Reserved;
-use super::problem::Problems;
-use super::read::{Place, key_span, parse, read_table};
+use super::ports::overlaps;
+use super::problem::{Problem, Problems};
+use super::read::{Place, Reading, join, key_span, parse, read_table};
 use super::source::Source;
 use super::value::{Fault, type_name};
 use crate::names::AppName;
@@ -57,15 +57,21 @@ impl HostConfig {
         layers.cloned().collect()
     }
 
-    /// The layers that hold ports an app must not have, told with the places in the files.
-    fn port_problems(&self, app: &AppName, settings: &AppSettings, reserved: &mut Reserved) -> Problems {
-        let layers = self.layers(app, None, None);
-        let stack = Stack(&layers);
-        let mut problems = Problems::default();
-        problems.extend(reserved.add(app, settings).into_iter().map(|overlap| {
-            stack.locate(&port_key(&overlap.name)).problem(overlap.message(), overlap.remedy())
-        }));
-        problems
+    /// Ports that two apps have, told with the places in the files. Apps whose ports could not be read are left out.
+    fn port_problems(&self, apps: &[(AppName, AppSettings)]) -> Vec<Problem> {
+        let layers: BTreeMap<&AppName, Vec<AppLayer>> =
+            apps.iter().map(|(app, _)| (app, self.layers(app, None, None))).collect();
+        let readable = |app: &AppName| !PORT_KEYS.iter().any(|key| Stack(&layers[app]).is_faulty(key));
+        let readable: Vec<_> =
+            apps.iter().filter(|(app, _)| readable(app)).map(|(app, settings)| (app, settings)).collect();
+        overlaps(&readable)
+            .into_iter()
+            .map(|(app, overlap)| {
+                Stack(&layers[&app])
+                    .locate(&port_key(&overlap.name))
+                    .problem(overlap.message(), overlap.remedy())
+            })
+            .collect()
     }
 }
 
@@ -81,17 +87,20 @@ pub fn load_host(config: &Source, apps: &[(AppName, Source)]) -> Result<HostConf
             None => host.apps.push((app.clone(), vec![layer])),
         }
     }
-    let mut reserved = Reserved::new();
-    for app in host.apps() {
-        let settings = merged(&host.layers(app, None, None), &mut problems);
-        problems.extend(host.port_problems(app, &settings, &mut reserved));
-    }
-    problems.or(host)
+    let settings: Vec<(AppName, AppSettings)> =
+        host.apps().map(|app| (app.clone(), merged(&host.layers(app, None, None), &mut problems))).collect();
+    problems.extend(host.port_problems(&settings));
+    problems.or(
+        host,
+        std::iter::once(config)
+            .chain(apps.iter().map(|(_, source)| source))
+            .map(|source| source.name.as_str()),
+    )
 }
 
 fn read_config(config: &Source, problems: &mut Problems) -> HostConfig {
     let mut apps = Vec::new();
-    let mut said = BTreeMap::new();
+    let mut reading = Reading::default();
     match parse(config) {
         Err(problem) => problems.push(*problem),
         Ok(document) => {
@@ -99,17 +108,18 @@ fn read_config(config: &Source, problems: &mut Problems) -> HostConfig {
             if let Some(item) = top.remove("apps") {
                 apps = read_apps(config, document.as_table(), &item, problems);
             }
-            said = read_table(&Place { source: config, prefix: "" }, HOST_KEYS, &top, problems);
+            reading = read_table(&Place { source: config, prefix: "" }, HOST_KEYS, &top, problems);
         }
     }
-    let settings = assemble(said.iter().map(|(key, said)| (key.as_str(), said)), problems);
-    HostConfig { settings, apps, base: base_layer(config, said) }
+    let settings = assemble(reading.said.iter().map(|(key, said)| (key.as_str(), said)), problems);
+    HostConfig { settings, apps, base: base_layer(config, reading.said) }
 }
 
 /// What the host says about logs holds for every app that says nothing else.
 fn base_layer(config: &Source, said: BTreeMap<String, Said>) -> AppLayer {
     let log = said.into_iter().filter(|(key, _)| key.starts_with("log."));
-    AppLayer::new(log.collect(), config.locate("", None))
+    let reading = Reading { said: log.collect(), ..Reading::default() };
+    AppLayer::new(reading, config.locate("", None))
 }
 
 fn read_apps(
@@ -141,7 +151,7 @@ fn read_app(
     item: &Item,
     problems: &mut Problems,
 ) -> Option<(AppName, AppLayer)> {
-    let path = format!("apps.{name}");
+    let path = join("apps", name);
     let span = key_span(tables, name, item);
     let place = Place { source: config, prefix: "" };
     let app = match name.parse::<AppName>() {
@@ -157,6 +167,6 @@ fn read_app(
         return None;
     };
     let prefix = format!("{path}.");
-    let said = read_table(&Place { source: config, prefix: &prefix }, APP_KEYS, table, problems);
-    Some((app, AppLayer::new(said, config.locate(&path, span))))
+    let reading = read_table(&Place { source: config, prefix: &prefix }, APP_KEYS, table, problems);
+    Some((app, AppLayer::new(reading, config.locate(&path, span))))
 }

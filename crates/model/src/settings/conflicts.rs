@@ -7,11 +7,40 @@ use super::ports::reservations;
 use super::problem::Problem;
 use crate::units::format_duration;
 
+type Check = fn(&AppSettings, &Stack<'_>) -> Vec<Problem>;
+
+/// Keys that say an app's ports.
+pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "port", "ports"];
+
+/// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
+/// mistake is told once.
+const CHECKS: [(&[&str], Check); 9] = [
+    (&["replicas", "max"], places),
+    (PORT_KEYS, ports),
+    (&["node_name", "strategy"], node_names),
+    (&["readiness.kind"], readiness_keys),
+    (&["readiness.kind", "health.kind"], health_keys),
+    (&["readiness.kind", "readiness.command", "health.kind", "health.command"], commands),
+    (&["readiness.port", "health.port", "ports"], check_ports),
+    (
+        &[
+            "readiness.kind",
+            "readiness.runs_for",
+            "readiness.within",
+            "readiness.failure_timeout",
+            "deploy_deadline",
+        ],
+        times,
+    ),
+    (&["ports", "variables"], variables),
+];
+
 /// All conflicts inside one app's merged settings.
 pub(super) fn find(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
-    [places, ports, node_names, readiness_keys, health_keys, commands, check_ports, times, variables]
+    CHECKS
         .iter()
-        .flat_map(|check| check(app, stack))
+        .filter(|(keys, _)| !keys.iter().any(|key| stack.is_faulty(key)))
+        .flat_map(|(_, check)| check(app, stack))
         .collect()
 }
 
@@ -138,26 +167,24 @@ fn check_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
         .collect()
 }
 
+/// An instance that cannot be ready before its time is up.
 fn times(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
     let readiness = &app.readiness;
-    let runs_for = (readiness.kind == CheckKind::RunsFor).then_some(readiness.runs_for);
-    let within = (readiness.kind != CheckKind::RunsFor).then_some(readiness.within);
-    let limits = [
-        ("readiness.runs_for", runs_for, "readiness.failure_timeout", readiness.failure_timeout),
-        ("readiness.within", within, "readiness.failure_timeout", readiness.failure_timeout),
-        ("readiness.runs_for", runs_for, "deploy_deadline", app.deploy_deadline),
-    ];
-    limits
-        .into_iter()
-        .filter_map(|(key, time, limit_key, limit)| {
-            let time = time.filter(|time| *time >= limit)?;
-            let at = if stack.height(key) >= stack.height(limit_key) { key } else { limit_key };
-            let (time, limit) = (format_duration(time), format_duration(limit));
-            let message =
-                format!("no instance can ever be ready: `{key}` is {time}, `{limit_key}` only {limit}");
-            Some(stack.locate(at).problem(message, format!("shorten `{key}`, or lengthen `{limit_key}`")))
-        })
-        .collect()
+    let (key, time) = match readiness.kind {
+        CheckKind::RunsFor => ("readiness.runs_for", readiness.runs_for),
+        _ => ("readiness.within", readiness.within),
+    };
+    let limits =
+        [("readiness.failure_timeout", readiness.failure_timeout), ("deploy_deadline", app.deploy_deadline)];
+    let Some((limit_key, limit)) =
+        limits.into_iter().filter(|(_, limit)| time >= *limit).min_by_key(|(_, limit)| *limit)
+    else {
+        return Vec::new();
+    };
+    let at = if stack.height(key) >= stack.height(limit_key) { key } else { limit_key };
+    let (time, limit) = (format_duration(time), format_duration(limit));
+    let message = format!("`{key}` is {time}, and `{limit_key}` ends the waiting after {limit}");
+    vec![stack.locate(at).problem(message, format!("shorten `{key}`, or lengthen `{limit_key}`"))]
 }
 
 fn variables(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {

@@ -1,12 +1,10 @@
 //! What one file says: typed values, each with its place. Nothing is filled in.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
 
 use super::keys::{APP_KEYS, Owner};
 use super::problem::{Problem, Problems};
-use super::read::{Place, parse, read_table};
+use super::read::{Place, Reading, parse, read_table};
 use super::source::{Location, Source};
 
 /// A value and where it stands.
@@ -19,8 +17,7 @@ pub(super) struct Said {
 /// What one file says about an app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AppLayer {
-    /// By key path; entries of `ports` and `variables` as `ports.NAME`.
-    pub(super) said: BTreeMap<String, Said>,
+    pub(super) reading: Reading,
     /// The table, where problems are shown that no line of it says.
     at: Location,
 }
@@ -30,7 +27,7 @@ impl AppLayer {
     pub fn parse(source: &Source) -> Result<AppLayer, Problems> {
         let mut problems = Problems::default();
         let layer = AppLayer::from_file(source, &mut problems);
-        problems.or(layer)
+        problems.or(layer, std::iter::once(source.name.as_str()))
     }
 
     /// Reads a package's own `bellrock.toml`. What is about the host's safety (`user`, `rlimits` …) is
@@ -39,30 +36,48 @@ impl AppLayer {
         let mut problems = Problems::default();
         let layer = AppLayer::from_file(source, &mut problems);
         problems.extend(layer.host_only());
-        problems.or(layer)
+        problems.or(layer, std::iter::once(source.name.as_str()))
     }
 
     pub(super) fn from_file(source: &Source, problems: &mut Problems) -> AppLayer {
-        let said = match parse(source) {
+        let reading = match parse(source) {
             Ok(document) => {
                 let place = Place { source, prefix: "" };
                 read_table(&place, APP_KEYS, document.as_table(), problems)
             }
             Err(problem) => {
                 problems.push(*problem);
-                BTreeMap::new()
+                Reading::unreadable()
             }
         };
-        AppLayer::new(said, source.locate("", None))
+        AppLayer::new(reading, source.locate("", None))
     }
 
-    pub(super) fn new(said: BTreeMap<String, Said>, at: Location) -> AppLayer {
-        AppLayer { said, at }
+    pub(super) fn new(reading: Reading, at: Location) -> AppLayer {
+        AppLayer { reading, at }
+    }
+
+    pub(super) fn said(&self, key: &str) -> Option<&Said> {
+        self.reading.said.get(key)
+    }
+
+    /// The key, its section or something in it could not be read.
+    pub(super) fn is_faulty(&self, key: &str) -> bool {
+        let part_of = |inner: &str, outer: &str| {
+            outer.is_empty()
+                || inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.reading.faults.iter().any(|fault| part_of(key, fault) || part_of(fault, key))
+    }
+
+    /// The file that it was read from.
+    pub(super) fn source(&self) -> &str {
+        &self.at.source
     }
 
     /// Where the key is said, or else the table that could say it.
     pub(super) fn locate(&self, key: &str) -> Location {
-        if let Some(said) = self.said.get(key) {
+        if let Some(said) = self.said(key) {
             return said.at.clone();
         }
         let prefix = if self.at.key.is_empty() { String::new() } else { format!("{}.", self.at.key) };
@@ -71,7 +86,7 @@ impl AppLayer {
 
     fn host_only(&self) -> impl Iterator<Item = Problem> {
         APP_KEYS.iter().filter(|key| key.owner == Owner::Host).filter_map(|key| {
-            let said = self.said.get(key.path)?;
+            let said = self.said(key.path)?;
             let remedy = "remove it here, and say it in the host's apps/NAME.toml";
             Some(said.at.clone().problem("may only be said by the host, not by a package", remedy))
         })

@@ -14,13 +14,13 @@ use super::source::Location;
 pub fn merge(layers: &[AppLayer]) -> Result<AppSettings, Problems> {
     let mut problems = Problems::default();
     let settings = merged(layers, &mut problems);
-    problems.or(settings)
+    problems.or(settings, layers.iter().map(AppLayer::source))
 }
 
 /// [`merge`] that goes on when there are problems.
 pub(super) fn merged(layers: &[AppLayer], problems: &mut Problems) -> AppSettings {
     let stack = Stack(layers);
-    let said = layers.iter().flat_map(|layer| &layer.said).map(|(key, said)| (key.as_str(), said));
+    let said = layers.iter().flat_map(|layer| &layer.reading.said).map(|(key, said)| (key.as_str(), said));
     let settings: AppSettings = assemble(said, problems);
     problems.extend(conflicts::find(&settings, &stack));
     settings
@@ -65,7 +65,12 @@ pub(super) struct Stack<'a>(pub(super) &'a [AppLayer]);
 impl Stack<'_> {
     /// The highest layer that says the key; 0 = none, 1 = the lowest.
     pub(super) fn height(&self, key: &str) -> usize {
-        self.0.iter().rposition(|layer| layer.said.contains_key(key)).map_or(0, |nth| nth + 1)
+        self.0.iter().rposition(|layer| layer.said(key).is_some()).map_or(0, |nth| nth + 1)
+    }
+
+    /// Some layer holds the key, or something in it, with a value that could not be read.
+    pub(super) fn is_faulty(&self, key: &str) -> bool {
+        self.0.iter().any(|layer| layer.is_faulty(key))
     }
 
     /// Some layer says it.
@@ -75,7 +80,7 @@ impl Stack<'_> {
 
     /// Where the key is said, or else the topmost table.
     pub(super) fn locate(&self, key: &str) -> Location {
-        let saying = self.0.iter().rfind(|layer| layer.said.contains_key(key));
+        let saying = self.0.iter().rfind(|layer| layer.said(key).is_some());
         match saying.or(self.0.last()) {
             Some(layer) => layer.locate(key),
             None => Location { source: "defaults".to_owned(), line: None, column: None, key: key.to_owned() },

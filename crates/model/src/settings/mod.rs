@@ -41,5 +41,6 @@ pub use limits::{BadUmask, Limit, ResourceLimits, Umask, Unlimited};
 pub use merge::merge;
 pub use problem::{Problem, Problems};
 pub use reference::{example, reference};
+pub use reserved::reserved_variable;
 pub use source::Source;
 pub use variable::{BadSecret, SecretReference, VariableValue};

@@ -108,8 +108,8 @@ pub struct Overlap {
     pub holder: Holder,
     /// Ports of the holder.
     pub taken: PortRange,
-    /// The next base where all its ports are free, and whether all bases above it are as good.
-    pub free: Option<(u16, bool)>,
+    /// The next base above where all its ports are free.
+    pub free: Option<u16>,
 }
 
 /// Who holds ports.
@@ -136,60 +136,43 @@ impl Overlap {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self.free {
-            Some((base, true)) => format!("choose {base} or higher"),
-            Some((base, false)) => format!("choose {base}"),
+            Some(base) => format!("choose {base}"),
             None => "choose a lower one: no range above it is free".to_owned(),
         }
     }
 }
 
-/// Reserved ports of apps, in the order in which they were reserved.
-#[derive(Debug, Clone, Default)]
-pub struct Reserved(Vec<(AppName, Reservation)>);
-
-impl Reserved {
-    /// Nothing reserved.
-    pub fn new() -> Reserved {
-        Reserved::default()
-    }
-
-    /// Reserves an app's ports and says which of them were taken, by another app, by the app itself or by epmd.
-    /// The earlier one keeps its ports; each reservation is told of the first holder in its way.
-    pub fn add(&mut self, app: &AppName, settings: &AppSettings) -> Vec<Overlap> {
-        let mut overlaps = Vec::new();
-        let wanted = reservations(settings);
-        for (nth, reservation) in wanted.iter().enumerate() {
-            let later = wanted.get(nth + 1..).unwrap_or_default();
-            overlaps.extend(self.overlap(reservation, later));
-            self.0.push((app.clone(), reservation.clone()));
+/// All reservations that take ports of an earlier app, of the same app or of epmd. Apps come in the order in
+/// which they were reserved: the earlier one keeps its ports. The proposed bases fit together, so whoever follows
+/// all of them is done. Ranges beyond 65535 are not looked at; merging the settings refuses them.
+pub fn overlaps(apps: &[(&AppName, &AppSettings)]) -> Vec<(AppName, Overlap)> {
+    let epmd = PortRange { first: EPMD_PORT.into(), last: EPMD_PORT.into() };
+    let mut held = vec![(Holder::Epmd, epmd)];
+    let mut refused = Vec::new();
+    for (app, settings) in apps {
+        for reservation in reservations(settings).into_iter().filter(|wanted| wanted.range().exists()) {
+            let range = reservation.range();
+            match held.iter().find(|(_, taken)| taken.overlaps(range)) {
+                Some(in_the_way) => refused.push((*app, reservation, in_the_way.clone())),
+                None => held.push((Holder::App((*app).clone(), reservation.name), range)),
+            }
         }
-        overlaps
     }
-
-    fn overlap(&self, wanted: &Reservation, later: &[Reservation]) -> Option<Overlap> {
-        let range = wanted.range();
-        let (holder, taken) = self.holders().find(|(_, taken)| taken.overlaps(range))?;
-        let mut others: Vec<PortRange> = self.holders().map(|(_, range)| range).collect();
-        others.extend(later.iter().map(Reservation::range));
-        Some(Overlap { name: wanted.name.clone(), range, holder, taken, free: next_free(range, &others) })
-    }
-
-    fn holders(&self) -> impl Iterator<Item = (Holder, PortRange)> {
-        let epmd = PortRange { first: EPMD_PORT.into(), last: EPMD_PORT.into() };
-        self.0
-            .iter()
-            .map(|(app, held)| (Holder::App(app.clone(), held.name.clone()), held.range()))
-            .chain([(Holder::Epmd, epmd)])
-    }
+    let mut taken: Vec<PortRange> = held.into_iter().map(|(_, range)| range).collect();
+    let propose = |(app, reservation, (holder, held)): (&AppName, Reservation, (Holder, PortRange))| {
+        let range = reservation.range();
+        let free = next_free(range, &taken);
+        taken.extend(free.map(|base| range.at(base.into())));
+        (app.clone(), Overlap { name: reservation.name, range, holder, taken: held, free })
+    };
+    refused.into_iter().map(propose).collect()
 }
 
-/// The next base from which the whole range is free, and whether nothing is taken above it.
-fn next_free(range: PortRange, others: &[PortRange]) -> Option<(u16, bool)> {
+/// The next base from which the whole range is free.
+fn next_free(range: PortRange, others: &[PortRange]) -> Option<u16> {
     let mut candidate = range;
     while let Some(taken) = others.iter().find(|taken| taken.overlaps(candidate)) {
         candidate = candidate.at(taken.last + 1);
     }
-    let base = u16::try_from(candidate.first).ok().filter(|_| candidate.exists())?;
-    let above = others.iter().any(|taken| taken.first > candidate.first);
-    Some((base, !above))
+    u16::try_from(candidate.first).ok().filter(|_| candidate.exists())
 }

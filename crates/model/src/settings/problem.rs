@@ -22,7 +22,7 @@ pub struct Problem {
 }
 
 impl fmt::Display for Problem {
-    /// `config.toml:12: apps.b.port: 4000–4011 overlaps "a" (4000–4005); choose 4006 or higher`
+    /// `config.toml:12: apps.b.port: 4000–4011 overlaps "a" (4000–4005); choose 4006`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.source)?;
         if let Some(line) = self.line {
@@ -60,14 +60,14 @@ impl Problems {
         self.0.push(problem);
     }
 
-    /// `value` when nothing is wrong.
-    pub(super) fn or<T>(mut self, value: T) -> Result<T, Problems> {
+    /// `value` when nothing is wrong; else the problems in the order of these files and their lines.
+    pub(super) fn or<'a, T>(mut self, value: T, files: impl Iterator<Item = &'a str>) -> Result<T, Problems> {
         if self.0.is_empty() {
             return Ok(value);
         }
-        // Stable, so that files stay in the order in which they were read.
-        let files: Vec<String> = self.0.iter().map(|p| p.source.clone()).collect();
-        self.0.sort_by_key(|p| (files.iter().position(|f| *f == p.source), p.line, p.column));
+        let files: Vec<&str> = files.collect();
+        let nth = |source: &str| files.iter().position(|file| *file == source);
+        self.0.sort_by_key(|problem| (nth(&problem.source), problem.line, problem.column));
         Err(self)
     }
 }

@@ -1,6 +1,6 @@
 //! TOML tables become layers, by the table of keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_json::{Value as Json, json};
@@ -9,7 +9,7 @@ use toml_edit::{Document, Item, TableLike};
 use super::keys::{APP_KEYS, HOST_KEYS, Key, Kind};
 use super::layer::Said;
 use super::problem::{Problem, Problems};
-use super::reserved;
+use super::reserved::reserved_variable;
 use super::source::Source;
 use super::suggest::nearest;
 use super::value::{Fault, read, type_name};
@@ -39,22 +39,38 @@ pub(super) fn parse(source: &Source) -> Result<Document<&str>, Box<Problem>> {
     })
 }
 
+/// What a table says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Reading {
+    /// By key path; entries of `ports` and `variables` as `ports.NAME`.
+    pub(super) said: BTreeMap<String, Said>,
+    /// Paths whose values could not be read: what depends on them cannot be judged. The empty path is the whole.
+    pub(super) faults: BTreeSet<String>,
+}
+
+impl Reading {
+    /// A file that could not be read at all.
+    pub(super) fn unreadable() -> Reading {
+        Reading { said: BTreeMap::new(), faults: BTreeSet::from([String::new()]) }
+    }
+}
+
 /// Reads one table, sections included.
 pub(super) fn read_table(
     place: &Place<'_>,
     keys: &[Key],
     table: &dyn TableLike,
     problems: &mut Problems,
-) -> BTreeMap<String, Said> {
-    let mut reader = Reader { place, keys, said: BTreeMap::new(), problems };
+) -> Reading {
+    let mut reader = Reader { place, keys, reading: Reading::default(), problems };
     reader.section("", table);
-    reader.said
+    reader.reading
 }
 
 struct Reader<'a> {
     place: &'a Place<'a>,
     keys: &'a [Key],
-    said: BTreeMap<String, Said>,
+    reading: Reading,
     problems: &'a mut Problems,
 }
 
@@ -109,16 +125,20 @@ impl Reader<'_> {
 
     fn say(&mut self, path: &str, span: Option<Range<usize>>, value: Json) {
         let at = self.place.source.locate(&format!("{}{path}", self.place.prefix), span);
-        self.said.insert(path.to_owned(), Said { value, at });
+        self.reading.said.insert(path.to_owned(), Said { value, at });
     }
 
     fn fault(&mut self, path: &str, span: Option<Range<usize>>, fault: Fault) {
         self.problems.push(self.place.problem(path, span, fault));
+        self.reading.faults.insert(path.to_owned());
     }
 }
 
-fn join(section: &str, name: &str) -> String {
-    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
+/// A path as TOML writes it.
+pub(super) fn join(section: &str, name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let name = if bare { name.to_owned() } else { format!("{name:?}") };
+    if section.is_empty() { name } else { format!("{section}.{name}") }
 }
 
 /// Where the key stands; for a table that only its children name, where the first of them does.
@@ -131,7 +151,7 @@ fn is_section(keys: &[Key], path: &str) -> bool {
 }
 
 fn variable_name(name: &str) -> Result<(), Fault> {
-    if let Some((why, remedy)) = reserved::refusal(name) {
+    if let Some((why, remedy)) = reserved_variable(name) {
         return Err(Fault::new(why, remedy));
     }
     match name.parse::<VariableName>() {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::keys::{APP_KEYS, Default, HOST_KEYS, Key, Owner};
+use super::reserved;
 
 /// The reference of all settings, in Markdown.
 pub fn reference() -> String {
@@ -12,11 +13,16 @@ pub fn reference() -> String {
     tables(&mut out, HOST_KEYS, 3);
     out.push_str("\n## App\n\nIn `[apps.NAME]` of `config.toml`, at the top of `apps/NAME.toml`, of a package's `bellrock.toml` and of the file that `--settings` names. Keys marked * may not stand in a package: only the host may say them.\n\n");
     tables(&mut out, APP_KEYS, 3);
+    out.push_str("\n## Variables that settings may not say\n\n| name | why |\n|---|---|\n");
+    for (name, why) in reserved::all() {
+        push(&mut out, format_args!("| `{name}` | {why} |\n"));
+    }
     out
 }
 
 const INTRODUCTION: &str = "\
-Settings are TOML. For an app, later wins, key by key: the package's own `bellrock.toml`, the host's `config.toml` \
+Settings are TOML. For an app, later wins, key by key: what the host says for all apps \
+(`log`), the package's own `bellrock.toml`, the host's `config.toml` \
 (`[apps.NAME]`), the host's `apps/NAME.toml`, and the file that `--settings` names. What comes out is stored with the \
 version.
 

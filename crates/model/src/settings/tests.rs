@@ -52,13 +52,20 @@ fn files(fixture: &str) -> Vec<Source> {
     files
 }
 
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 /// The fixture and the answer side by side, so that a reader of the snapshot can judge it.
 macro_rules! snapshot {
     ($name:ident) => {
         #[test]
         fn $name() {
             let fixture = include_str!(concat!("fixtures/", stringify!($name), ".txt"));
-            insta::assert_snapshot!(stringify!($name), format!("{fixture}== answer ==\n{}", check(fixture)));
+            snapshot(stringify!($name), &format!("{fixture}== answer ==\n{}", check(fixture)));
         }
     };
 }
@@ -81,12 +88,12 @@ snapshot!(wrong_types);
 
 #[test]
 fn reference_is_as_reviewed() {
-    insta::assert_snapshot!("reference", reference());
+    snapshot("reference", &reference());
 }
 
 #[test]
 fn example_is_as_reviewed() {
-    insta::assert_snapshot!("example", example());
+    snapshot("example", &example());
 }
 
 /// Paths of all fields; free tables (`ports`, `variables`) are one key.
@@ -152,7 +159,7 @@ fn said(keys: &[Key], source: &Source) -> Json {
     let mut problems = Problems::default();
     let document = super::read::parse(source).unwrap();
     let place = super::read::Place { source, prefix: "" };
-    let said = super::read::read_table(&place, keys, document.as_table(), &mut problems);
+    let said = super::read::read_table(&place, keys, document.as_table(), &mut problems).said;
     assert!(problems.is_empty(), "{problems}");
     said.into_values().next().expect("one key").value
 }
@@ -165,7 +172,7 @@ fn each_sample_reaches_its_field() {
         let layer = AppLayer::parse(&source).unwrap();
         let mut problems = Problems::default();
         let app = super::merge::assemble::<AppSettings>(
-            layer.said.iter().map(|(key, said)| (key.as_str(), said)),
+            layer.reading.said.iter().map(|(key, said)| (key.as_str(), said)),
             &mut problems,
         );
         assert!(problems.is_empty(), "{problems}");
@@ -262,8 +269,10 @@ fn every_sort_of_value_survives_storing() {
         .collect();
     let layer = AppLayer::parse(&Source::new("all.toml", text)).unwrap();
     let mut problems = Problems::default();
-    let app: AppSettings =
-        super::merge::assemble(layer.said.iter().map(|(key, said)| (key.as_str(), said)), &mut problems);
+    let app: AppSettings = super::merge::assemble(
+        layer.reading.said.iter().map(|(key, said)| (key.as_str(), said)),
+        &mut problems,
+    );
     assert!(problems.is_empty(), "{problems}");
     assert_ne!(app, AppSettings::default());
     assert_eq!(serde_json::from_str::<AppSettings>(&json!(app).to_string()).unwrap(), app);
@@ -306,7 +315,7 @@ proptest! {
     ) {
         let source = say(&APP_KEYS[nth], &value);
         if let Ok(layer) = AppLayer::parse(&source) {
-            let _ = merge(&[layer.clone(), layer]).map(|app| ports::Reserved::new().add(&shop(), &app));
+            let _ = merge(&[layer.clone(), layer]).map(|app| ports::overlaps(&[(&shop(), &app), (&shop(), &app)]));
         }
     }
 
@@ -334,4 +343,43 @@ proptest! {
         }
         prop_assert!(ports::ports_of(&app, Slot::A, Place(max + 1)).is_empty());
     }
+}
+
+#[test]
+fn a_problem_as_json_has_its_place_in_characters() {
+    let source =
+        Source::new("config.toml", "# a\nlog = { keep = 2, max_age = 'ü' }\n[apps.shop]\nenv = 'ü' # ü\r\n");
+    let problems = load_host(&source, &[]).unwrap_err();
+    let expected = json!([
+        {
+            "source": "config.toml", "line": 2, "column": 19, "key": "log.max_age",
+            "message": "\"ü\" is not a duration", "remedy": "write a whole number and a unit, like \"30 days\"",
+        },
+        {
+            "source": "config.toml", "line": 4, "column": 1, "key": "apps.shop.env",
+            "message": "\"ü\" is not a name", "remedy": "use letters, digits, '_', '-' and '.', not starting with '-'",
+        },
+    ]);
+    assert_eq!(json!(problems), expected);
+    assert_eq!(serde_json::from_value::<Problems>(expected).unwrap(), problems);
+}
+
+/// Whoever follows every proposal is done.
+#[test]
+fn proposed_ports_fit_together() {
+    let app = |port| AppSettings { port, ..AppSettings::default() };
+    let names: Vec<AppName> = ["a", "b", "c", "d", "e"].map(|name| name.parse().unwrap()).into();
+    let mut apps: Vec<AppSettings> = [4000, 4000, 4011, 4030, 4365].map(app).into();
+    let pairs = |apps: &[AppSettings]| {
+        let pairs: Vec<_> = names.iter().zip(apps).collect();
+        ports::overlaps(&pairs)
+    };
+    let found = pairs(&apps);
+    let moved: Vec<_> = found.iter().map(|(name, overlap)| (name.as_str(), overlap.free)).collect();
+    assert_eq!(moved, [("b", Some(4012)), ("c", Some(4042)), ("e", Some(4370))]);
+    for (name, overlap) in found {
+        let nth = names.iter().position(|other| *other == name).unwrap();
+        apps[nth].port = overlap.free.unwrap();
+    }
+    assert_eq!(pairs(&apps), []);
 }

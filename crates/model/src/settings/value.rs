@@ -134,11 +134,15 @@ fn no_unit(number: i64, unit: &str) -> Fault {
 fn bad_unit(text: &str, error: &BadUnit, unit: &str, units: &str) -> Fault {
     let digits: String = text.trim().chars().take_while(char::is_ascii_digit).collect();
     match error {
-        BadUnit::NoUnit(_) => Fault::new(error.to_string(), format!("write \"{digits} {unit}\"")),
-        BadUnit::UnknownUnit(_) => Fault::new(error.to_string(), format!("use one of {units}")),
-        BadUnit::NotANumber(_, what) => {
-            Fault::new(format!("{} is not {what}", quote(text)), format!("write it like \"30 {unit}\""))
+        BadUnit::NoUnit(number) if *number == digits => {
+            Fault::new(error.to_string(), format!("write \"{digits} {unit}\""))
         }
+        BadUnit::NoUnit(_) => Fault::new(error.to_string(), "write a unit after each number"),
+        BadUnit::UnknownUnit(_) => Fault::new(error.to_string(), format!("use one of {units}")),
+        BadUnit::NotANumber(_, what) => Fault::new(
+            format!("{} is not {what}", quote(text)),
+            format!("write a whole number and a unit, like \"30 {unit}\""),
+        ),
         BadUnit::TooLarge(_) => Fault::new(format!("{} is too large", quote(text)), "choose less"),
     }
 }
@@ -167,7 +171,7 @@ fn choice(key: &Key, item: &Item, words: &[&'static str], refused: &[Refused]) -
     let all = words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
     let remedy = match nearest(word, words.iter().copied()) {
         Some(meant) => format!("did you mean {meant:?}?"),
-        None => format!("choose one of {all}"),
+        None => "choose one of them".to_owned(),
     };
     Err(Fault::new(format!("{} is none of {all}", quote(word)), remedy))
 }
