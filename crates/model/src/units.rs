@@ -158,3 +158,66 @@ impl fmt::Display for Size {
         f.pad(&format!("{} {unit}", self.0 / bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        let fine = [
+            ("30 s", 30_000),
+            ("250ms", 250),
+            (" 1 h 30 min ", 5_400_000),
+            ("7 days", 604_800_000),
+            ("0 s", 0),
+        ];
+        for (text, ms) in fine {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        let no_unit = |number: &str| BadUnit::NoUnit(number.to_owned());
+        assert_eq!(parse_duration("30"), Err(no_unit("30")));
+        assert_eq!(parse_duration("5 min 3"), Err(no_unit("3")));
+        assert_eq!(parse_duration("3 weeks"), Err(BadUnit::UnknownUnit("weeks".to_owned())));
+        for text in ["", "s", "-1 s", "1.5 s", "1 s,"] {
+            assert!(matches!(parse_duration(text), Err(BadUnit::NotANumber(..))), "{text}");
+        }
+        for text in ["99999999999999999999 s", "18446744073709551615 h"] {
+            assert_eq!(parse_duration(text), Err(BadUnit::TooLarge(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn sizes_as_people_write_them() {
+        for (text, bytes) in
+            [("10 MB", 10_000_000), ("64MiB", 67_108_864), ("0 B", 0), ("1 kB", 1000), ("2 GiB", 1 << 31)]
+        {
+            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
+        }
+        assert_eq!("10".parse::<Size>(), Err(BadUnit::NoUnit("10".to_owned())));
+        assert_eq!("10 lots".parse::<Size>(), Err(BadUnit::UnknownUnit("lots".to_owned())));
+        assert!(matches!("much".parse::<Size>(), Err(BadUnit::NotANumber(..))));
+        assert!(matches!("18446744073709551615 MB".parse::<Size>(), Err(BadUnit::TooLarge(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn durations_read_back(ms in 0u64..=u64::MAX) {
+            let duration = Duration::from_millis(ms);
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn sizes_read_back(bytes in any::<u64>(), zeros in 0u32..40) {
+            let size = Size(bytes.checked_shl(zeros).unwrap_or(bytes));
+            prop_assert_eq!(size.to_string().parse(), Ok(size));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[0-9]{0,3}\\PC{0,12}") {
+            let _ = (parse_duration(&text), text.parse::<Size>());
+        }
+    }
+}

@@ -1,19 +1,46 @@
 //! What Bellrock is told in TOML about the host and its apps.
 //!
 //! Text becomes layers (only what was said, each value with its place in the file), layers become settings
-//! (every key has a value). One table of keys, [`keys`], drives both and the generated reference.
+//! (every key has a value). One table of keys drives both, and the generated reference and example.
 //! All problems of all files are reported together, each with file, line, key and remedy.
+//!
+//! A new key is one line in `app_keys` or `host_keys` and a field at the same path in [`AppSettings`] or
+//! [`HostSettings`]; a test holds the two against each other.
 
 mod app;
+mod app_keys;
 mod checks;
 mod command;
+mod config;
+mod conflicts;
 mod host;
+mod host_keys;
+mod keys;
+mod layer;
 mod limits;
+mod merge;
+pub mod ports;
+mod problem;
+mod read;
+mod reference;
+mod reserved;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod value;
 mod variable;
 
 pub use app::{AppSettings, CrashDumps, Hooks, LogSettings, NodeName, PreCommandScope, Strategy};
 pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};
 pub use command::{BadCommand, Command, PreCommand};
+pub use config::{HostConfig, load_host};
 pub use host::HostSettings;
-pub use limits::{Limit, ResourceLimits, Umask};
+pub use layer::AppLayer;
+pub use limits::{BadUmask, Limit, ResourceLimits, Umask, Unlimited};
+pub use merge::merge;
+pub use problem::{Problem, Problems};
+pub use reference::{example, reference};
+pub use reserved::reserved_variable;
+pub use source::Source;
 pub use variable::{BadSecret, SecretReference, VariableValue};

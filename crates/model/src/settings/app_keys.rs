@@ -1,0 +1,378 @@
+//! An app's keys.
+
+use std::time::Duration;
+
+use super::host_keys::{LOG_AGE, LOG_KEEP, LOG_SIZE};
+use super::keys::{Default, Key, Kind, Owner, Refused};
+
+const fn key(path: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+    Key { path, kind, default, doc, since: "0.1", owner: Owner::Anyone }
+}
+
+const fn host_only(path: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+    Key { path, kind, default, doc, since: "0.1", owner: Owner::Host }
+}
+
+const fn between(min_ms: u64, max_ms: u64) -> Kind {
+    Kind::Duration { min: Duration::from_millis(min_ms), max: Duration::from_millis(max_ms) }
+}
+
+const SECOND: u64 = 1000;
+const HOUR: u64 = 3600 * SECOND;
+const DAY: u64 = 24 * HOUR;
+
+const STRATEGY: Kind = Kind::Choice {
+    words: &["rolling", "temporary_shutdown"],
+    refused: &[
+        Refused {
+            word: "parallel",
+            why: "needs Bellrock's proxy, which this version does not have",
+            remedy: r#"use "rolling" until then"#,
+        },
+        Refused {
+            word: "member",
+            why: "comes in a later version",
+            remedy: r#"use "temporary_shutdown" until then"#,
+        },
+    ],
+};
+
+/// Keys of `[apps.NAME]`, of `apps/NAME.toml` and of a package's `bellrock.toml`.
+pub(super) static APP_KEYS: &[Key] = &[
+    key(
+        "replicas",
+        Kind::Integer { min: 1, max: 500 },
+        Default::Is("3"),
+        "Places, i.e. instances that serve at the same time.",
+    ),
+    key(
+        "max",
+        Kind::Integer { min: 1, max: 1000 },
+        Default::Unset("2 × `replicas`", "6"),
+        "Most places the app may ever have; ports are reserved for twice as many. Changing it moves the ports of slot b.",
+    ),
+    key(
+        "port",
+        Kind::Integer { min: 1, max: 65535 },
+        Default::Is("4000"),
+        "`PORT` of place 1 in slot a; `port` to `port` + 2 × `max` − 1 are reserved.",
+    ),
+    key(
+        "ports",
+        Kind::Ports,
+        Default::Is("{}"),
+        "More variables that hold a port, each with its value for place 1 in slot a; reserved like `port`.",
+    ),
+    key(
+        "strategy",
+        STRATEGY,
+        Default::Is(r#""rolling""#),
+        "How a full deployment replaces the old instances: one place after another, or all stopped first.",
+    ),
+    key(
+        "node_name",
+        Kind::Choice { words: &["slot", "plain"], refused: &[] },
+        Default::Is(r#""slot""#),
+        "Erlang node names: `{app}-{place}` in slot a and `{app}-{place}b` in slot b, or always the plain one, which needs `strategy = \"temporary_shutdown\"`.",
+    ),
+    host_only(
+        "store",
+        Kind::Path,
+        Default::Unset("the host's `store`", r#""/tmp/shop""#),
+        "Folder of this app's store.",
+    ),
+    host_only(
+        "env",
+        Kind::Word,
+        Default::Unset("the host's `env`", r#""staging""#),
+        "Environment of this app, `{env}` in the store's layout.",
+    ),
+    key(
+        "runtime",
+        Kind::Path,
+        Default::Unset("the package's own", r#""/usr/lib/erlang""#),
+        "Folder of the Erlang runtime, for a package that brings none.",
+    ),
+    host_only(
+        "user",
+        Kind::Word,
+        Default::Unset("the host's `app_user`", r#""shop""#),
+        "User that the app runs as, when the daemon runs as root.",
+    ),
+    host_only(
+        "group",
+        Kind::Word,
+        Default::Unset("the host's `app_group`, else the user's own", r#""shop""#),
+        "Group that the app runs as, when the daemon runs as root.",
+    ),
+    key("umask", Kind::Umask, Default::Is(r#""027""#), "File mode creation mask of the app."),
+    host_only(
+        "no_new_privs",
+        Kind::Bool,
+        Default::Is("true"),
+        "The app can gain no rights by running set-user-id programs.",
+    ),
+    host_only(
+        "rlimits.nofile",
+        Kind::Limit { bytes: false },
+        Default::Unset("the daemon's hard limit", "65536"),
+        "Open files of each process.",
+    ),
+    host_only(
+        "rlimits.nproc",
+        Kind::Limit { bytes: false },
+        Default::Unset("the daemon's", "4096"),
+        "Processes and threads of the app's user.",
+    ),
+    host_only(
+        "rlimits.core",
+        Kind::Limit { bytes: true },
+        Default::Unset("the daemon's", r#""0 B""#),
+        "Size of a core file.",
+    ),
+    host_only(
+        "rlimits.as",
+        Kind::Limit { bytes: true },
+        Default::Unset("the daemon's", r#""unlimited""#),
+        "Address space of each process.",
+    ),
+    host_only(
+        "rlimits.memlock",
+        Kind::Limit { bytes: true },
+        Default::Unset("the daemon's", r#""64 MiB""#),
+        "Locked memory of each process.",
+    ),
+    key(
+        "readiness.kind",
+        Kind::Choice {
+            words: &["http_get", "tcp", "exec", "runs_for"],
+            refused: &[Refused {
+                word: "http",
+                why: "is not the name of a check",
+                remedy: r#"use "http_get""#,
+            }],
+        },
+        Default::Is(r#""tcp""#),
+        "An instance may get traffic when: a GET answers 2xx, a connection is accepted, a command ends with status 0, or it has run for some time.",
+    ),
+    key("readiness.path", Kind::UrlPath, Default::Is(r#""/""#), "Path that `http_get` asks for."),
+    key("readiness.port", Kind::PortName, Default::Is(r#""PORT""#), "Port that `http_get` and `tcp` ask."),
+    key(
+        "readiness.scheme",
+        Kind::Choice { words: &["http", "https"], refused: &[] },
+        Default::Is(r#""http""#),
+        "Scheme of `http_get`; the certificate is not verified.",
+    ),
+    key(
+        "readiness.command",
+        Kind::Command,
+        Default::Unset("none", r#""bin/ready --quiet""#),
+        "Command of `exec`.",
+    ),
+    key("readiness.runs_for", between(100, HOUR), Default::Is(r#""10 s""#), "Time of `runs_for`."),
+    key(
+        "readiness.within",
+        between(10, HOUR),
+        Default::Is(r#""5 s""#),
+        "One answer must come within this time.",
+    ),
+    key(
+        "readiness.retry_period",
+        between(10, HOUR),
+        Default::Is(r#""5 s""#),
+        "Once an instance answers but is not ready, it is asked again after this time.",
+    ),
+    key(
+        "readiness.failure_timeout",
+        between(100, DAY),
+        Default::Is(r#""5 min""#),
+        "An instance that is not ready after this time has failed.",
+    ),
+    key(
+        "health.kind",
+        Kind::Choice {
+            words: &["http_get", "tcp", "exec", "off"],
+            refused: &[
+                Refused { word: "runs_for", why: "says nothing about health", remedy: r#"use "off""# },
+                Refused { word: "http", why: "is not the name of a check", remedy: r#"use "http_get""# },
+            ],
+        },
+        Default::Unset("as `readiness.kind`; `\"off\"` where that is `\"runs_for\"`", r#""http_get""#),
+        "What says whether a serving instance may keep its traffic.",
+    ),
+    key(
+        "health.path",
+        Kind::UrlPath,
+        Default::Unset("as `readiness.path`", r#""/health""#),
+        "Path that `http_get` asks for.",
+    ),
+    key(
+        "health.port",
+        Kind::PortName,
+        Default::Unset("as `readiness.port`", r#""PORT""#),
+        "Port that `http_get` and `tcp` ask.",
+    ),
+    key(
+        "health.scheme",
+        Kind::Choice { words: &["http", "https"], refused: &[] },
+        Default::Unset("as `readiness.scheme`", r#""http""#),
+        "Scheme of `http_get`.",
+    ),
+    key(
+        "health.command",
+        Kind::Command,
+        Default::Unset("as `readiness.command`", r#""bin/healthy""#),
+        "Command of `exec`.",
+    ),
+    key("health.interval", between(100, DAY), Default::Is(r#""5 s""#), "Time between two checks."),
+    key(
+        "health.within",
+        between(10, HOUR),
+        Default::Is(r#""5 s""#),
+        "One answer must come within this time.",
+    ),
+    key(
+        "health.failures",
+        Kind::Integer { min: 1, max: 1000 },
+        Default::Is("3"),
+        "Bad answers in a row that make an instance unhealthy.",
+    ),
+    key(
+        "health.successes",
+        Kind::Integer { min: 1, max: 1000 },
+        Default::Is("1"),
+        "Good answers in a row that make it healthy again.",
+    ),
+    key(
+        "deploy_deadline",
+        between(SECOND, 7 * DAY),
+        Default::Is(r#""10 min""#),
+        "From the first start of a deployment until it serves; past it, it is rolled back and ghosted.",
+    ),
+    key(
+        "watch_window",
+        between(0, 7 * DAY),
+        Default::Is(r#""2 min""#),
+        "How long a deployment that serves is watched before it is committed.",
+    ),
+    key(
+        "watch_exits",
+        Kind::Integer { min: 1, max: 1000 },
+        Default::Is("3"),
+        "Exits of an instance inside the watch window that roll back all places.",
+    ),
+    key(
+        "tries",
+        Kind::Integer { min: 1, max: 100 },
+        Default::Is("3"),
+        "Instances that are made for one place before its deployment fails.",
+    ),
+    key(
+        "stop_timeout",
+        between(0, DAY),
+        Default::Is(r#""30 s""#),
+        "From SIGTERM, which a BEAM turns into an orderly stop, until SIGKILL of all its processes.",
+    ),
+    key(
+        "pre_commands",
+        Kind::PreCommands,
+        Default::Unset("none", r#"["eval Shop.Release.migrate()"]"#),
+        "Run in this order before anything is started: `eval …`, `rpc …`, or an executable of the package. The rest is one argument.",
+    ),
+    key(
+        "pre_command_scope",
+        Kind::Choice { words: &["deployment", "place"], refused: &[] },
+        Default::Is(r#""deployment""#),
+        "Pre-commands run once per deployment, or once per place.",
+    ),
+    key(
+        "init_commands",
+        Kind::Commands,
+        Default::Unset("none", r#"["bin/warm-cache --all"]"#),
+        "Run for each created instance before its start.",
+    ),
+    key(
+        "prepare_commands",
+        Kind::Commands,
+        Default::Unset("none", r#"[["apt-get", "install", "-y", "fonts-dejavu"]]"#),
+        "Run once per host and content, to install what the app needs.",
+    ),
+    key(
+        "post_rollback",
+        Kind::PreCommands,
+        Default::Unset("none", r#"["eval Shop.Release.rolled_back()"]"#),
+        "Run after a rollback, in the version that is back; written like `pre_commands`.",
+    ),
+    key(
+        "command_timeout",
+        between(100, 7 * DAY),
+        Default::Is(r#""10 min""#),
+        "Time limit of each command and hook; then all its processes are killed.",
+    ),
+    key(
+        "hooks.before_start",
+        Kind::Commands,
+        Default::Unset("none", r#"["bin/before-start"]"#),
+        "Run before an instance starts.",
+    ),
+    key(
+        "hooks.after_start",
+        Kind::Commands,
+        Default::Unset("none", r#"["bin/after-start"]"#),
+        "Run when an instance is ready.",
+    ),
+    key(
+        "hooks.before_stop",
+        Kind::Commands,
+        Default::Unset("none", r#"["bin/before-stop"]"#),
+        "Run before an instance is told to stop.",
+    ),
+    key(
+        "hooks.after_stop",
+        Kind::Commands,
+        Default::Unset("none", r#"["bin/after-stop"]"#),
+        "Run when an instance has ended.",
+    ),
+    key(
+        "variables",
+        Kind::Variables,
+        Default::Is("{}"),
+        "Environment variables that the app gets; `\"secret:PATH#KEY\"` is fetched when an instance starts.",
+    ),
+    key(
+        "keep_versions",
+        Kind::Integer { min: 2, max: 1000 },
+        Default::Is("10"),
+        "Versions kept; the active one, the rollback target and pinned ones stay even when older.",
+    ),
+    key(
+        "log.max_size",
+        LOG_SIZE,
+        Default::Is(r#""10 MB""#),
+        "A log file that reaches this size is rotated; unsaid, the host's `log.max_size` holds.",
+    ),
+    key(
+        "log.max_age",
+        LOG_AGE,
+        Default::Is(r#""7 days""#),
+        "A log file that reaches this age is rotated; unsaid, the host's `log.max_age` holds.",
+    ),
+    key(
+        "log.keep",
+        LOG_KEEP,
+        Default::Is("5"),
+        "Rotated log files kept; unsaid, the host's `log.keep` holds.",
+    ),
+    key(
+        "crash_dumps.keep",
+        Kind::Integer { min: 0, max: 100 },
+        Default::Is("2"),
+        "Crash dumps kept for each place; 0 writes none.",
+    ),
+    key(
+        "crash_dumps.max_seconds",
+        between(SECOND, HOUR),
+        Default::Is(r#""10 s""#),
+        "Writing a crash dump is given up after this time.",
+    ),
+];

@@ -1,0 +1,199 @@
+//! Keys of one app that do not fit together.
+
+use super::app::{AppSettings, NodeName, Strategy};
+use super::checks::{CheckKind, HealthKind, PortName};
+use super::merge::Stack;
+use super::ports::reservations;
+use super::problem::Problem;
+use crate::units::format_duration;
+
+type Check = fn(&AppSettings, &Stack<'_>) -> Vec<Problem>;
+
+/// Keys that say an app's ports.
+pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "port", "ports"];
+
+/// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
+/// mistake is told once.
+const CHECKS: [(&[&str], Check); 9] = [
+    (&["replicas", "max"], places),
+    (PORT_KEYS, ports),
+    (&["node_name", "strategy"], node_names),
+    (&["readiness.kind"], readiness_keys),
+    (&["readiness.kind", "health.kind"], health_keys),
+    (&["readiness.kind", "readiness.command", "health.kind", "health.command"], commands),
+    (&["readiness.port", "health.port", "ports"], check_ports),
+    (
+        &[
+            "readiness.kind",
+            "readiness.runs_for",
+            "readiness.within",
+            "readiness.failure_timeout",
+            "deploy_deadline",
+        ],
+        times,
+    ),
+    (&["ports", "variables"], variables),
+];
+
+/// All conflicts inside one app's merged settings.
+pub(super) fn find(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    CHECKS
+        .iter()
+        .filter(|(keys, _)| !keys.iter().any(|key| stack.is_faulty(key)))
+        .flat_map(|(_, check)| check(app, stack))
+        .collect()
+}
+
+fn places(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let Some(max) = app.max.filter(|max| *max < app.replicas) else {
+        return Vec::new();
+    };
+    let key = if stack.height("max") >= stack.height("replicas") { "max" } else { "replicas" };
+    let message = match key {
+        "max" => format!("{max} is less than `replicas`, which is {}", app.replicas),
+        _ => format!("{} is more than `max`, which is {max}", app.replicas),
+    };
+    let remedy = match key {
+        "max" => format!("choose {} or more", app.replicas),
+        _ => format!("choose {max} or less, or raise `max`"),
+    };
+    vec![stack.locate(key).problem(message, remedy)]
+}
+
+fn ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let beyond = reservations(app).into_iter().filter(|reservation| !reservation.range().exists());
+    beyond
+        .map(|reservation| {
+            let range = reservation.range();
+            let highest = 65536 - (range.last - range.first + 1);
+            let message = format!("{range} goes beyond 65535 (2 × `max` ports are reserved)");
+            stack.locate(&port_key(&reservation.name)).problem(message, format!("choose {highest} or lower"))
+        })
+        .collect()
+}
+
+/// The key that sets a port's base.
+pub(super) fn port_key(name: &PortName) -> String {
+    match name {
+        PortName::Port => "port".to_owned(),
+        PortName::Extra(name) => format!("ports.{name}"),
+    }
+}
+
+fn node_names(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    if (app.node_name, app.strategy) != (NodeName::Plain, Strategy::Rolling) {
+        return Vec::new();
+    }
+    let message = "\"plain\" gives old and new the same name, and `strategy` \"rolling\" runs both at once";
+    vec![
+        stack
+            .locate("node_name")
+            .problem(message, "say strategy = \"temporary_shutdown\", or node_name = \"slot\""),
+    ]
+}
+
+/// Keys of a check, with the kinds for which they mean something.
+const CHECK_KEYS: [(&str, &[CheckKind]); 5] = [
+    ("path", &[CheckKind::HttpGet]),
+    ("scheme", &[CheckKind::HttpGet]),
+    ("port", &[CheckKind::HttpGet, CheckKind::Tcp]),
+    ("command", &[CheckKind::Exec]),
+    ("runs_for", &[CheckKind::RunsFor]),
+];
+
+fn kind_word(kind: CheckKind) -> &'static str {
+    match kind {
+        CheckKind::HttpGet => "http_get",
+        CheckKind::Tcp => "tcp",
+        CheckKind::Exec => "exec",
+        CheckKind::RunsFor => "runs_for",
+    }
+}
+
+/// A key that the kind ignores was said, and not in a layer below the one that chose the kind.
+fn idle_keys(stack: &Stack<'_>, section: &str, kind: Option<CheckKind>, kind_height: usize) -> Vec<Problem> {
+    CHECK_KEYS
+        .iter()
+        .filter(|(_, kinds)| kind.is_none_or(|kind| !kinds.contains(&kind)))
+        .map(|(name, kinds)| (format!("{section}.{name}"), kinds))
+        .filter(|(key, _)| stack.says(key) && stack.height(key) >= kind_height)
+        .map(|(key, kinds)| {
+            let wanted =
+                kinds.iter().map(|kind| format!("\"{}\"", kind_word(*kind))).collect::<Vec<_>>().join(" or ");
+            let message =
+                format!("means nothing while {section}.kind is \"{}\"", kind.map_or("off", kind_word));
+            stack.locate(&key).problem(message, format!("say {section}.kind = {wanted}, or remove it"))
+        })
+        .collect()
+}
+
+fn readiness_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    idle_keys(stack, "readiness", Some(app.readiness.kind), stack.height("readiness.kind"))
+}
+
+fn health_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let (kind, height) = match app.health.kind {
+        Some(kind) => (kind.check_kind(), stack.height("health.kind")),
+        None => (Some(app.readiness.kind), stack.height("readiness.kind")),
+    };
+    idle_keys(stack, "health", kind, height)
+}
+
+fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let readiness = app.readiness.kind == CheckKind::Exec && app.readiness.command.is_none();
+    let own = app.health.command.as_ref().or(app.readiness.command.as_ref());
+    let health = app.health.kind == Some(HealthKind::Exec) && own.is_none();
+    [("readiness", readiness), ("health", health)]
+        .into_iter()
+        .filter(|(_, missing)| *missing)
+        .map(|(section, _)| {
+            let message = format!("\"exec\" needs {section}.command");
+            let remedy = format!("say {section}.command = \"bin/ready\" with your command");
+            stack.locate(&format!("{section}.kind")).problem(message, remedy)
+        })
+        .collect()
+}
+
+fn check_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    [("readiness.port", Some(&app.readiness.port)), ("health.port", app.health.port.as_ref())]
+        .into_iter()
+        .filter_map(|(key, port)| match port? {
+            PortName::Extra(name) if !app.ports.contains_key(name) => {
+                let remedy = format!("say \"PORT\", or add {name} to `ports`");
+                Some(stack.locate(key).problem(format!("\"{name}\" is none of the app's `ports`"), remedy))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// An instance that cannot be ready before its time is up.
+fn times(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let readiness = &app.readiness;
+    let (key, time) = match readiness.kind {
+        CheckKind::RunsFor => ("readiness.runs_for", readiness.runs_for),
+        _ => ("readiness.within", readiness.within),
+    };
+    let limits =
+        [("readiness.failure_timeout", readiness.failure_timeout), ("deploy_deadline", app.deploy_deadline)];
+    let Some((limit_key, limit)) =
+        limits.into_iter().filter(|(_, limit)| time >= *limit).min_by_key(|(_, limit)| *limit)
+    else {
+        return Vec::new();
+    };
+    let at = if stack.height(key) >= stack.height(limit_key) { key } else { limit_key };
+    let (time, limit) = (format_duration(time), format_duration(limit));
+    let message = format!("`{key}` is {time}, and `{limit_key}` ends the waiting after {limit}");
+    vec![stack.locate(at).problem(message, format!("shorten `{key}`, or lengthen `{limit_key}`"))]
+}
+
+fn variables(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    app.variables
+        .keys()
+        .filter(|name| app.ports.contains_key(*name))
+        .map(|name| {
+            let message = "is a key of `ports` too, which gives each instance its own value";
+            stack.locate(&format!("variables.{name}")).problem(message, "remove one of them")
+        })
+        .collect()
+}

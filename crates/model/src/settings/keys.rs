@@ -1,0 +1,137 @@
+//! The table of keys: the one place that knows which settings exist, of which type and with which default.
+
+use std::time::Duration;
+
+pub(super) use super::app_keys::APP_KEYS;
+pub(super) use super::host_keys::HOST_KEYS;
+
+/// One key of the settings.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Path inside its file or table, such as `readiness.kind`; the same path leads to the struct's field.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    pub(super) default: Default,
+    /// One sentence for the reference.
+    pub(super) doc: &'static str,
+    /// Version of Bellrock that brought it.
+    pub(super) since: &'static str,
+    pub(super) owner: Owner,
+}
+
+/// Who may say a key of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The package and the host.
+    Anyone,
+    /// Only the host: it is about the host's safety, and who can store a package must not decide it.
+    Host,
+}
+
+/// What holds when nobody says the key.
+#[derive(Debug)]
+pub(super) enum Default {
+    /// This value, in TOML.
+    Is(&'static str),
+    /// No value of its own: what that means, and an example of a value in TOML.
+    Unset(&'static str, &'static str),
+}
+
+/// Type and range of a key.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Bool,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Duration {
+        min: Duration,
+        max: Duration,
+    },
+    Size {
+        min: u64,
+        max: u64,
+    },
+    /// A number or, for bytes, a size; or `"unlimited"`.
+    Limit {
+        bytes: bool,
+    },
+    Choice {
+        words: &'static [&'static str],
+        refused: &'static [Refused],
+    },
+    Umask,
+    /// Name of a user, group, host or environment.
+    Word,
+    /// An absolute path on the host.
+    Path,
+    /// Path and query of a URL.
+    UrlPath,
+    /// `PORT` or a key of `ports`.
+    PortName,
+    Command,
+    Commands,
+    PreCommands,
+    /// Variable names with base ports.
+    Ports,
+    /// Variable names with texts.
+    Variables,
+}
+
+/// A word that one could expect to work.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) word: &'static str,
+    pub(super) why: &'static str,
+    pub(super) remedy: &'static str,
+}
+
+impl Key {
+    /// A value in TOML that is accepted.
+    pub(super) fn sample(&self) -> &'static str {
+        match self.default {
+            Default::Is(toml) | Default::Unset(_, toml) => toml,
+        }
+    }
+
+    /// The path's last part.
+    pub(super) fn name(&self) -> &'static str {
+        self.path.rsplit('.').next().unwrap_or(self.path)
+    }
+
+    /// The path's first part, or nothing for a key at top level.
+    pub(super) fn section(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(section, _)| section)
+    }
+}
+
+impl Kind {
+    /// The type in the reference's words.
+    pub(super) fn describe(&self) -> String {
+        use crate::units::{Size, format_duration};
+        match self {
+            Kind::Bool => "`true` or `false`".to_owned(),
+            Kind::Integer { min, max } => format!("{min} to {max}"),
+            Kind::Duration { min, max } => {
+                format!("duration, {} to {}", format_duration(*min), format_duration(*max))
+            }
+            Kind::Size { min, max } => format!("size, {} to {}", Size(*min), Size(*max)),
+            Kind::Limit { bytes: true } => "size or `\"unlimited\"`".to_owned(),
+            Kind::Limit { bytes: false } => "number or `\"unlimited\"`".to_owned(),
+            Kind::Choice { words, .. } => {
+                words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", ")
+            }
+            Kind::Umask => "octal number as text".to_owned(),
+            Kind::Word => "name".to_owned(),
+            Kind::Path => "absolute path".to_owned(),
+            Kind::UrlPath => "path of a URL".to_owned(),
+            Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),
+            Kind::Command => "command".to_owned(),
+            Kind::Commands => "array of commands".to_owned(),
+            Kind::PreCommands => "array of `SUBCOMMAND REST`".to_owned(),
+            Kind::Ports => "table of variable = port".to_owned(),
+            Kind::Variables => "table of variable = text".to_owned(),
+        }
+    }
+}
