@@ -52,6 +52,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let tools = Tools::find(samples.iter().map(|sample| sample.kind))?;
     let shelf = Shelf::at(shelf_path(root));
     let _lock = shelf.lock()?;
+    shelf.discard_leftovers()?;
     shelf.discard_unknown(&catalog)?;
 
     let work = stale(&samples, &sources, &tools, &shelf)?;
@@ -119,7 +120,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn build_one((sample, fingerprint): &Work<'_>, sources: &Path, shelf: &Shelf) -> Result<()> {
     let started = Instant::now();
-    let scratch = shelf.scratch(&sample.name)?;
+    let scratch = shelf.build_folder()?;
     let built = build::package(sample, sources, scratch.path())
         .with_context(|| format!("sample {} could not be built", sample.name))?;
     shelf.put(sample, fingerprint, &built)?;

@@ -15,6 +15,9 @@ use super::instance::{Instance, PLACE};
 use super::shelf::Shelf;
 use super::web_socket;
 
+/// What samples wait at most for requests in flight.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
 pub(crate) fn all(samples: &[&Sample], shelf: &Shelf) -> Result<()> {
     in_parallel(samples, |sample| {
         let started = Instant::now();
@@ -126,11 +129,15 @@ fn uploads(http: &mut Connection) -> Result<()> {
 }
 
 /// SIGTERM: what is in flight is finished (but lantern's, as Gleam's launcher knows no such thing),
-/// and the exit status is 0.
+/// a connection that waits for nothing does not keep it, and the exit status is 0.
 fn stop(sample: &Sample, instance: &mut Instance) -> Result<()> {
     let drains = !matches!(sample.app.as_str(), "echo" | "lantern");
+    let started = Instant::now();
     let mut in_flight = None;
+    let mut idle = None;
     if drains {
+        let http = idle.insert(Connection::open(instance.port)?);
+        ensure!(http.get("/health")?.status == 200, "/health is not 200");
         let mut http = Connection::open(instance.port)?;
         http.send("GET /stream?chunks=4&ms=100 HTTP/1.1\r\n\r\n", b"")?;
         ensure!(http.read_head()?.status == 200, "/stream is not 200");
@@ -143,6 +150,7 @@ fn stop(sample: &Sample, instance: &mut Instance) -> Result<()> {
     }
     let status = instance.exit_status()?;
     ensure!(status.success(), "after SIGTERM it ended with {status}");
+    ensure!(started.elapsed() < DRAIN_LIMIT, "it waited for an idle connection");
     Ok(())
 }
 

@@ -110,7 +110,7 @@ impl Drop for Instance {
 }
 
 fn unpacked(sample: &Sample, shelf: &Shelf) -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix(".check-").tempdir_in(shelf.path())?;
+    let folder = shelf.check_folder()?;
     let package = fs::File::open(shelf.package(sample))?;
     tar::Archive::new(GzDecoder::new(package))
         .unpack(folder.path())
