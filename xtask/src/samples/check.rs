@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::catalog::{Behaves, Sample};
 use super::http::Connection;
 use super::in_parallel;
-use super::instance::{Instance, PLACE};
+use super::instance::{self, Instance, PLACE};
 use super::shelf::Shelf;
-use super::web_socket;
+use super::web_socket::WebSocket;
 
 /// What samples wait at most for requests in flight.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -28,6 +28,16 @@ pub(crate) fn all(samples: &[&Sample], shelf: &Shelf) -> Result<()> {
 }
 
 fn one(sample: &Sample, shelf: &Shelf) -> Result<()> {
+    booted(sample, shelf)?;
+    if sample.behaves == Behaves::Good && sample.app == "beacon" {
+        ends_by(sample, shelf, "/exit?status=3", 3)?;
+        ends_by(sample, shelf, "/crash", 1)?;
+        migration(sample, shelf)?;
+    }
+    Ok(())
+}
+
+fn booted(sample: &Sample, shelf: &Shelf) -> Result<()> {
     let mut instance = Instance::start(sample, shelf)?;
     let outcome = match sample.behaves {
         Behaves::Good => good(sample, &mut instance),
@@ -102,7 +112,7 @@ fn beacon_pages(instance: &Instance) -> Result<()> {
     ensure!(http.get("/leak?mb=1")?.status == 200, "/leak is not 200");
     ensure!(http.get("/flood?mb=1")?.status == 200, "/flood is not 200");
     ensure!(http.get("/binary")?.status == 200, "/binary is not 200");
-    web_socket::check(Connection::open(instance.port)?)
+    WebSocket::open(Connection::open(instance.port)?)?.use_it()
 }
 
 /// A body by length after 100-continue, and one in chunks with another request pipelined behind it.
@@ -128,30 +138,47 @@ fn uploads(http: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// SIGTERM: what is in flight is finished (but lantern's, as Gleam's launcher knows no such thing),
-/// a connection that waits for nothing does not keep it, and the exit status is 0.
+/// SIGTERM: the exit status is 0.
 fn stop(sample: &Sample, instance: &mut Instance) -> Result<()> {
-    let drains = !matches!(sample.app.as_str(), "echo" | "lantern");
-    let started = Instant::now();
-    let mut in_flight = None;
-    let mut idle = None;
-    if drains {
-        let http = idle.insert(Connection::open(instance.port)?);
-        ensure!(http.get("/health")?.status == 200, "/health is not 200");
-        let mut http = Connection::open(instance.port)?;
-        http.send("GET /stream?chunks=4&ms=100 HTTP/1.1\r\n\r\n", b"")?;
-        ensure!(http.read_head()?.status == 200, "/stream is not 200");
-        in_flight = Some(http);
-    }
-    instance.terminate()?;
-    if let Some(mut http) = in_flight {
-        let text = String::from_utf8_lossy(&http.read_chunks()?).into_owned();
-        ensure!(text.ends_with("chunk 4\n"), "a stream in flight ended with {text:?}");
+    match sample.app.as_str() {
+        // Gleam's launcher and a plain server know no drain
+        "echo" | "lantern" => instance.terminate()?,
+        app => drain(app, instance)?,
     }
     let status = instance.exit_status()?;
     ensure!(status.success(), "after SIGTERM it ended with {status}");
+    Ok(())
+}
+
+/// What is in flight is finished, what has no end is ended properly, what waits for nothing is closed.
+fn drain(app: &str, instance: &mut Instance) -> Result<()> {
+    let mut idle = Connection::open(instance.port)?;
+    ensure!(idle.get("/health")?.status == 200, "/health is not 200");
+    let mut stream = streaming(instance.port, "/stream?chunks=4&ms=100")?;
+    let mut endless = None;
+    if app == "beacon" {
+        let events = streaming(instance.port, "/sse?ms=60000")?;
+        endless = Some((events, WebSocket::open(Connection::open(instance.port)?)?));
+    }
+    let started = Instant::now();
+    instance.terminate()?;
+    if let Some((mut events, mut web_socket)) = endless {
+        events.read_chunks().context("the event stream did not end properly")?;
+        web_socket.expect_close(1001)?;
+    }
+    let text = String::from_utf8_lossy(&stream.read_chunks()?).into_owned();
+    ensure!(text.ends_with("chunk 4\n"), "a stream in flight ended with {text:?}");
+    instance.exit_status()?;
     ensure!(started.elapsed() < DRAIN_LIMIT, "it waited for an idle connection");
     Ok(())
+}
+
+/// A connection whose answer has begun.
+fn streaming(port: u16, target: &str) -> Result<Connection> {
+    let mut http = Connection::open(port)?;
+    http.send(&format!("GET {target} HTTP/1.1\r\n\r\n"), b"")?;
+    ensure!(http.read_head()?.status == 200, "{target} is not 200");
+    Ok(http)
 }
 
 fn broken_boot(instance: &mut Instance) -> Result<()> {
@@ -177,5 +204,24 @@ fn crash_loop(instance: &mut Instance) -> Result<()> {
     ensure!(instance.first_answer("/health")?.status == 200, "/health is not 200 at first");
     let status = instance.exit_status()?;
     ensure!(status.code() == Some(1), "it ended with {status}");
+    Ok(())
+}
+
+/// A page that ends the app with this status.
+fn ends_by(sample: &Sample, shelf: &Shelf, target: &str, expected: i32) -> Result<()> {
+    let mut instance = Instance::start(sample, shelf)?;
+    ensure!(instance.first_answer(target)?.status == 200, "{target} is not 200");
+    let status = instance.exit_status()?;
+    ensure!(status.code() == Some(expected), "{target} ended it with {status}");
+    Ok(())
+}
+
+fn migration(sample: &Sample, shelf: &Shelf) -> Result<()> {
+    let migrated = instance::eval(sample, shelf, "Beacon.Migrator.migrate", &[])?;
+    ensure!(migrated.status.success(), "the migration ended with {}", migrated.status);
+    ensure!(migrated.log.trim_end().ends_with(&sample.version), "the migration wrote {:?}", migrated.log);
+    let failed = instance::eval(sample, shelf, "Beacon.Migrator.migrate", &[("MIGRATION_FAIL", "1")])?;
+    ensure!(failed.status.code() == Some(1), "the failing migration ended with {}", failed.status);
+    ensure!(failed.log.lines().count() == 1, "the failing migration wrote {:?}", failed.log);
     Ok(())
 }

@@ -108,7 +108,8 @@ mod tests {
     }
 
     #[test]
-    fn ignores_other_versions() {
+    fn ignores_other_versions_and_notes() {
+        assert!(!notices(|_, sample| sample.notes.push_str("new")));
         assert!(!notices(|root, _| fs::write(root.join("echo/versions/1.2.0/b.erl"), "new").unwrap()));
     }
 

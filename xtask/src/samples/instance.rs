@@ -109,6 +109,33 @@ impl Drop for Instance {
     }
 }
 
+/// How an `eval` ended, and what it wrote to the file that `MIGRATION_LOG` names.
+pub(crate) struct Evaluated {
+    pub(crate) status: ExitStatus,
+    pub(crate) log: String,
+}
+
+/// Runs `bin/{release} eval CODE` of a mix release.
+pub(crate) fn eval(
+    sample: &Sample,
+    shelf: &Shelf,
+    code: &str,
+    variables: &[(&str, &str)],
+) -> Result<Evaluated> {
+    let folder = unpacked(sample, shelf)?;
+    let log = folder.path().join("migration.log");
+    let (program, _) = launch(sample, folder.path());
+    let output = Command::new(program)
+        .args(["eval", code])
+        .env_clear()
+        .envs(environment(sample, folder.path(), 1, 1))
+        .env("MIGRATION_LOG", &log)
+        .envs(variables.iter().copied())
+        .output()
+        .context("could not run eval")?;
+    Ok(Evaluated { status: output.status, log: fs::read_to_string(log)? })
+}
+
 fn unpacked(sample: &Sample, shelf: &Shelf) -> Result<TempDir> {
     let folder = shelf.check_folder()?;
     let package = fs::File::open(shelf.package(sample))?;

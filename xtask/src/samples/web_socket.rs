@@ -1,4 +1,4 @@
-//! Checks the WebSocket echo: handshake, a fragmented message with a ping between, a proper close.
+//! A WebSocket client for `--check` (RFC 6455).
 
 use anyhow::{Result, ensure};
 
@@ -16,29 +16,46 @@ const PONG: u8 = 10;
 
 const FINAL: u8 = 0x80;
 
-pub(crate) fn check(mut http: Connection) -> Result<()> {
-    let head = format!(
-        "GET /ws HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
-         sec-websocket-key: {KEY}\r\n\r\n"
-    );
-    http.send(&head, b"")?;
-    let response = http.read_head()?;
-    ensure!(response.status == 101, "/ws answered {}", response.status);
-    ensure!(response.header("sec-websocket-accept") == Some(ACCEPT), "/ws accepted with the wrong key");
+/// An open WebSocket, from the client's side.
+pub(crate) struct WebSocket(Connection);
 
-    send(&mut http, TEXT, b"two ")?;
-    send(&mut http, FINAL | PING, b"hello?")?;
-    send(&mut http, FINAL | CONTINUATION, b"halves")?;
-    ensure!(receive(&mut http)? == (FINAL | PONG, b"hello?".to_vec()), "the ping got no pong");
-    ensure!(receive(&mut http)? == (FINAL | TEXT, b"two halves".to_vec()), "the halves were not joined");
+impl WebSocket {
+    pub(crate) fn open(mut http: Connection) -> Result<WebSocket> {
+        let head = format!(
+            "GET /ws HTTP/1.1\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: {KEY}\r\n\r\n"
+        );
+        http.send(&head, b"")?;
+        let response = http.read_head()?;
+        ensure!(response.status == 101, "/ws answered {}", response.status);
+        ensure!(response.header("sec-websocket-accept") == Some(ACCEPT), "/ws accepted with the wrong key");
+        Ok(WebSocket(http))
+    }
 
-    let long = vec![b'x'; 70_000];
-    send(&mut http, FINAL | TEXT, &long)?;
-    ensure!(receive(&mut http)? == (FINAL | TEXT, long), "a long message differs");
+    /// Messages short, in pieces and long, a ping, and the close that the client asks for.
+    pub(crate) fn use_it(mut self) -> Result<()> {
+        let http = &mut self.0;
+        send(http, TEXT, b"two ")?;
+        send(http, FINAL | PING, b"hello?")?;
+        send(http, FINAL | CONTINUATION, b"halves")?;
+        ensure!(receive(http)? == (FINAL | PONG, b"hello?".to_vec()), "the ping got no pong");
+        ensure!(receive(http)? == (FINAL | TEXT, b"two halves".to_vec()), "the halves were not joined");
 
-    send(&mut http, FINAL | CLOSE, &1000_u16.to_be_bytes())?;
-    ensure!(receive(&mut http)? == (FINAL | CLOSE, 1000_u16.to_be_bytes().to_vec()), "the close differs");
-    Ok(())
+        let long = vec![b'x'; 70_000];
+        send(http, FINAL | TEXT, &long)?;
+        ensure!(receive(http)? == (FINAL | TEXT, long), "a long message differs");
+
+        send(http, FINAL | CLOSE, &1000_u16.to_be_bytes())?;
+        self.expect_close(1000)
+    }
+
+    /// The next frame is a close with this status.
+    pub(crate) fn expect_close(&mut self, status: u16) -> Result<()> {
+        let (first, data) = receive(&mut self.0)?;
+        ensure!(first == FINAL | CLOSE, "frame {first:x} instead of a close");
+        ensure!(data == status.to_be_bytes(), "closed with {data:?} instead of {status}");
+        Ok(())
+    }
 }
 
 /// A client's frames are masked.
