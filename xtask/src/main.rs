@@ -1,6 +1,7 @@
-//! Project automation: `cargo xtask samples`.
+//! Project automation: `cargo xtask samples`, `cargo xtask tidy`.
 
 mod samples;
+mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,11 +19,14 @@ struct Cli {
 enum Task {
     /// Build the sample applications and write samples.json beside their packages
     Samples(samples::Options),
+    /// Check what neither rustc nor clippy checks: dependencies between crates, sizes, purity
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Samples(options) => samples::run(&root(), &options),
+        Task::Tidy => tidy::run(&root()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,9 +6,13 @@
 
 mod build;
 mod catalog;
+mod check;
 mod fingerprint;
+mod http;
+mod instance;
 mod shelf;
 mod tools;
+mod web_socket;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -32,6 +36,9 @@ pub(crate) struct Options {
     /// List the samples and whether they are built, build nothing
     #[arg(long)]
     list: bool,
+    /// After building, boot every sample, use its pages and stop it
+    #[arg(long)]
+    check: bool,
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
@@ -45,12 +52,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let tools = Tools::find(samples.iter().map(|sample| sample.kind))?;
     let shelf = Shelf::at(shelf_path(root));
     let _lock = shelf.lock()?;
+    shelf.discard_leftovers()?;
     shelf.discard_unknown(&catalog)?;
 
     let work = stale(&samples, &sources, &tools, &shelf)?;
     println!("samples: {} of {} to build", work.len(), samples.len());
-    build_all(&work, &sources, &shelf)?;
+    in_parallel(&work, |each| build_one(each, &sources, &shelf))?;
     shelf.write_index(&catalog)?;
+    if options.check {
+        check::all(&samples, &shelf)?;
+    }
     println!("samples: done in {:.1} s, in {}", started.elapsed().as_secs_f32(), shelf.path().display());
     Ok(())
 }
@@ -82,33 +93,24 @@ fn stale<'a>(samples: &[&'a Sample], sources: &Path, tools: &Tools, shelf: &Shel
     Ok(work)
 }
 
-/// Builds on all cores; after a failure nothing new is begun.
-fn build_all(work: &[Work<'_>], sources: &Path, shelf: &Shelf) -> Result<()> {
-    let queue = Mutex::new(work.iter());
+/// Does all of it on all cores; after a failure nothing new is begun.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    let queue = Mutex::new(items.iter());
     let failures = Mutex::new(Vec::new());
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(work.len());
+    let next = || if locked(&failures).is_empty() { locked(&queue).next() } else { None };
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(items.len());
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some(next) = next(&queue, &failures) {
-                    if let Err(error) = build_one(next, sources, shelf) {
+                while let Some(item) = next() {
+                    if let Err(error) = work(item) {
                         locked(&failures).push(error);
                     }
                 }
             });
         }
     });
-    match failures.into_inner().unwrap_or_default().into_iter().next() {
-        Some(first) => Err(first),
-        None => Ok(()),
-    }
-}
-
-fn next<'a, 'w>(
-    queue: &Mutex<std::slice::Iter<'a, Work<'w>>>,
-    failures: &Mutex<Vec<anyhow::Error>>,
-) -> Option<&'a Work<'w>> {
-    if locked(failures).is_empty() { locked(queue).next() } else { None }
+    failures.into_inner().unwrap_or_default().into_iter().next().map_or(Ok(()), Err)
 }
 
 /// A poisoned lock means that another worker panicked: that panic is what is reported in the end.
@@ -118,7 +120,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn build_one((sample, fingerprint): &Work<'_>, sources: &Path, shelf: &Shelf) -> Result<()> {
     let started = Instant::now();
-    let scratch = shelf.scratch(&sample.name)?;
+    let scratch = shelf.build_folder()?;
     let built = build::package(sample, sources, scratch.path())
         .with_context(|| format!("sample {} could not be built", sample.name))?;
     shelf.put(sample, fingerprint, &built)?;
@@ -148,4 +150,33 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
         fs::copy(&file, target)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use anyhow::bail;
+
+    use super::*;
+
+    #[test]
+    fn does_all_of_it() {
+        let sum = AtomicU32::new(0);
+        let add = |n: &u32| Ok(_ = sum.fetch_add(*n, Ordering::Relaxed));
+        in_parallel(&[1, 2, 3, 4], add).unwrap();
+        assert_eq!(sum.into_inner(), 10);
+    }
+
+    #[test]
+    fn begins_nothing_after_a_failure() {
+        let begun = AtomicU32::new(0);
+        let fail = |_: &u32| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            bail!("no")
+        };
+        let items: Vec<u32> = (0..10_000).collect();
+        assert_eq!(in_parallel(&items, fail).unwrap_err().to_string(), "no");
+        assert!(begun.into_inner() < 10_000);
+    }
 }

@@ -7,11 +7,13 @@
 -define(MAX_HEAD, 16_384).
 %% An unread body up to this size is skipped, so that the connection can be kept.
 -define(MAX_SKIP, 65_536).
+%% How long a new connection may wait with its first request while draining.
+-define(FIRST_REQUEST, 250).
 
 spawn(Socket, Config) ->
     proc_lib:spawn(fun() ->
         receive
-            {skiff, go} -> serve(Socket, Config, <<>>)
+            {skiff, go} -> serve(Socket, Config#{served => false}, <<>>)
         end
     end).
 
@@ -49,9 +51,15 @@ read_more(Socket, #{idle_timeout := Idle, draining := Draining} = Config, Buffer
             end
     end.
 
-%% Draining and idle: a request that reached us just now is still served, the last one.
-last_chance(Socket, Config) ->
-    case gen_tcp:recv(Socket, 0, 0) of
+%% Draining and idle: a request that reached us just now is still served, the last one. A client
+%% that has not asked anything yet is surely about to.
+last_chance(Socket, #{served := Served} = Config) ->
+    Wait =
+        case Served of
+            true -> 0;
+            false -> ?FIRST_REQUEST
+        end,
+    case gen_tcp:recv(Socket, 0, Wait) of
         {ok, Data} -> read_head(Socket, Config, Data);
         {error, _} -> closed
     end.
@@ -123,7 +131,7 @@ stream_end(_, #{version := {1, 0}}) -> close;
 stream_end(Next, _) -> Next.
 
 continue(Socket, Config, ok, keep) ->
-    serve(Socket, Config, skiff_body:rest());
+    serve(Socket, Config#{served := true}, skiff_body:rest());
 continue(Socket, _Config, _, _) ->
     close(Socket).
 

@@ -10,7 +10,7 @@ use super::catalog::{Kind, Sample};
 use super::copy_tree;
 
 /// Changes whenever this file builds differently, so that old packages become stale.
-pub(crate) const PROCEDURE: &str = "2";
+pub(crate) const PROCEDURE: &str = "3";
 
 /// The library that most samples use as a dependency.
 const LIBRARY: &str = "skiff";
@@ -70,6 +70,8 @@ impl Build<'_> {
         let release = self.sample.release_name();
         if let Some(previous) = &self.sample.previous {
             self.mix_release(previous)?;
+            // mix would not see that VERSION changed
+            fs::remove_dir_all(self.project.join("_build/prod/lib"))?;
         }
         self.mix_release(&self.sample.version)?;
         let output = self.project.join("_build/prod");

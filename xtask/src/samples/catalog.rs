@@ -16,7 +16,7 @@ pub(crate) struct Catalog {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// One package to build.
+/// One package to build. Serialized, it is what the package is made by.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sample {
@@ -37,8 +37,9 @@ pub(crate) struct Sample {
     /// Variables for the build tool.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub(crate) behaves: Behaves,
+    #[serde(skip_serializing)]
     pub(crate) notes: String,
 }
 

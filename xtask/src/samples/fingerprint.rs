@@ -27,6 +27,11 @@ impl Fingerprint {
         Ok(Fingerprint(hex(&hash.finalize())))
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_test(text: &str) -> Fingerprint {
+        Fingerprint(text.to_owned())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,4 +63,64 @@ fn field(hash: &mut Sha256, bytes: &[u8]) {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::Catalog;
+    use super::*;
+
+    /// A library, a source with two versions, and a sample of one of them.
+    fn tree() -> (tempfile::TempDir, Sample) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["skiff/a.erl", "echo/b.erl", "echo/versions/1.1.0/b.erl", "echo/versions/1.2.0/b.erl"] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        let text = "[[sample]]\nname = \"e\"\nkind = \"rebar3\"\nsource = \"echo\"\napp = \"echo\"\n\
+                    version = \"1.1.0\"\nlayers = [\"1.1.0\"]\nnotes = \"\"";
+        let mut catalog: Catalog = toml::from_str(text).unwrap();
+        (folder, catalog.samples.remove(0))
+    }
+
+    /// Whether a change of the tree or the sample is seen.
+    fn notices(change: impl FnOnce(&Path, &mut Sample)) -> bool {
+        let (folder, mut sample) = tree();
+        let tools = Tools::default();
+        let before = Fingerprint::of(&sample, folder.path(), &tools).unwrap();
+        assert_eq!(before, Fingerprint::of(&sample, folder.path(), &tools).unwrap());
+        change(folder.path(), &mut sample);
+        before != Fingerprint::of(&sample, folder.path(), &tools).unwrap()
+    }
+
+    #[test]
+    fn notices_what_the_package_is_made_of() {
+        assert!(notices(|root, _| fs::write(root.join("echo/b.erl"), "new").unwrap()));
+        assert!(notices(|root, _| fs::write(root.join("skiff/a.erl"), "new").unwrap()));
+        assert!(notices(|root, _| fs::write(root.join("echo/versions/1.1.0/b.erl"), "new").unwrap()));
+        assert!(notices(|root, _| fs::rename(root.join("echo/b.erl"), root.join("echo/c.erl")).unwrap()));
+        assert!(notices(|_, sample| sample.layers.clear()));
+        assert!(notices(|root, _| {
+            let executable = std::fs::Permissions::from_mode(0o755);
+            fs::set_permissions(root.join("echo/b.erl"), executable).unwrap();
+        }));
+    }
+
+    #[test]
+    fn ignores_other_versions_and_notes() {
+        assert!(!notices(|_, sample| sample.notes.push_str("new")));
+        assert!(!notices(|root, _| fs::write(root.join("echo/versions/1.2.0/b.erl"), "new").unwrap()));
+    }
+
+    #[test]
+    fn hashes_a_file_as_sha256sum_does() {
+        let (folder, _) = tree();
+        let path = folder.path().join("abc");
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(
+            sha256(&path).unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
 }

@@ -10,6 +10,11 @@ use tempfile::TempDir;
 use super::catalog::{Behaves, Catalog, Kind, Sample};
 use super::fingerprint::{self, Fingerprint};
 
+/// How the names of folders begin that live for one build or one check.
+const BUILD: &str = ".build-";
+const CHECK: &str = ".check-";
+const SCRATCH: [&str; 2] = [BUILD, CHECK];
+
 /// The folder of the packages.
 pub(crate) struct Shelf {
     path: PathBuf,
@@ -60,11 +65,20 @@ impl Shelf {
     }
 
     /// An empty folder for one build, gone when dropped.
-    pub(crate) fn scratch(&self, name: &str) -> Result<TempDir> {
+    pub(crate) fn build_folder(&self) -> Result<TempDir> {
+        self.scratch(BUILD)
+    }
+
+    /// An empty folder to run a sample in, gone when dropped.
+    pub(crate) fn check_folder(&self) -> Result<TempDir> {
+        self.scratch(CHECK)
+    }
+
+    fn scratch(&self, prefix: &str) -> Result<TempDir> {
         tempfile::Builder::new()
-            .prefix(&format!(".build-{name}-"))
+            .prefix(prefix)
             .tempdir_in(&self.path)
-            .context("could not make a folder to build in")
+            .with_context(|| format!("could not make a folder in {}", self.path.display()))
     }
 
     pub(crate) fn holds(&self, sample: &Sample) -> bool {
@@ -89,6 +103,19 @@ impl Shelf {
         }
         fs::rename(built, self.package(sample))?;
         fs::write(stamp_path, serde_json::to_vec(&stamp)?)?;
+        Ok(())
+    }
+
+    /// Removes what builds and checks left that were killed. Call it under the lock only.
+    pub(crate) fn discard_leftovers(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_scratch = SCRATCH.iter().any(|prefix| name.to_string_lossy().starts_with(prefix));
+            if is_scratch {
+                fs::remove_dir_all(entry.path())?;
+            }
+        }
         Ok(())
     }
 
@@ -143,5 +170,78 @@ impl Shelf {
 
     fn stamp_path(&self, name: &str) -> PathBuf {
         self.path.join(".stamps").join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(version: &str) -> Catalog {
+        let text = format!(
+            "[[sample]]\nname = \"e\"\nkind = \"mix\"\nsource = \"e\"\napp = \"e\"\nversion = \"{version}\"\nnotes = \"\""
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn print(text: &str) -> Fingerprint {
+        Fingerprint::for_test(text)
+    }
+
+    fn shelf_with(catalog: &Catalog) -> (TempDir, Shelf) {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::at(folder.path().join("samples"));
+        let _lock = shelf.lock().unwrap();
+        let built = folder.path().join("built");
+        fs::write(&built, "package").unwrap();
+        shelf.put(&catalog.samples[0], &print("1"), &built).unwrap();
+        (folder, shelf)
+    }
+
+    #[test]
+    fn a_package_is_fresh_until_its_ingredients_change_or_it_is_gone() {
+        let catalog = catalog("1.0.0");
+        let (_folder, shelf) = shelf_with(&catalog);
+        let sample = &catalog.samples[0];
+        assert!(shelf.is_fresh(sample, &print("1")));
+        assert!(!shelf.is_fresh(sample, &print("2")));
+        fs::remove_file(shelf.package(sample)).unwrap();
+        assert!(!shelf.is_fresh(sample, &print("1")));
+    }
+
+    #[test]
+    fn a_package_that_is_not_in_the_catalog_any_more_goes() {
+        let old = catalog("1.0.0");
+        let (_folder, shelf) = shelf_with(&old);
+        shelf.discard_unknown(&old).unwrap();
+        assert!(shelf.holds(&old.samples[0]));
+        shelf.discard_unknown(&catalog("2.0.0")).unwrap();
+        assert!(!shelf.package(&old.samples[0]).exists());
+        assert!(!shelf.holds(&old.samples[0]));
+    }
+
+    #[test]
+    fn what_killed_builds_left_goes_and_nothing_else() {
+        let catalog = catalog("1.0.0");
+        let (_folder, shelf) = shelf_with(&catalog);
+        let left = shelf.build_folder().unwrap().keep();
+        shelf.discard_leftovers().unwrap();
+        assert!(!left.exists());
+        assert!(shelf.holds(&catalog.samples[0]));
+    }
+
+    #[test]
+    fn the_index_holds_what_is_built() {
+        let catalog = catalog("1.0.0");
+        let (_folder, shelf) = shelf_with(&catalog);
+        let index = || -> serde_json::Value {
+            shelf.write_index(&catalog).unwrap();
+            serde_json::from_slice(&fs::read(shelf.path().join("samples.json")).unwrap()).unwrap()
+        };
+        let entry = &index()[0];
+        assert_eq!((&entry["name"], &entry["release"]), (&"e".into(), &"e".into()));
+        assert_eq!(entry["path"], shelf.path().join("e-1.0.0.tar.gz").to_str().unwrap());
+        fs::remove_file(shelf.package(&catalog.samples[0])).unwrap();
+        assert_eq!(index().as_array().unwrap().len(), 0);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::catalog::Kind;
 
 /// What each tool says of its version: a new one makes the packages it builds stale.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tools {
     versions: BTreeMap<&'static str, String>,
 }
