@@ -1,4 +1,5 @@
 //! A corpus of hostile archives: each is refused with its own message, and nothing of it becomes visible.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What packages are taken for, and what is said about those that are refused.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 mod support;
 

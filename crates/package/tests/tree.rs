@@ -1,4 +1,5 @@
 //! Versions unpacked once, and instances that share their files without being able to change them.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 mod support;
 

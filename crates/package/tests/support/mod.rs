@@ -1,5 +1,6 @@
 //! Packages built in code: honest ones and hostile ones.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
