@@ -170,15 +170,17 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 
 fn parse(path: PathBuf, bytes: &[u8]) -> Result<Current, StoreProblem> {
     if bytes.len() as u64 > MAX_CURRENT {
-        let problem = format!("it is longer than {MAX_CURRENT} bytes");
-        return Err(StoreProblem::NotUnderstood { path, problem });
+        return not_understood(path, format!("it is longer than {MAX_CURRENT} bytes"));
     }
-    let file: CurrentFile = match serde_json::from_slice(bytes) {
-        Ok(file) => file,
-        Err(error) if error.is_data() => {
-            return Err(StoreProblem::NotUnderstood { path, problem: error.to_string() });
-        }
+    // First as an object: a struct would be read from a JSON array too.
+    let object: serde_json::Map<String, serde_json::Value> = match serde_json::from_slice(bytes) {
+        Ok(object) => object,
+        Err(error) if error.is_data() => return not_understood(path, error.to_string()),
         Err(source) => return Err(StoreProblem::HalfWritten { path, source }),
+    };
+    let file: CurrentFile = match serde_json::from_value(object.into()) {
+        Ok(file) => file,
+        Err(error) => return not_understood(path, error.to_string()),
     };
     checked("a version", &file.version)?;
     Ok(Current {
@@ -186,6 +188,10 @@ fn parse(path: PathBuf, bytes: &[u8]) -> Result<Current, StoreProblem> {
         hash: file.hash.map_or(Hash::None, |text| hash(&text)),
         pre_commands: file.pre_commands.unwrap_or_default(),
     })
+}
+
+fn not_understood<T>(path: PathBuf, problem: String) -> Result<T, StoreProblem> {
+    Err(StoreProblem::NotUnderstood { path, problem })
 }
 
 fn hash(text: &str) -> Hash {

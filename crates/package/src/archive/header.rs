@@ -96,7 +96,7 @@ impl<'a> HeaderReader<'a> {
         // Old archives mark a folder by a slash at the end of a file's name.
         let is_folder =
             kind == EntryType::Directory || (kind == EntryType::Regular && raw_name.ends_with(b"/"));
-        if !(kind == EntryType::Regular && !is_folder) && size != 0 {
+        if (is_folder || kind != EntryType::Regular) && size != 0 {
             return Err(Hostile::Header.at(&shown));
         }
         if is_folder {

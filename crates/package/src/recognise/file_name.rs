@@ -2,15 +2,17 @@
 //! `{app}_{version}.release.tar.gz`. Names and versions may hold dashes and underscores, so a name is only compared
 //! with what the package says, never taken apart to learn something from it.
 
+use percent_encoding::percent_decode_str;
+
 use super::{Facts, Refusal};
-use crate::cellar;
 
 /// Refuses a file name that says another version than the package.
 pub(super) fn check(file_name: &str, facts: &Facts) -> Result<(), Refusal> {
     let file_name = file_name.rsplit('/').next().unwrap_or(file_name);
     let stem = stem(file_name);
-    let plain = cellar::unescape(stem).unwrap_or_else(|_| stem.to_owned());
-    if [stem, &plain].iter().any(|stem| agrees(stem, facts)) || !claims_version(stem, facts) {
+    // URLs have `%2B` for a `+`, and so have names of files that were fetched by one.
+    let plain = percent_decode_str(stem).decode_utf8_lossy();
+    if [stem, &*plain].iter().any(|stem| agrees(stem, facts)) || !claims_version(stem, facts) {
         return Ok(());
     }
     Err(Refusal::VersionDiffers {

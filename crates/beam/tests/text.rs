@@ -1,0 +1,172 @@
+//! Erlang text terms: what is read, what is refused and where, and that no input breaks the reader.
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
+
+use beam::Term;
+use beam::text::{MAX_BYTES, MAX_DEPTH, consult};
+use proptest::prelude::*;
+
+fn atom(name: &str) -> Term {
+    Term::Atom(name.to_owned())
+}
+
+fn text(text: &str) -> Term {
+    Term::Text(text.to_owned())
+}
+
+#[track_caller]
+fn reads(source: &str, expected: Term) {
+    assert_eq!(consult(format!("{source}.").as_bytes()).unwrap(), [expected], "{source}");
+}
+
+#[track_caller]
+fn refused(source: &str, expected: &str) {
+    assert_eq!(consult(source.as_bytes()).unwrap_err().to_string(), expected, "{source}");
+}
+
+#[test]
+fn atoms_and_strings() {
+    reads("beacon", atom("beacon"));
+    reads("a_B@1", atom("a_B@1"));
+    reads("été", atom("été"));
+    reads("'Elixir.My App'", atom("Elixir.My App"));
+    reads(r"'it\'s'", atom("it's"));
+    reads(r#""a\n\t\"\x41\x{1F600}\101\^A\s""#, text("a\n\t\"A😀A\u{1} "));
+    reads("\"one \" % with a comment\n \"string\"", text("one string"));
+    reads("\"\"", text(""));
+    assert_eq!(consult(b"\"\xe9\".").unwrap(), [text("é")], "Latin-1, as before OTP 17");
+}
+
+#[test]
+fn numbers() {
+    reads("42", Term::Integer(42));
+    reads("-1_000", Term::Integer(-1000));
+    reads("16#Ff", Term::Integer(255));
+    reads("-2#101", Term::Integer(-5));
+    reads("$a", Term::Integer(97));
+    reads(r"$\n", Term::Integer(10));
+    reads("-1.5e-3", Term::Float(-0.0015));
+    reads("123456789012345678901234567890", Term::BigInteger("123456789012345678901234567890".to_owned()));
+    reads("36#zzzzzzzzzzzzzzzz", Term::BigInteger("36#zzzzzzzzzzzzzzzz".to_owned()));
+    reads("1", Term::Integer(1));
+}
+
+#[test]
+fn nested_terms() {
+    reads("[]", Term::List(Vec::new()));
+    reads("{ }", Term::Tuple(Vec::new()));
+    reads("[a,{b,1}]", Term::List(vec![atom("a"), Term::Tuple(vec![atom("b"), Term::Integer(1)])]));
+    reads(
+        "#{a => 1, \"b\" => #{}}",
+        Term::Map(vec![(atom("a"), Term::Integer(1)), (text("b"), Term::Map(vec![]))]),
+    );
+    reads("<<>>", Term::Binary(Vec::new()));
+    reads("<<1, 16#ff, \"ab\">>", Term::Binary(vec![1, 255, b'a', b'b']));
+    reads("<<\"é\"/utf8>>", Term::Binary("é".into()));
+    reads("<<\"é\">>", Term::Binary(vec![0xe9]));
+}
+
+#[test]
+fn several_terms_and_comments() {
+    let terms = consult(b"%% coding: utf-8\n{a,1}. % one\n\n[b].\n%% end").unwrap();
+    assert_eq!(terms.len(), 2);
+    assert_eq!(consult(b"").unwrap(), []);
+    assert_eq!(consult(b"% only a comment").unwrap(), []);
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    refused(
+        "{a,\n  b",
+        "line 2, column 4: the text ends where a comma or the end of a list or tuple was expected",
+    );
+    refused("{a,\n  B}.", "line 2, column 3: found 'B' where a term was expected");
+    refused("[a b].", "line 1, column 4: found 'b' where a comma or the end of a list or tuple was expected");
+    refused("a", "line 1, column 2: the text ends where a full stop was expected");
+    refused("\"abc", "line 1, column 5: the text ends where a closing quote was expected");
+    refused("[a|b].", "line 1, column 3: an improper list is not read");
+    refused("1#0.", "line 1, column 2: \"1#\" is not a number");
+    refused("1.0e.", "line 1, column 5: \"\" is not a number");
+    refused("1.0e999.", "line 1, column 8: \"1.0e999\" is not a number");
+    refused("'\\x{110000}'.", "line 1, column 12: the escape sequence names no character");
+    refused("<<256>>.", "line 1, column 6: only plain bytes and strings are read inside << >>");
+    refused("<<1:8>>.", "line 1, column 4: found ':' where a comma or >> was expected");
+    refused("<<\"ab\"/little>>.", "line 1, column 7: found '/' where a comma or >> was expected");
+    refused("#{a 1}.", "line 1, column 5: found '1' where => was expected");
+    refused("#Ref<0.1>.", "line 1, column 2: found 'R' where a map's opening brace was expected");
+}
+
+#[test]
+fn depth_and_length_are_limited() {
+    let nested = |depth: usize| format!("{}{}.", "[".repeat(depth), "]".repeat(depth));
+    assert!(consult(nested(MAX_DEPTH).as_bytes()).is_ok());
+    for open in ["[", "{", "#{a=>", "#{"] {
+        let error = consult(open.repeat(100_000).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("nested deeper") || open == "#{", "{error}");
+    }
+    assert!(consult(&vec![b' '; MAX_BYTES + 1]).is_err());
+    assert!(consult(&vec![b'9'; 100_000]).is_err());
+    let many = format!("[{}].", "a,".repeat(1 << 20));
+    assert!(consult(many.as_bytes()).unwrap_err().to_string().contains("more than 1048576 terms"));
+}
+
+fn any_term() -> impl Strategy<Value = Term> {
+    let leaf = prop_oneof![
+        "\\PC{0,8}".prop_map(Term::Atom),
+        any::<i64>().prop_map(Term::Integer),
+        "\\PC{1,8}".prop_map(Term::Text),
+        prop::collection::vec(any::<u8>(), 0..8).prop_map(Term::Binary),
+        any::<i32>().prop_map(|number| Term::Float(f64::from(number) / 4.0)),
+    ];
+    leaf.prop_recursive(4, 64, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::List),
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::Tuple),
+            prop::collection::vec((inner.clone(), inner), 0..4).prop_map(Term::Map),
+        ]
+    })
+}
+
+/// As `io:format("~p.")` might write it.
+fn written(term: &Term) -> String {
+    let quoted = |text: &str, quote: char| {
+        let escaped = text.replace('\\', "\\\\").replace(quote, &format!("\\{quote}"));
+        format!("{quote}{escaped}{quote}")
+    };
+    let joined = |terms: &[Term]| terms.iter().map(written).collect::<Vec<_>>().join(" , ");
+    match term {
+        Term::Atom(name) => quoted(name, '\''),
+        Term::Text(text) => quoted(text, '"'),
+        Term::Integer(number) => number.to_string(),
+        Term::BigInteger(text) => text.clone(),
+        Term::Float(number) => format!("{number:?}"),
+        Term::Binary(bytes) => {
+            format!("<<{}>>", bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(","))
+        }
+        Term::List(items) => format!("[{}]", joined(items)),
+        Term::Tuple(items) => format!("{{{}}}", joined(items)),
+        Term::Map(pairs) => {
+            let pairs: Vec<_> =
+                pairs.iter().map(|(key, value)| format!("{}=>{}", written(key), written(value))).collect();
+            format!("#{{{}}}", pairs.join(","))
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_was_written_is_read_back(term in any_term()) {
+        prop_assert_eq!(consult(format!("{}.\n", written(&term)).as_bytes()).unwrap(), [term]);
+    }
+
+    #[test]
+    fn no_text_breaks_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        let _ = consult(&bytes);
+    }
+
+    #[test]
+    fn no_text_that_looks_like_terms_breaks_it(source in r#"[\[\]{}()<>#$"'\\,.|=%0-9a-fx_\n -]{0,200}"#) {
+        if let Err(error) = consult(source.as_bytes()) {
+            prop_assert!(error.line <= source.lines().count() + 1);
+        }
+    }
+}
