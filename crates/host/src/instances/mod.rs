@@ -4,6 +4,7 @@
 //! and acknowledges them. A fact is therefore told at least once and, by its number, counted once.
 
 mod adopt;
+mod epmd;
 mod facts;
 mod launch;
 mod pump;
@@ -22,6 +23,9 @@ use crate::site::Site;
 use crate::tell::Tell;
 
 pub use adopt::Adopted;
+pub(crate) use facts::exit_how;
+pub use launch::LaunchError;
+pub(crate) use launch::{log_file, process};
 
 /// All instances of this host.
 pub struct Instances<T> {

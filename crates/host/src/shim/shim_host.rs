@@ -219,7 +219,7 @@ impl ShimHost {
         Ok(Connected { handle, events, welcome })
     }
 
-    fn ids(&self) -> Result<BTreeSet<ShimId>, ShimError> {
+    pub(crate) fn ids(&self) -> Result<BTreeSet<ShimId>, ShimError> {
         let mut ids = BTreeSet::new();
         for root in [&self.run_root, &self.state_root] {
             let entries = match fs::read_dir(root) {
