@@ -64,7 +64,8 @@ impl<T: Tell> Commands<T> {
     /// Runs a command, or waits for the one that an earlier daemon began for the same effect.
     pub async fn run(&self, app: &App, effect: EffectId, run: &Run) -> Outcome {
         let id = runner_id(&app.name, effect);
-        let limit = app.revision(run.target).map_or(Duration::from_secs(600), |it| it.settings.command_timeout);
+        let limit =
+            app.revision(run.target).map_or(Duration::from_secs(600), |it| it.settings.command_timeout);
         let outcome = match self.begin_or_find(app, &id, effect, run, limit).await {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
@@ -74,7 +75,14 @@ impl<T: Tell> Commands<T> {
         outcome
     }
 
-    async fn begin_or_find(&self, app: &App, id: &ShimId, effect: EffectId, run: &Run, limit: Duration) -> Result<Outcome, LaunchError> {
+    async fn begin_or_find(
+        &self,
+        app: &App,
+        id: &ShimId,
+        effect: EffectId,
+        run: &Run,
+        limit: Duration,
+    ) -> Result<Outcome, LaunchError> {
         let shims = &self.instances.shims;
         match shims.examine(id, 0, ANSWER).await? {
             Found::Alive(connected) => {
@@ -107,9 +115,17 @@ impl<T: Tell> Commands<T> {
         }
     }
 
-    async fn wait(&self, mut connected: Connected, limit: Duration, run: &Run) -> Result<Outcome, LaunchError> {
+    async fn wait(
+        &self,
+        mut connected: Connected,
+        limit: Duration,
+        run: &Run,
+    ) -> Result<Outcome, LaunchError> {
         let id = connected.handle.id().clone();
-        self.running.lock().expect("nobody panics while holding it").insert(id.clone(), connected.handle.clone());
+        self.running
+            .lock()
+            .expect("nobody panics while holding it")
+            .insert(id.clone(), connected.handle.clone());
         let exited = async {
             while let Some(event) = connected.events.next().await {
                 if let ShimEvent::Happened(event) = event {
@@ -120,7 +136,8 @@ impl<T: Tell> Commands<T> {
             }
             None
         };
-        let late = |_| ShimError::TimedOut { id: id.to_string(), doing: "end its command", within: limit + TO_KILL };
+        let late =
+            |_| ShimError::TimedOut { id: id.to_string(), doing: "end its command", within: limit + TO_KILL };
         let Some(exited) = timeout(limit + TO_KILL, exited).await.map_err(late)? else {
             return match self.instances.shims.read_dead(&id)?.task_outcome() {
                 TaskOutcome::Ended(exited) => Ok(ended(&exited, None)),
@@ -149,7 +166,9 @@ impl<T: Tell> Commands<T> {
         let prefix = format!("run-{}-e", app.name);
         let Ok(ids) = self.instances.shims.ids() else { return };
         for id in ids {
-            let Some(effect) = id.as_str().strip_prefix(&prefix).and_then(|number| number.parse().ok()).map(EffectId) else {
+            let Some(effect) =
+                id.as_str().strip_prefix(&prefix).and_then(|number| number.parse().ok()).map(EffectId)
+            else {
                 continue;
             };
             if app.outbox.contains_key(&effect) {
@@ -190,10 +209,13 @@ impl<T: Tell> Commands<T> {
         let environment = self.environment(app, run, &tree)?;
         let argv = match &run.command {
             CommandLine::Program(command) => {
-                let program = crate::program::find(command.executable(), &tree, &environment).into_os_string();
+                let program =
+                    crate::program::find(command.executable(), &tree, &environment).into_os_string();
                 std::iter::once(program).chain(command.arguments().iter().map(OsString::from)).collect()
             }
-            CommandLine::Release(command) => release_argv(command, &unpacked, &tree, &site.erlang_bin(&unpacked, &settings)?),
+            CommandLine::Release(command) => {
+                release_argv(command, &unpacked, &tree, &site.erlang_bin(&unpacked, &settings)?)
+            }
         };
         let environment = with_erlang(environment, &run.command, &unpacked, &tree);
         let logs = site.paths.command_logs(&app.name);
@@ -286,9 +308,9 @@ fn release_argv(command: &PreCommand, unpacked: &Unpacked, tree: &Path, erlang_b
     let facts = &unpacked.facts;
     let script = tree.join(&facts.start.path).into_os_string();
     match command {
-        PreCommand::Executable { path, argument } => {
-            std::iter::once(tree.join(path).into_os_string()).chain(argument.iter().map(OsString::from)).collect()
-        }
+        PreCommand::Executable { path, argument } => std::iter::once(tree.join(path).into_os_string())
+            .chain(argument.iter().map(OsString::from))
+            .collect(),
         PreCommand::Eval(expression) if facts.kind == PackageKind::MixRelease => {
             vec![script, "eval".into(), expression.into()]
         }
@@ -344,9 +366,16 @@ fn code_paths(tree: &Path) -> Vec<PathBuf> {
 }
 
 /// `erlexec`, started without the `erl` script, is told by variables where it belongs.
-fn with_erlang(mut environment: Environment, command: &CommandLine, unpacked: &Unpacked, tree: &Path) -> Environment {
+fn with_erlang(
+    mut environment: Environment,
+    command: &CommandLine,
+    unpacked: &Unpacked,
+    tree: &Path,
+) -> Environment {
     let evaluates = matches!(command, CommandLine::Release(PreCommand::Eval(_)));
-    if let (true, Some(erts), false) = (evaluates, &unpacked.facts.erts, unpacked.facts.kind == PackageKind::MixRelease) {
+    if let (true, Some(erts), false) =
+        (evaluates, &unpacked.facts.erts, unpacked.facts.kind == PackageKind::MixRelease)
+    {
         environment.insert("ROOTDIR".into(), tree.into());
         environment.insert("BINDIR".into(), tree.join(format!("erts-{erts}/bin")).into());
         environment.insert("EMU".into(), "beam".into());
@@ -367,7 +396,9 @@ fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
     }
     let tail = tail.and_then(|tail| crate::log_tail::last_lines(&String::from_utf8_lossy(tail), false));
     let reason = match (exited.how, &exited.reason) {
-        (How::TimeLimit, _) => format!("did not end within {took} and was killed with all it had started (command_timeout)"),
+        (How::TimeLimit, _) => {
+            format!("did not end within {took} and was killed with all it had started (command_timeout)")
+        }
         (How::NotStarted, Some(reason)) => format!("could not be started: {reason}"),
         (How::Killed | How::KilledAfterTimeout | How::StoppedOrderly, _) => format!("was ended after {took}"),
         _ => format!("ended with {} after {took}", crate::instances::exit_how(exited)),

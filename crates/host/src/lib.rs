@@ -1,9 +1,13 @@
 //! This machine: paths, the journal, instances under their shims, checks, files with secrets. It only does;
 //! deciding is the model's.
 
+mod cgroup;
 pub mod checks;
+pub mod commands;
 pub mod cookie;
+pub mod doer;
 pub mod environment;
+pub mod instances;
 pub mod journal;
 pub mod log_tail;
 mod paths;
@@ -15,4 +19,15 @@ pub mod tell;
 pub mod users;
 
 pub use paths::Paths;
-pub use tell::Tell;
+pub use tell::{Tell, Untold};
+
+/// An error with its causes on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

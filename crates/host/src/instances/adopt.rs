@@ -33,10 +33,14 @@ impl<T: Tell> Instances<T> {
         let known = |id: &ShimId| {
             let which = Which::of_shim(id)?;
             let app = apps.iter().find(|app| app.name == which.app)?;
-            app.instances.get(&which.instance).filter(|it| it.place == which.place && !it.is_gone()).map(|it| (which, it.seq))
+            app.instances
+                .get(&which.instance)
+                .filter(|it| it.place == which.place && !it.is_gone())
+                .map(|it| (which, it.seq))
         };
         let found = self.shims.adopt_all(ANSWER, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
-        let mut adopted: Vec<(Arc<App>, Adopted)> = apps.iter().map(|app| (app.clone(), Adopted::default())).collect();
+        let mut adopted: Vec<(Arc<App>, Adopted)> =
+            apps.iter().map(|app| (app.clone(), Adopted::default())).collect();
         for shim in found {
             let id = match &shim {
                 Found::Alive(connected) => connected.handle.id().clone(),
@@ -49,7 +53,9 @@ impl<T: Tell> Instances<T> {
                 }
                 continue;
             };
-            let Some((_, of_app)) = adopted.iter_mut().find(|(app, _)| app.name == which.app) else { continue };
+            let Some((_, of_app)) = adopted.iter_mut().find(|(app, _)| app.name == which.app) else {
+                continue;
+            };
             match shim {
                 Found::Alive(connected) => {
                     info!(shim = %id, run = connected.welcome.status.run, "found again");

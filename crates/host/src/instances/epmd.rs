@@ -24,7 +24,12 @@ const LISTENS: Duration = Duration::from_secs(5);
 
 impl<T: Tell> Instances<T> {
     /// Sees that an epmd runs: one that is there already, or ours.
-    pub(super) async fn ensure_epmd(self: &Arc<Self>, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<(), LaunchError> {
+    pub(super) async fn ensure_epmd(
+        self: &Arc<Self>,
+        app: &App,
+        instance: &Instance,
+        unpacked: &Unpacked,
+    ) -> Result<(), LaunchError> {
         let _one_at_a_time = self.epmd.lock().await;
         if listens().await {
             return Ok(());
@@ -39,7 +44,9 @@ impl<T: Tell> Instances<T> {
         let deadline = Instant::now() + LISTENS;
         while !listens().await {
             if Instant::now() >= deadline {
-                return Err(LaunchError::Epmd(format!("it does not listen on port {PORT}; see bellrock doctor")));
+                return Err(LaunchError::Epmd(format!(
+                    "it does not listen on port {PORT}; see bellrock doctor"
+                )));
             }
             sleep(Duration::from_millis(10)).await;
         }
@@ -54,7 +61,10 @@ impl<T: Tell> Instances<T> {
             return Ok(own);
         }
         if !from.is_file() {
-            return Err(LaunchError::Epmd(format!("{} is not there; install Erlang, or start epmd yourself", from.display())));
+            return Err(LaunchError::Epmd(format!(
+                "{} is not there; install Erlang, or start epmd yourself",
+                from.display()
+            )));
         }
         fs_err::create_dir_all(&folder)?;
         let new = folder.join("epmd.new");

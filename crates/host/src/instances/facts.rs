@@ -6,7 +6,10 @@ use wire::shim::{Event, Exited, Happening, How};
 
 /// The time of a shim's event.
 pub(super) fn time(event: &Event) -> Timestamp {
-    i64::try_from(event.time_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
+    i64::try_from(event.time_ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// How a run ended.
@@ -22,7 +25,9 @@ pub(crate) fn exit_how(exited: &Exited) -> ExitHow {
 pub(super) fn of(event: &Event, tail: impl FnOnce() -> Option<String>) -> Option<ShimFact> {
     let at = time(event);
     match event.what.as_ref()? {
-        Happening::Started(started) => Some(ShimFact::Started { run: run(started.run), pid: started.pid, at }),
+        Happening::Started(started) => {
+            Some(ShimFact::Started { run: run(started.run), pid: started.pid, at })
+        }
         Happening::Exited(exited) if exited.is_crash() => Some(ShimFact::Exited {
             run: run(exited.run),
             at,
@@ -39,13 +44,15 @@ pub(super) fn of(event: &Event, tail: impl FnOnce() -> Option<String>) -> Option
         Happening::HeartNoticed(_) => Some(ShimFact::Warning {
             text: "it runs with -heart, whose restarts Bellrock prevents; remove -heart from vm.args".into(),
         }),
-        Happening::EventsLost(lost) => {
-            Some(ShimFact::Warning { text: format!("{} events were lost: nobody took them in time", lost.count) })
-        }
+        Happening::EventsLost(lost) => Some(ShimFact::Warning {
+            text: format!("{} events were lost: nobody took them in time", lost.count),
+        }),
         Happening::Exited(Exited { how: How::KilledAfterTimeout, .. }) => {
             Some(ShimFact::Warning { text: "it did not stop in time and was killed".into() })
         }
-        Happening::Exited(_) | Happening::Began(_) | Happening::RestartForced(_) | Happening::Stopped(_) => None,
+        Happening::Exited(_) | Happening::Began(_) | Happening::RestartForced(_) | Happening::Stopped(_) => {
+            None
+        }
     }
 }
 

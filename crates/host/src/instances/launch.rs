@@ -9,7 +9,9 @@ use std::time::Duration;
 use model::app::{App, Instance, Outcome};
 use model::settings::AppSettings;
 use package::tree::{Unpacked, instance_tree};
-use wire::shim::{CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable};
+use wire::shim::{
+    CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
+};
 
 use super::{Instances, Which};
 use crate::environment::Environment;
@@ -69,7 +71,8 @@ impl<T: Tell> Instances<T> {
         let settings = app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings.clone();
         let account = self.site.account(&settings)?;
         let tree = self.site.tree(&app.name, instance);
-        let cookie = crate::cookie::read_or_make(&self.site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
+        let cookie =
+            crate::cookie::read_or_make(&self.site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
         let folders = [self.site.paths.logs(&app.name), self.site.paths.crash_dumps(&app.name)];
         tokio::task::spawn_blocking(move || {
             for folder in folders {
@@ -142,7 +145,8 @@ impl<T: Tell> Instances<T> {
     fn start_of(&self, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<Start, LaunchError> {
         let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
         let tree = self.site.tree(&app.name, instance);
-        let environment = self.site.environment(app, instance.target, instance.place, instance.slot, &tree)?;
+        let environment =
+            self.site.environment(app, instance.target, instance.place, instance.slot, &tree)?;
         let account = self.site.account(settings)?;
         let paths = &self.site.paths;
         let (stdout, stderr) = paths.instance_logs(&app.name, instance.place, instance.id);
@@ -152,7 +156,9 @@ impl<T: Tell> Instances<T> {
         let mut argv = vec![tree.join(&script.path).into_os_string()];
         argv.extend(script.arguments.iter().map(OsString::from));
         Ok(Start {
-            id: Which { app: app.name.clone(), place: instance.place, instance: instance.id }.shim_id().to_string(),
+            id: Which { app: app.name.clone(), place: instance.place, instance: instance.id }
+                .shim_id()
+                .to_string(),
             kind: Kind::Service,
             argv,
             cwd: tree,
@@ -235,7 +241,11 @@ fn outcome(done: Result<(), LaunchError>) -> Outcome {
 
 impl Site {
     /// The folder of a package's own or set Erlang programs (`epmd`, `erl`).
-    pub(crate) fn erlang_bin(&self, unpacked: &Unpacked, settings: &AppSettings) -> Result<std::path::PathBuf, SiteError> {
+    pub(crate) fn erlang_bin(
+        &self,
+        unpacked: &Unpacked,
+        settings: &AppSettings,
+    ) -> Result<std::path::PathBuf, SiteError> {
         Ok(match self.runtime_bin(unpacked, settings)? {
             Some(bin) => bin,
             None => {

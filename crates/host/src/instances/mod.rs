@@ -56,7 +56,8 @@ pub(crate) struct Which {
 impl Which {
     /// The id of its shim, e.g. `beacon-1-i42`.
     pub(crate) fn shim_id(&self) -> ShimId {
-        ShimId::new(format!("{}-{}-{}", self.app, self.place, self.instance)).expect("an app's name is short and plain")
+        ShimId::new(format!("{}-{}-{}", self.app, self.place, self.instance))
+            .expect("an app's name is short and plain")
     }
 
     /// Reads a shim's id; `None` for a shim that runs something else.
@@ -73,7 +74,14 @@ impl<T: Tell> Instances<T> {
     /// None yet; [`Instances::adopt`] finds those of an earlier daemon.
     pub fn new(shims: ShimHost, site: Arc<Site>, tell: Arc<T>) -> Self {
         let cgroups = crate::cgroup::parent(site.paths.root());
-        Instances { shims, site, cgroups, tell, living: Mutex::default(), epmd: tokio::sync::Mutex::default() }
+        Instances {
+            shims,
+            site,
+            cgroups,
+            tell,
+            living: Mutex::default(),
+            epmd: tokio::sync::Mutex::default(),
+        }
     }
 
     fn living(&self, id: &ShimId) -> Option<Living> {

@@ -53,7 +53,9 @@ impl<T: Tell> Pump<T> {
                     }
                     self.note_end(event.what);
                 }
-                ShimEvent::Gone(Gone::TakenOver) => return warn!(shim = %id, "another daemon has taken over the shim"),
+                ShimEvent::Gone(Gone::TakenOver) => {
+                    return warn!(shim = %id, "another daemon has taken over the shim");
+                }
                 ShimEvent::Gone(Gone::Died) => return self.died().await,
                 ShimEvent::Gone(Gone::Lost) => {
                     match self.instances.shims.connect(&id, self.taken, RECONNECT).await {
@@ -93,8 +95,11 @@ impl<T: Tell> Pump<T> {
     async fn tell(&self, event: &wire::shim::Event) -> Result<(), Untold> {
         let Which { app, place, instance } = &self.which;
         let (stdout, stderr) = self.instances.site.paths.instance_logs(app, *place, *instance);
-        let Some(fact) = facts::of(event, || crate::log_tail::of_instance(&stdout, &stderr)) else { return Ok(()) };
-        let told = self.instances.tell.tell(app, Event::Shim { instance: *instance, seq: event.seq, fact }).await;
+        let Some(fact) = facts::of(event, || crate::log_tail::of_instance(&stdout, &stderr)) else {
+            return Ok(());
+        };
+        let told =
+            self.instances.tell.tell(app, Event::Shim { instance: *instance, seq: event.seq, fact }).await;
         if let Err(Untold::NotTaken(why)) = &told {
             debug!(shim = %self.which.shim_id(), why, "event not taken");
         }

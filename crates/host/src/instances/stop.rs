@@ -25,7 +25,8 @@ impl<T: Tell> Instances<T> {
     /// Ends an instance: orderly within its `stop_timeout`, else by force. Done twice, it finds nothing to do.
     pub async fn stop(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
         let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
-        let within = app.revision(instance.target).map_or(Duration::from_secs(30), |it| it.settings.stop_timeout);
+        let within =
+            app.revision(instance.target).map_or(Duration::from_secs(30), |it| it.settings.stop_timeout);
         match self.end(&which, within).await {
             Ok(detail) => Outcome::Ok { detail: Some(detail) },
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
@@ -67,7 +68,11 @@ impl<T: Tell> Instances<T> {
     async fn end_living(&self, living: &Living, within: Duration) -> Result<String, ShimError> {
         let mut ended = living.ended.clone();
         living.handle.stop(within).await?;
-        let late = |_| ShimError::TimedOut { id: living.handle.id().to_string(), doing: "end its app", within: within + TO_KILL };
+        let late = |_| ShimError::TimedOut {
+            id: living.handle.id().to_string(),
+            doing: "end its app",
+            within: within + TO_KILL,
+        };
         let exited = timeout(within + TO_KILL, ended.wait_for(Option::is_some)).await.map_err(late)?;
         let text = match exited {
             Ok(exited) => exited.as_ref().map(|exited| how_text(exited, within)).unwrap_or_default(),
