@@ -3,16 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
-use engine::{AppHandle, Unreached};
-use host::Paths;
+use engine::{AppHandle, Partners, Unreached};
+use host::checks::{Checker, Probe};
 use host::journal::{Journal, JournalError};
-use jiff::Timestamp;
+use host::site::Site;
+use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
-use model::settings::HostSettings;
-use model::{AppName, DeploymentId, VersionLabel};
+use model::{AppName, DeploymentId};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::partners::{Does, Remembers, SteadyClock};
+use crate::settings::{SettingsError, SettingsFiles};
+
+/// The engine's partners on this host.
+pub type HostPartners = Partners<Remembers, Does<Control>, SteadyClock>;
 
 /// What became of a wish.
 #[derive(Debug, Clone)]
@@ -55,6 +63,12 @@ impl From<Unreached> for WishError {
     }
 }
 
+impl From<SettingsError> for WishError {
+    fn from(error: SettingsError) -> Self {
+        WishError::Settings(error.to_string())
+    }
+}
+
 /// A package that arrived and lies in the uploads folder.
 #[derive(Debug)]
 pub struct Arrival {
@@ -74,15 +88,71 @@ pub struct Arrival {
 pub struct Control {
     /// Every path.
     pub paths: Paths,
-    /// The host's settings.
-    pub settings: HostSettings,
+    /// This host, as far as instances are concerned.
+    pub site: Arc<Site>,
+    /// Where the settings are.
+    pub settings_files: SettingsFiles,
     /// The journal.
     pub journal: Journal,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
     changed: watch::Sender<u64>,
+    works: OnceLock<Works>,
+}
+
+/// What engines are started with; known only once the doer is.
+struct Works {
+    partners: Arc<HostPartners>,
+    probe: Probe,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Control {
+    /// A front without apps.
+    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal) -> Self {
+        Control {
+            paths: site.paths.clone(),
+            site,
+            settings_files,
+            journal,
+            apps: RwLock::default(),
+            changed: watch::Sender::new(0),
+            works: OnceLock::new(),
+        }
+    }
+
+    /// Tells what engines are started with; before that no app can be added.
+    pub fn set_works(&self, partners: Arc<HostPartners>, probe: Probe, tasks: TaskTracker, stop: CancellationToken) {
+        if self.works.set(Works { partners, probe, tasks, stop }).is_err() {
+            unreachable!("start-up sets this once");
+        }
+    }
+
+    /// Starts an app's engine and checker; `first` are events that it takes before anything else.
+    pub fn start_app(self: &Arc<Self>, app: App, first: Vec<Event>) -> AppHandle {
+        let works = self.works.get().expect("start-up sets this before it starts apps");
+        let name = app.name.clone();
+        let handle = engine::start(app, first, works.partners.clone(), &works.tasks, works.stop.clone());
+        let checker = Checker::new(self.site.clone(), works.probe.clone(), self.clone());
+        works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
+        self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
+        self.changed.send_modify(|count| *count += 1);
+        handle
+    }
+
+    /// The app's engine, started for an app that nothing is known of yet.
+    ///
+    /// # Errors
+    /// When it cannot be registered.
+    pub async fn app_or_new(self: &Arc<Self>, name: &AppName) -> Result<AppHandle, WishError> {
+        if let Ok(handle) = self.handle(name) {
+            return Ok(handle);
+        }
+        let app = App::new(name.clone());
+        self.journal.create(&app).await?;
+        Ok(self.start_app(app, Vec::new()))
+    }
+
     /// Every app, by name.
     pub fn apps(&self) -> Vec<Arc<App>> {
         self.handles().values().map(AppHandle::snapshot).collect()
@@ -113,7 +183,12 @@ impl Control {
     ///
     /// # Errors
     /// [`WishError`]; nothing has changed then.
-    pub async fn ask(&self, name: &AppName, by: Origin, wish: impl FnOnce(DeploymentId) -> Command) -> Result<Accepted, WishError> {
+    pub async fn ask(
+        &self,
+        name: &AppName,
+        by: Origin,
+        wish: impl FnOnce(DeploymentId) -> Command,
+    ) -> Result<Accepted, WishError> {
         let handle = self.handle(name)?;
         let deployment = self.journal.next_deployment(name).await?;
         handle.tell(Event::Command { command: wish(deployment), by }).await?;
@@ -122,5 +197,15 @@ impl Control {
             || app.queued.as_ref().map(|it| it.deployment) == Some(deployment)
             || self.journal.deployment(deployment).await?.is_some();
         Ok(Accepted { deployment: known.then_some(deployment), app })
+    }
+}
+
+impl Tell for Control {
+    async fn tell(&self, app: &AppName, event: Event) -> Result<(), Untold> {
+        let handle = self.handle(app).map_err(|error| Untold::NotTaken(error.to_string()))?;
+        handle.tell(event).await.map_err(|error| match error {
+            Unreached::NotTaken(not_taken) => Untold::NotTaken(not_taken.to_string()),
+            Unreached::Journal(_) | Unreached::ShuttingDown => Untold::GoingDown,
+        })
     }
 }

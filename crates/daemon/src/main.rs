@@ -1,2 +1,55 @@
-//! daemon
-fn main() {}
+//! `bellrockd`: decides, records, asks the others to act. Everything it starts outlives it.
+
+mod control;
+mod http;
+mod intake;
+mod partners;
+mod root_lock;
+mod settings;
+mod startup;
+mod store_poll;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// Runs Elixir, Erlang and Gleam releases on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "bellrockd", version, about)]
+struct Arguments {
+    /// Everything lives below this folder; the default are the system's own places.
+    #[arg(long, value_name = "DIR", default_value = "/", env = "BELLROCK_ROOT")]
+    root: PathBuf,
+
+    /// The host's settings, instead of {root}/etc/bellrock/config.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The program that runs instances, instead of the bellrock-shim beside this program.
+    #[arg(long, value_name = "FILE", env = "BELLROCK_SHIM")]
+    shim: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(!plain).with_target(false).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellrockd").build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("could not start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let plan = startup::Plan { root: arguments.root, config: arguments.config, shim: arguments.shim };
+    match runtime.block_on(startup::run(plan)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The owner task of one app.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +42,14 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
         (engine, AppHandle { inbox: sender, snapshot: receiver })
     }
 
-    /// Takes events until it is told to stop. Unfinished effects are performed again first.
-    pub async fn run(mut self, stop: CancellationToken) {
-        self.recover();
+    /// Takes events until it is told to stop: `first` before all others, then what the journal has unfinished is
+    /// performed again.
+    pub async fn run(mut self, first: Vec<Event>, stop: CancellationToken) {
+        let unfinished = self.app.outbox.clone();
+        for event in first {
+            self.turn(Letter { event, reply: None }, &stop).await;
+        }
+        self.recover(unfinished);
         loop {
             let wake_at = self.app.wake_at().unwrap_or(Timestamp::MAX);
             let letter = tokio::select! {
@@ -57,9 +63,12 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
         }
     }
 
-    /// Performs what was journalled and has no outcome yet.
-    fn recover(&mut self) {
-        for (id, effect) in self.app.outbox.clone() {
+    /// Performs what an earlier daemon journalled and that has no outcome yet.
+    fn recover(&mut self, unfinished: BTreeMap<EffectId, Effect>) {
+        for (id, effect) in unfinished {
+            if !self.app.outbox.contains_key(&id) {
+                continue;
+            }
             info!(%id, ?effect, "performed again after a start");
             self.perform(id, effect);
         }

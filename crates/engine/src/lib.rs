@@ -2,7 +2,7 @@
 //! the effects to the doer. Generic over all three of its partners, so that a simulator can drive the real one.
 //!
 //! Order of every turn: `App::step` → [`Journal::commit`] (durable) → snapshot published → effects performed →
-//! each outcome comes back as an event. Recovery is [`AppEngine::recover`]: unfinished effects are performed again.
+//! each outcome comes back as an event. Recovery is [`AppEngine::run`]: unfinished effects are performed again.
 
 mod app_engine;
 mod effects;
@@ -64,9 +64,11 @@ pub struct Partners<J, D, C> {
     pub clock: C,
 }
 
-/// Starts the engine of an app and returns the handle by which everybody else reaches it.
+/// Starts the engine of an app and returns the handle by which everybody else reaches it. `first` are events that it
+/// takes before any other and before unfinished effects are performed again: what was found after a start of the daemon.
 pub fn start<J: Journal, D: Doer, C: Clock>(
     app: App,
+    first: Vec<Event>,
     partners: Arc<Partners<J, D, C>>,
     tasks: &tokio_util::task::TaskTracker,
     stop: tokio_util::sync::CancellationToken,
@@ -74,6 +76,6 @@ pub fn start<J: Journal, D: Doer, C: Clock>(
     let name: AppName = app.name.clone();
     let (engine, handle) = AppEngine::new(app, partners);
     let span = tracing::info_span!("engine", app = %name);
-    tasks.spawn(tracing::Instrument::instrument(engine.run(stop), span));
+    tasks.spawn(tracing::Instrument::instrument(engine.run(first, stop), span));
     handle
 }

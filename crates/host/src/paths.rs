@@ -100,9 +100,14 @@ impl Paths {
         self.state().join("cookies").join(app.as_str())
     }
 
+    /// Logs of all apps.
+    pub fn logs_root(&self) -> PathBuf {
+        self.root.join("var/log/bellrock")
+    }
+
     /// Logs of an app's instances.
     pub fn logs(&self, app: &AppName) -> PathBuf {
-        self.root.join("var/log/bellrock").join(app.as_str())
+        self.logs_root().join(app.as_str())
     }
 
     /// The log of one instance; `stream` is `stdout` or `stderr`.
@@ -133,7 +138,7 @@ impl Paths {
 
     /// The daemon's own log.
     pub fn daemon_log(&self) -> PathBuf {
-        self.root.join("var/log/bellrock/bellrockd.log")
+        self.logs_root().join("bellrockd.log")
     }
 
     /// Sockets and locks, gone after a reboot.

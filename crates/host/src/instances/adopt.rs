@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::InstanceId;
-use model::app::App;
+use model::app::{App, Event};
 use tracing::{info, warn};
 
 use super::{Instances, Which};
-use crate::shim::{Connected, Found, ShimError, ShimId};
+use crate::shim::{Connected, Dead, Found, ShimError, ShimId};
 use crate::tell::Tell;
 
 /// How long a shim may take to answer; one that does not is unknown, never gone.
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// What was found of an app's instances.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Adopted {
     /// Their shim answered.
     pub alive: Vec<InstanceId>,
     /// Their shim did not answer in time.
     pub unknown: Vec<InstanceId>,
+    /// What the shims that died had not told yet; the engine takes it before anything else.
+    pub news: Vec<Event>,
 }
 
 impl<T: Tell> Instances<T> {
@@ -69,7 +71,7 @@ impl<T: Tell> Instances<T> {
                 // Told as gone by the adoption event; what it left is cleaned up by the stop that follows.
                 Found::Dead(dead) => {
                     info!(shim = %id, "died while the daemon was away");
-                    self.tell_dead(&which, &dead, seq).await;
+                    of_app.news.extend(self.news_of_dead(&which, &dead, seq));
                 }
             }
         }
@@ -102,15 +104,10 @@ impl<T: Tell> Instances<T> {
         self.shims.forget(&id)
     }
 
-    async fn tell_dead(&self, which: &Which, dead: &crate::shim::Dead, seq: u64) {
+    fn news_of_dead(&self, which: &Which, dead: &Dead, seq: u64) -> Vec<Event> {
         let (stdout, stderr) = self.site.paths.instance_logs(&which.app, which.place, which.instance);
-        for event in dead.events_after(seq) {
-            let fact = super::facts::of(event, || crate::log_tail::of_instance(&stdout, &stderr));
-            let Some(fact) = fact else { continue };
-            let event = model::app::Event::Shim { instance: which.instance, seq: event.seq, fact };
-            if let Err(error) = self.tell.tell(&which.app, event).await {
-                tracing::debug!(shim = %which.shim_id(), %error, "event not taken");
-            }
-        }
+        let tail = || crate::log_tail::of_instance(&stdout, &stderr);
+        let facts = dead.events_after(seq).filter_map(|event| Some((event.seq, super::facts::of(event, tail)?)));
+        facts.map(|(seq, fact)| Event::Shim { instance: which.instance, seq, fact }).collect()
     }
 }

@@ -99,6 +99,17 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The version that it would deploy, if it names one.
+    pub fn version(&self) -> Option<&VersionLabel> {
+        match self {
+            Command::Deploy { version, .. } => Some(&version.label),
+            Command::Activate { version, .. } | Command::PinTo { version, .. } => Some(version),
+            _ => None,
+        }
+    }
+}
+
 /// Why a command was refused; nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(tag = "refused", rename_all = "snake_case")]

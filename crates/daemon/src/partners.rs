@@ -1,0 +1,59 @@
+//! The engine's partners on a real host.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::Turn;
+use host::Tell;
+use host::doer::HostDoer;
+use host::journal::{Journal, JournalError};
+use jiff::{SignedDuration, Timestamp};
+use model::EffectId;
+use model::app::{App, Effect, Outcome};
+
+/// The journal, as the engine sees it.
+pub struct Remembers(pub Journal);
+
+impl engine::Journal for Remembers {
+    type Error = JournalError;
+
+    async fn commit(&self, turn: Turn) -> Result<(), JournalError> {
+        self.0.commit(turn.at, &turn.event, &turn.stepped).await
+    }
+}
+
+/// The host, as the engine sees it.
+pub struct Does<T>(pub HostDoer<T>);
+
+impl<T: Tell> engine::Doer for Does<T> {
+    async fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> Outcome {
+        self.0.perform(&app, id, effect).await
+    }
+}
+
+/// Wall time at the start plus what has passed since: no change of the clock moves a deadline.
+pub struct SteadyClock {
+    started_at: Timestamp,
+    started: Instant,
+}
+
+impl SteadyClock {
+    /// A clock that shows the wall's time now.
+    pub fn new() -> Self {
+        SteadyClock { started_at: Timestamp::now(), started: Instant::now() }
+    }
+}
+
+impl engine::Clock for SteadyClock {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.started_at.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn sleep_until(&self, time: Timestamp) {
+        /// Long enough that nobody waits for it, short enough for every timer.
+        const LONGEST: Duration = Duration::from_secs(24 * 3600);
+        let wait = Duration::try_from(time.duration_since(self.now())).unwrap_or_default();
+        tokio::time::sleep(wait.min(LONGEST)).await;
+    }
+}

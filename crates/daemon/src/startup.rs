@@ -1,0 +1,206 @@
+//! The daemon's life: settings, lock, journal, what runs already, engines, API; then a signal, then the end.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use engine::Partners;
+use host::Paths;
+use host::checks::Probe;
+use host::doer::HostDoer;
+use host::instances::{Adopted, Instances};
+use host::journal::Journal;
+use host::shim::ShimHost;
+use host::site::{Site, node_host};
+use jiff::Timestamp;
+use model::app::{App, Event};
+use package::HostPlatform;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::control::Control;
+use crate::http::{self, Api};
+use crate::partners::{Does, Remembers, SteadyClock};
+use crate::root_lock::RootLock;
+use crate::settings::SettingsFiles;
+use crate::store_poll::StorePoll;
+
+/// How long connections and tasks may take to end when the daemon is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the command line says.
+pub struct Plan {
+    /// `--root`
+    pub root: PathBuf,
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--shim`
+    pub shim: Option<PathBuf>,
+}
+
+/// Runs the daemon until a signal ends it.
+pub async fn run(plan: Plan) -> anyhow::Result<()> {
+    let root = absolute(&plan.root)?;
+    let paths = Paths::new(root);
+    raise_file_limit();
+    make_folders(&paths)?;
+    let _lock = RootLock::take(&paths.daemon_lock())?;
+    let settings_files = SettingsFiles::new(&paths, plan.config);
+    let config = settings_files.load()?;
+    let journal = Journal::open(&paths.database())?;
+    sweep(&paths);
+    let site = Arc::new(Site {
+        node_host: node_host(&config.settings),
+        settings: config.settings,
+        platform: HostPlatform::detect().context("could not tell this host's architecture and C library")?,
+        paths,
+    });
+    let shims = ShimHost {
+        run_root: site.paths.shims_run(),
+        state_root: site.paths.shims_state(),
+        shim_binary: shim_program(plan.shim)?,
+        epoch: journal.next_epoch(Timestamp::now()).await?,
+    };
+    let daemon = Daemon::new(site, settings_files, journal, shims)?;
+    daemon.adopt().await?;
+    daemon.serve().await
+}
+
+struct Daemon {
+    control: Arc<Control>,
+    instances: Arc<Instances<Control>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    fn new(site: Arc<Site>, files: SettingsFiles, journal: Journal, shims: ShimHost) -> anyhow::Result<Self> {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let control = Arc::new(Control::new(site.clone(), files, journal.clone()));
+        let instances = Arc::new(Instances::new(shims, site, control.clone()));
+        let doer = HostDoer::new(instances.clone(), journal.clone());
+        let partners = Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() };
+        let probe = Probe::new().context("could not build the client for health checks")?;
+        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone());
+        Ok(Daemon { control, instances, tasks, stop })
+    }
+
+    /// Finds what an earlier daemon started, and starts the engines with what was found.
+    async fn adopt(&self) -> anyhow::Result<()> {
+        let apps: Vec<Arc<App>> = self.control.journal.apps().await?.into_iter().map(Arc::new).collect();
+        let adopted = self.instances.adopt(&apps).await.context("could not look for running instances")?;
+        for (app, Adopted { alive, unknown, mut news }) in adopted {
+            info!(app = %app.name, alive = alive.len(), unknown = unknown.len(), "app found in the journal");
+            news.push(Event::Adopted { alive, unknown });
+            self.control.start_app(Arc::unwrap_or_clone(app), news);
+        }
+        Ok(())
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        let paths = &self.control.paths;
+        let listener = http::bind(&paths.api_socket(), self.control.site.settings.api_group.as_deref())?;
+        let api = Api { control: self.control.clone(), started_at: Timestamp::now(), stop: self.stop.clone() };
+        let (router, _document) = http::router(api);
+        self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
+        self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
+        info!(root = %paths.root().display(), pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
+        let signal = wait_for_signal().await?;
+        info!(signal, "stopping; instances go on");
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            warn!("not everything ended in time");
+        }
+        Ok(())
+    }
+}
+
+async fn wait_for_signal() -> anyhow::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    })
+}
+
+fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
+    fs_err::create_dir_all(root)?;
+    Ok(fs_err::canonicalize(root)?)
+}
+
+/// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
+fn make_folders(paths: &Paths) -> anyhow::Result<()> {
+    let passable = [paths.state(), paths.state().join("service"), paths.state().join("commands")];
+    let private = [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
+    let readable = [paths.run(), paths.logs_root(), paths.store().join("versions"), paths.store().join("dist")];
+    let more_private = [paths.shims_run(), paths.state().join("papers")];
+    let modes = [(passable.as_slice(), 0o711), (&readable, 0o755), (&private, 0o700), (&more_private, 0o700)];
+    for (folders, mode) in modes {
+        for folder in folders {
+            if !folder.is_dir() {
+                if let Some(parent) = folder.parent() {
+                    fs_err::create_dir_all(parent)?;
+                }
+                std::fs::DirBuilder::new().mode(mode).create(folder).with_context(|| format!("could not make {}", folder.display()))?;
+            }
+            fs_err::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a crash left unfinished: uploads and half-made folders.
+fn sweep(paths: &Paths) {
+    let uploads = fs_err::read_dir(paths.uploads()).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in uploads {
+        let removed = if path.is_dir() { package::tree::remove_tree(&path) } else { fs_err::remove_file(&path) };
+        if let Err(error) = removed {
+            warn!(path = %path.display(), %error, "could not remove an unfinished upload");
+        }
+    }
+    for top in ["versions", "service", "commands"] {
+        for folder in folders_below(&paths.state().join(top), 2) {
+            if let Err(error) = package::tree::sweep(&folder) {
+                warn!(folder = %folder.display(), %error, "could not remove what was left unfinished");
+            }
+        }
+    }
+}
+
+fn folders_below(folder: &Path, depth: usize) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    if depth > 0 {
+        let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        found.extend(folders.flat_map(|entry| folders_below(&entry.path(), depth - 1)));
+    }
+    found
+}
+
+/// The shim beside this program, unless another is named.
+fn shim_program(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let beside = || {
+        let own = std::env::current_exe().context("could not tell where this program is")?;
+        anyhow::Ok(own.with_file_name("bellrock-shim"))
+    };
+    let program = named.map_or_else(beside, Ok)?;
+    if !program.is_file() {
+        bail!("bellrock-shim is not at {}; install it there, or name it with --shim", program.display());
+    }
+    Ok(fs_err::canonicalize(program)?)
+}
+
+/// Each shim and each connection needs a descriptor: as many as the hard limit allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        warn!(%error, "could not raise the limit of open files");
+    }
+}
