@@ -98,6 +98,8 @@ pub struct Instance {
     pub state: InstanceState,
     /// More about that: why it is unhealthy or was stopped, until when it waits.
     pub detail: Option<String>,
+    /// While it backs off: when it is started again.
+    pub retry_at: Option<Timestamp>,
     /// Version and revision it runs.
     pub version: String,
     /// OS process id of the current run.

@@ -5,6 +5,7 @@
 
 pub mod about;
 pub mod app;
+pub mod audit;
 pub mod change;
 pub mod deployment;
 pub mod doctor;
