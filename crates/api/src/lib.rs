@@ -1,1 +1,22 @@
-//! api
+//! What the daemon's API speaks: the types of its requests and answers, shared by the command and the daemon.
+//!
+//! JSON names carry their units (`took_ms`, `size_bytes`); times are RFC 3339 in UTC. Fields may be added at any
+//! time: readers skip those they do not know.
+
+pub mod about;
+pub mod app;
+pub mod audit;
+pub mod change;
+pub mod deployment;
+pub mod doctor;
+pub mod event;
+pub mod exit;
+pub mod log;
+pub mod problem;
+pub mod query;
+pub mod settings;
+pub mod variable;
+pub mod version;
+
+pub use model::human;
+pub use model::{AppName, BadName, VariableName, VersionLabel};

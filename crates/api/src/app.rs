@@ -1,0 +1,168 @@
+//! An app and its instances, as `status` shows them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::Deployment;
+use crate::exit::ExitHow;
+
+/// Everything that is true of an app now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct App {
+    /// Its name.
+    pub name: String,
+    /// All in one word.
+    pub state: AppState,
+    /// Whether it follows the store.
+    pub mode: Mode,
+    /// The active version with its revision, e.g. `1.4.2+env3`.
+    pub version: Option<String>,
+    /// What `rollback` would go back to.
+    pub rollback_target: Option<String>,
+    /// Places that shall serve.
+    pub replicas: u16,
+    /// Most places it may be scaled to.
+    pub max_replicas: u16,
+    /// Places that have a ready instance.
+    pub ready: u16,
+    /// Since when a ready instance of it has been running.
+    pub up_since: Option<Timestamp>,
+    /// Why a person is needed, if one is.
+    pub stuck: Option<String>,
+    /// Its instances by place; those that have ended only while nothing has taken their place.
+    pub instances: Vec<Instance>,
+    /// The deployment under way.
+    pub deployment: Option<Deployment>,
+    /// The deployment that waits for it.
+    pub queued: Option<Deployment>,
+}
+
+/// An app's state in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AppState {
+    /// No version is active yet.
+    NotDeployed,
+    /// Every place has a ready instance.
+    Ready,
+    /// Some place has none.
+    Degraded,
+    /// It was stopped by an operator.
+    Stopped,
+    /// Bellrock has given up and a person is needed; `stuck` says why.
+    Stuck,
+}
+
+impl AppState {
+    /// The words for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            AppState::NotDeployed => "not deployed",
+            AppState::Ready => "ready",
+            AppState::Degraded => "degraded",
+            AppState::Stopped => "stopped",
+            AppState::Stuck => "stuck",
+        }
+    }
+}
+
+/// Whether an app follows the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Mode {
+    /// What the store's version file names is deployed.
+    Automatic,
+    /// The store is not followed.
+    Manual {
+        /// What made it so.
+        because: String,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+/// One running copy of an app in a place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Instance {
+    /// Its number, never used again within the app.
+    pub instance: u64,
+    /// The place it stands in.
+    pub place: u16,
+    /// The slot of the place, `a` or `b`: decides ports and node name.
+    pub slot: String,
+    /// What it is doing.
+    pub state: InstanceState,
+    /// More about that: why it is unhealthy or was stopped, until when it waits.
+    pub detail: Option<String>,
+    /// While it backs off: when it is started again.
+    pub retry_at: Option<Timestamp>,
+    /// Version and revision it runs.
+    pub version: String,
+    /// OS process id of the current run.
+    pub pid: Option<u32>,
+    /// Its `PORT`.
+    pub port: u16,
+    /// Resident memory of its main process.
+    pub memory_bytes: Option<u64>,
+    /// Start of the current run.
+    pub up_since: Option<Timestamp>,
+    /// When it was first ready.
+    pub ready_at: Option<Timestamp>,
+    /// Exits in its place that nobody asked for.
+    pub crashes: u64,
+    /// Restarts of its place that an operator or a watchdog forced.
+    pub forced_restarts: u64,
+    /// Its last exit.
+    pub last_exit: Option<LastExit>,
+}
+
+/// The last exit of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LastExit {
+    /// When.
+    pub at: Timestamp,
+    /// Exit status or signal.
+    #[serde(flatten)]
+    pub how: ExitHow,
+}
+
+/// What an instance is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Its tree is laid out, its init commands run, its shim is told to start it.
+    Creating,
+    /// It runs and is not ready yet.
+    Starting,
+    /// It may get traffic.
+    Ready,
+    /// It runs, was ready, and fails its health check.
+    Unhealthy,
+    /// It exited; it is started again after a wait.
+    BackingOff,
+    /// It is being stopped.
+    Stopping,
+    /// No process is left.
+    Stopped,
+}
+
+impl InstanceState {
+    /// The words for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            InstanceState::Creating => "creating",
+            InstanceState::Starting => "starting",
+            InstanceState::Ready => "ready",
+            InstanceState::Unhealthy => "unhealthy",
+            InstanceState::BackingOff => "backing off",
+            InstanceState::Stopping => "stopping",
+            InstanceState::Stopped => "stopped",
+        }
+    }
+}

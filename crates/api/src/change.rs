@@ -1,0 +1,97 @@
+//! Wishes and what became of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A wish that was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Granted {
+    /// The app.
+    pub app: String,
+    /// The deployment that carries it out, or waits in the queue; absent where nothing had to be replaced.
+    pub deployment: Option<u64>,
+    /// The version that a package turned out to be.
+    pub version: Option<String>,
+    /// What else it changed, in sentences: a switch to manual mode, a running deployment that turned round.
+    pub remarks: Vec<String>,
+}
+
+/// What comes with a package, all optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct PackageOptions {
+    /// Settings in TOML, laid over those of package and host.
+    pub settings: Option<String>,
+    /// What CI knows, shown with the version.
+    pub meta: BTreeMap<String, String>,
+}
+
+/// The parts of an uploaded package; `options` and `build_log` may be left out but come before `package`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PackageUpload {
+    /// Settings and meta data.
+    pub options: Option<PackageOptions>,
+    /// Output of the build, kept with the version.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Binary))]
+    pub build_log: Option<Vec<u8>>,
+    /// The release, packed as `.tar.gz`.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Binary))]
+    pub package: Vec<u8>,
+}
+
+/// Deploy a version that is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeployVersion {
+    /// Which.
+    pub version: String,
+    /// Settings in TOML, instead of what it last ran with.
+    #[serde(default)]
+    pub settings: Option<String>,
+}
+
+/// Replace instances by fresh ones of the same version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Restart {
+    /// Only in this place.
+    pub place: Option<u16>,
+}
+
+/// Another number of places.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// How many there shall be.
+    pub replicas: u16,
+}
+
+/// Follow the store, or stay on a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "mode", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SetMode {
+    /// Follow the store.
+    Automatic,
+    /// Stay on a version; it is deployed unless it runs.
+    Manual {
+        /// The version.
+        version: String,
+    },
+}
+
+/// Keep a version whatever its age, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pin {
+    /// Whether it is kept.
+    pub pinned: bool,
+}

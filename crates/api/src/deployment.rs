@@ -1,0 +1,188 @@
+//! Deployments: taking an app's places from one version to another.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::app::InstanceState;
+use crate::event::Event;
+use crate::version::By;
+
+/// A deployment: queued, under way or ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Deployment {
+    /// Its number.
+    pub id: u64,
+    /// The app.
+    pub app: String,
+    /// What was asked for.
+    pub kind: DeploymentKind,
+    /// Where it is, or how it ended.
+    pub phase: Phase,
+    /// Who asked.
+    pub by: By,
+    /// What was active when it began: the way back.
+    pub from: Option<String>,
+    /// What shall be active; absent when everything is stopped.
+    pub to: Option<String>,
+    /// How old and new take turns: `rolling` or `temporary_shutdown`.
+    pub strategy: String,
+    /// When it was begun; absent while it is queued.
+    pub begun_at: Option<Timestamp>,
+    /// When every new instance was ready.
+    pub serving_at: Option<Timestamp>,
+    /// While it is watched: when it may be committed.
+    pub watching_until: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it is rolled back or failed.
+    pub reason: Option<String>,
+    /// The end of the log of what failed.
+    pub log_tail: Option<String>,
+    /// Whether its version is ghosted because of it.
+    pub ghosted: bool,
+    /// Whether pre-commands were run: a rollback does not undo them.
+    pub pre_commands_ran: bool,
+    /// Each place's part.
+    pub places: Vec<DeploymentPlace>,
+}
+
+/// One place's part in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeploymentPlace {
+    /// The place.
+    pub place: u16,
+    /// The instance that was there before.
+    pub old: Option<Member>,
+    /// The one that takes its place.
+    pub new: Option<Member>,
+    /// On the way back: the fresh instance of the old version.
+    pub back: Option<Member>,
+    /// How many new ones have failed so far.
+    pub failures: u32,
+}
+
+/// An instance's part in a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Member {
+    /// Its number.
+    pub instance: u64,
+    /// What it is doing; absent once it is forgotten.
+    pub state: Option<InstanceState>,
+}
+
+/// A deployment with its log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DeploymentDetail {
+    /// The deployment.
+    #[serde(flatten)]
+    pub deployment: Deployment,
+    /// Every step, oldest first.
+    pub log: Vec<Event>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentKind {
+    /// A version that was not active before, or with other settings.
+    Deploy,
+    /// An archived version again.
+    Activate,
+    /// The version before the active one.
+    Rollback,
+    /// The same version, fresh instances.
+    Restart,
+    /// The same version with other variables.
+    Variables,
+    /// Another number of places.
+    Scale,
+    /// No instances.
+    Stop,
+    /// Instances again.
+    Start,
+}
+
+impl DeploymentKind {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            DeploymentKind::Deploy => "deploy",
+            DeploymentKind::Activate => "activate",
+            DeploymentKind::Rollback => "rollback",
+            DeploymentKind::Restart => "restart",
+            DeploymentKind::Variables => "variables",
+            DeploymentKind::Scale => "scale",
+            DeploymentKind::Stop => "stop",
+            DeploymentKind::Start => "start",
+        }
+    }
+}
+
+/// Where a deployment is, or how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It waits for another one.
+    Queued,
+    /// Package and host are made ready; nothing has started.
+    Staging,
+    /// Prepare and pre-commands run.
+    Commands,
+    /// Instances are brought up and retired.
+    Replacing,
+    /// Serving, inside the watch window.
+    Watching,
+    /// The places go back to what was there before.
+    RollingBack,
+    /// Ended: the watch window held (or none was needed).
+    Committed,
+    /// Ended: everything is as it was before.
+    RolledBack,
+    /// Ended: nothing was changed, or there was nothing to go back to.
+    Failed,
+    /// Ended: the way back failed too, a person is needed.
+    RollbackFailed,
+    /// Ended: an operator gave it up; everything is as it was before.
+    Cancelled,
+    /// Ended: a newer version took its place.
+    Superseded,
+}
+
+impl Phase {
+    /// The words for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Queued => "queued",
+            Phase::Staging => "staging",
+            Phase::Commands => "commands",
+            Phase::Replacing => "replacing",
+            Phase::Watching => "watching",
+            Phase::RollingBack => "rolling back",
+            Phase::Committed => "committed",
+            Phase::RolledBack => "rolled back",
+            Phase::Failed => "failed",
+            Phase::RollbackFailed => "rollback failed",
+            Phase::Cancelled => "cancelled",
+            Phase::Superseded => "superseded",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_over(self) -> bool {
+        matches!(
+            self,
+            Phase::Committed
+                | Phase::RolledBack
+                | Phase::Failed
+                | Phase::RollbackFailed
+                | Phase::Cancelled
+                | Phase::Superseded
+        )
+    }
+}

@@ -1,0 +1,35 @@
+//! The HTTP API over a Unix socket: the only way in for the command, the dashboard and CI.
+//!
+//! Reads come from snapshots and the journal; every change is recorded with the peer's uid before it is asked
+//! for. Handlers translate and decide nothing. The OpenAPI document is made from them.
+
+mod api;
+mod apps;
+mod audit;
+mod config;
+mod deadline;
+mod deployments;
+mod events;
+mod extract;
+mod ghosts;
+mod logs;
+mod memory;
+mod openapi;
+mod packages;
+mod peer;
+mod problem;
+mod running;
+mod socket;
+mod system;
+mod variables;
+mod versions;
+mod view;
+
+mod needs;
+
+pub use api::Api;
+pub use openapi::router;
+pub use socket::{BindError, bind, serve};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Environment variables of an app.
+
+use std::collections::BTreeMap;
+
+use ::api::change::Granted;
+use ::api::problem::Problem;
+use ::api::variable::{ChangeVariables, Variable, VariableSource, Variables};
+use axum::extract::State;
+use axum::http::StatusCode;
+use model::app::{App, Command};
+use model::settings::VariableValue;
+use model::{AppName, VariableName};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::api::Api;
+use super::extract::{Json, Path};
+use super::peer::Peer;
+use super::problem::Failure;
+use super::versions::label;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(list, change))
+}
+
+/// What the active version's instances get besides what Bellrock sets by itself.
+#[utoipa::path(get, path = "/v1/apps/{app}/env", tag = "env", operation_id = "list_variables",
+    params(("app" = String, Path, description = "Name of the app")),
+    responses((status = OK, body = Variables), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn list(State(api): State<Api>, Path(app): Path<AppName>) -> Result<Json<Variables>, Failure> {
+    Ok(Json(shown(&*api.app(&app)?)))
+}
+
+fn shown(app: &App) -> Variables {
+    let revision = app.active().and_then(|target| app.revision(target));
+    let set = revision.map_or(&app.first_variables, |it| &it.variables);
+    let nothing = BTreeMap::new();
+    let by_settings = revision.map_or(&nothing, |it| &it.settings.variables);
+    let mut all: BTreeMap<&VariableName, (&VariableValue, VariableSource)> = BTreeMap::new();
+    all.extend(by_settings.iter().map(|(name, value)| (name, (value, VariableSource::Settings))));
+    all.extend(set.iter().map(|(name, value)| (name, (value, VariableSource::Set))));
+    let variable = |(name, (value, from)): (&VariableName, (&VariableValue, _))| Variable {
+        name: name.to_string(),
+        value: value.to_string(),
+        from,
+    };
+    Variables {
+        version: app.active().map(|target| app.label(target)),
+        variables: all.into_iter().map(variable).collect(),
+    }
+}
+
+/// Sets and unsets variables: a new revision of the active version.
+#[utoipa::path(patch, path = "/v1/apps/{app}/env", tag = "env", operation_id = "change_variables",
+    params(("app" = String, Path, description = "Name of the app")), request_body = ChangeVariables,
+    responses((status = OK, body = Granted), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn change(
+    State(api): State<Api>,
+    peer: Peer,
+    Path(app): Path<AppName>,
+    Json(body): Json<ChangeVariables>,
+) -> Result<Json<Granted>, Failure> {
+    let mut changes = BTreeMap::new();
+    for (name, value) in &body.set {
+        changes.insert(label(name)?, Some(parse_value(name, value)?));
+    }
+    for name in &body.unset {
+        if changes.insert(label(name)?, None).is_some() {
+            return Err(bad_value(name, "it is set and unset at once"));
+        }
+    }
+    if changes.is_empty() {
+        return Err(Failure::new("no-change", StatusCode::CONFLICT, "nothing would change"));
+    }
+    let names = changes.keys().map(VariableName::as_str).collect::<Vec<_>>().join(", ");
+    let later = body.later;
+    let what = format!("set variables {names}");
+    api.wish(&peer, &app, what, |deployment| Command::SetVariables { changes, later, deployment }).await
+}
+
+fn parse_value(name: &str, value: &str) -> Result<VariableValue, Failure> {
+    value.parse().map_err(|error: model::settings::BadSecret| bad_value(name, &error.to_string()))
+}
+
+fn bad_value(name: &str, why: &str) -> Failure {
+    Failure::new("bad-value", StatusCode::UNPROCESSABLE_ENTITY, format!("variable {name}: {why}"))
+}

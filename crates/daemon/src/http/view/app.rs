@@ -1,0 +1,137 @@
+//! Apps and instances.
+
+use api::app::{App as Shown, AppState, Instance as ShownInstance, InstanceState, LastExit, Mode};
+use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
+use host::environment::Standing;
+use host::journal::ExitRecord;
+use model::Place;
+use model::app::{App, Ending, ExitHow, Instance, Mode as ModelMode, Status, Target};
+
+use super::{deployment, queued};
+
+/// An app as it is; `memory` tells the resident bytes of a process.
+pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>) -> Shown {
+    let wanted = app.active().or_else(|| app.deployment.as_ref().and_then(|deployment| deployment.to));
+    let replicas = wanted.map_or(0, |target| app.replicas(target));
+    let max_replicas = wanted.and_then(|target| app.revision(target)).map_or(0, |it| it.settings.max());
+    let is_ready = |place: &u16| app.living(Place(*place)).any(Instance::is_ready);
+    let ready = (1..=replicas).filter(is_ready).count().try_into().unwrap_or(u16::MAX);
+    let ready_instances = app.instances.values().filter(|instance| instance.is_ready());
+    let mut instances: Vec<ShownInstance> =
+        app.instances.values().filter(|it| is_shown(app, it)).map(|it| instance(app, it, &memory)).collect();
+    instances.sort_by_key(|instance| (instance.place, instance.instance));
+    Shown {
+        name: app.name.to_string(),
+        state: state(app, ready, replicas),
+        mode: mode(&app.mode),
+        version: app.active().map(|target| app.label(target)),
+        rollback_target: app.rollback_target().map(|target| app.label(target)),
+        replicas,
+        max_replicas,
+        ready,
+        up_since: ready_instances.filter_map(|instance| instance.up_since).min(),
+        stuck: app.stuck.clone(),
+        instances,
+        deployment: app.deployment.as_ref().map(|it| deployment(app, it)),
+        queued: app.queued.as_ref().map(|it| queued(app, it)),
+    }
+}
+
+fn state(app: &App, ready: u16, replicas: u16) -> AppState {
+    match app.active() {
+        _ if app.stuck.is_some() => AppState::Stuck,
+        None => AppState::NotDeployed,
+        Some(_) if !app.running => AppState::Stopped,
+        Some(_) if ready >= replicas => AppState::Ready,
+        Some(_) => AppState::Degraded,
+    }
+}
+
+fn mode(mode: &ModelMode) -> Mode {
+    match mode {
+        ModelMode::Automatic => Mode::Automatic,
+        ModelMode::Manual { because, since } => Mode::Manual { because: because.clone(), since: *since },
+    }
+}
+
+/// Those that live, and a failed one as long as nothing has come after it.
+fn is_shown(app: &App, instance: &Instance) -> bool {
+    let newer = |it: &Instance| it.place == instance.place && it.id > instance.id;
+    !instance.is_gone() || (instance.failure().is_some() && !app.instances.values().any(newer))
+}
+
+fn instance(app: &App, instance: &Instance, memory: impl Fn(u32) -> Option<u64>) -> ShownInstance {
+    let counted = app.places.get(&instance.place).cloned().unwrap_or_default();
+    ShownInstance {
+        instance: instance.id.0,
+        place: instance.place.0,
+        slot: instance.slot.to_string(),
+        state: instance_state(&instance.status),
+        detail: detail(&instance.status),
+        retry_at: match instance.status {
+            Status::BackingOff { until } => Some(until),
+            _ => None,
+        },
+        version: app.label(instance.target),
+        pid: instance.pid,
+        port: port(app, instance.target, instance).unwrap_or_default(),
+        memory_bytes: instance.pid.and_then(memory),
+        up_since: instance.up_since,
+        ready_at: instance.ready_at,
+        crashes: counted.crashes,
+        forced_restarts: counted.forced_restarts,
+        last_exit: instance.last_exit.as_ref().map(|exit| LastExit { at: exit.at, how: how(exit.how) }),
+    }
+}
+
+fn port(app: &App, target: Target, instance: &Instance) -> Option<u16> {
+    let settings = &app.revision(target)?.settings;
+    let standing =
+        Standing { app: &app.name, version: "", place: instance.place, slot: instance.slot, node_host: "" };
+    standing.ports(settings).ok()?.first().map(|(_, port)| *port)
+}
+
+/// What an instance is doing, without its details.
+pub(super) fn instance_state(status: &Status) -> InstanceState {
+    match status {
+        Status::Creating { .. } | Status::Initialising { .. } | Status::Launching { .. } => {
+            InstanceState::Creating
+        }
+        Status::Starting => InstanceState::Starting,
+        Status::Ready => InstanceState::Ready,
+        Status::Unhealthy { .. } => InstanceState::Unhealthy,
+        Status::BackingOff { .. } => InstanceState::BackingOff,
+        Status::Stopping { .. } => InstanceState::Stopping,
+        Status::Stopped { .. } => InstanceState::Stopped,
+    }
+}
+
+fn detail(status: &Status) -> Option<String> {
+    match status {
+        Status::Unhealthy { why } => Some(why.clone()),
+        Status::Stopping { why: Ending::Failed { reason, .. }, .. }
+        | Status::Stopped { why: Ending::Failed { reason, .. }, .. } => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+fn how(how: ExitHow) -> ShownHow {
+    match how {
+        ExitHow::Status(status) => ShownHow::Status { status },
+        ExitHow::Signal(signal) => ShownHow::Signal { signal },
+        ExitHow::Unknown => ShownHow::Unknown,
+    }
+}
+
+/// An exit of the history.
+pub(in crate::http) fn exit(record: ExitRecord) -> ShownExit {
+    ShownExit {
+        at: record.exit.at,
+        place: record.place.0,
+        instance: record.instance.0,
+        run: record.exit.run,
+        how: how(record.exit.how),
+        uptime_ms: record.exit.uptime_ms,
+        crash_dump: record.exit.crash_dump,
+    }
+}

@@ -1,0 +1,11 @@
+//! The model's state as the API shows it: pure translation, one function for each noun.
+
+mod app;
+mod deployment;
+mod event;
+mod version;
+
+pub(super) use app::{app, exit};
+pub(super) use deployment::{deployment, of_record, queued};
+pub(super) use event::event;
+pub(super) use version::{by, ghosts, version, versions};
