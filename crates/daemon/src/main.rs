@@ -1,5 +1,7 @@
 //! `bellrockd`: decides, records, asks the others to act. Everything it starts outlives it.
 
+#![allow(unreachable_pub, reason = "nothing is outside of a program")]
+
 mod control;
 mod http;
 mod intake;

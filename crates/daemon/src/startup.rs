@@ -56,7 +56,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     let site = Arc::new(Site {
         node_host: node_host(&config.settings),
         settings: config.settings,
-        platform: HostPlatform::detect().context("could not tell this host's architecture and C library")?,
+        platform: HostPlatform::detect(),
         paths,
     });
     let shims = ShimHost {
@@ -105,7 +105,7 @@ impl Daemon {
         let paths = &self.control.paths;
         let listener = http::bind(&paths.api_socket(), self.control.site.settings.api_group.as_deref())?;
         let api = Api { control: self.control.clone(), started_at: Timestamp::now(), stop: self.stop.clone() };
-        let (router, _document) = http::router(api);
+        let router = http::router(api);
         self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
         self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
         info!(root = %paths.root().display(), pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");

@@ -25,11 +25,10 @@ mod variables;
 mod versions;
 mod view;
 
-mod needs;
 
 pub use api::Api;
 pub use openapi::router;
-pub use socket::{BindError, bind, serve};
+pub use socket::{bind, serve};
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ async fn about(State(api): State<Api>) -> Json<Daemon> {
         pid: std::process::id(),
         started_at: api.started_at,
         root: api.control.paths.root().display().to_string(),
-        environment: api.control.settings.env.clone(),
+        environment: api.control.site.settings.env.clone(),
     })
 }
 

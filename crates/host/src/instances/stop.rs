@@ -74,10 +74,9 @@ impl<T: Tell> Instances<T> {
             within: within + TO_KILL,
         };
         let exited = timeout(within + TO_KILL, ended.wait_for(Option::is_some)).await.map_err(late)?;
-        let text = match exited {
-            Ok(exited) => exited.as_ref().map(|exited| how_text(exited, within)).unwrap_or_default(),
-            Err(_) => "ended with its shim".to_owned(),
-        };
+        // The pump ends, and this sees it, when the shim dies in the middle.
+        let exited = exited.ok().and_then(|exited| exited.clone());
+        let text = exited.map_or("ended with its shim".to_owned(), |exited| how_text(&exited, within));
         living.handle.release().await?;
         Ok(text)
     }
