@@ -1,4 +1,9 @@
 //! `.app`, `.rel`, `start_erl.data`, `.beam` and external terms: made in code, and those of the installed OTP.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "these tests need files and the installed runtime; the crate does not"
+)]
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
 use std::path::PathBuf;
@@ -111,12 +116,10 @@ fn erl(source: &str) {
 fn scratch(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
-    #[allow(clippy::disallowed_methods, reason = "the test itself needs files; the crate does not")]
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-#[allow(clippy::disallowed_methods, reason = "the test itself needs files; the crate does not")]
 fn read(path: PathBuf) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }

@@ -96,10 +96,8 @@ impl Unpacking<'_> {
     fn entry(&mut self, header: Header, content: &mut impl Read) -> Result<(), ArchiveError> {
         match header {
             Header::Folder { name } => {
-                for made in self.layout.add_folder(&name)? {
-                    fs_err::create_dir(self.folder.join(made)).map_err(ArchiveError::write)?;
-                }
-                Ok(())
+                let made = self.layout.add_folder(&name)?;
+                self.create(&name, made)
             }
             Header::File(header) => self.file(header, content),
             Header::Symlink { name, target } => {
@@ -111,8 +109,17 @@ impl Unpacking<'_> {
     }
 
     fn parents(&mut self, name: &str) -> Result<(), ArchiveError> {
-        for made in self.layout.add_parents(name)? {
-            fs_err::create_dir(self.folder.join(made)).map_err(ArchiveError::write)?;
+        let made = self.layout.add_parents(name)?;
+        self.create(name, made)
+    }
+
+    /// Creates new folders; those that no entry names count as entries too.
+    fn create(&self, name: &str, folders: Vec<String>) -> Result<(), ArchiveError> {
+        if self.layout.len() as u64 > self.limits.entries {
+            return Err(Hostile::TooManyEntries { limit: self.limits.entries }.at(name));
+        }
+        for folder in folders {
+            fs_err::create_dir(self.folder.join(folder)).map_err(ArchiveError::write)?;
         }
         Ok(())
     }

@@ -65,6 +65,8 @@ mod tests {
             assert_eq!(escape(text).as_deref(), Ok(name));
             assert_eq!(unescape(name).as_deref(), Ok(text));
         }
+        // 64 bytes, the most that a version's label has, always fit.
+        assert!(escape(&"ü".repeat(32)).is_ok());
         assert_eq!(escape(""), Err(NameError::Empty));
         assert!(matches!(escape(&"v".repeat(201)), Err(NameError::TooLong(_))));
     }

@@ -1,5 +1,6 @@
 //! What a native file needs of the host: ELF's machine, the C library's versions, the loader.
 
+use std::ops::Range;
 use std::path::Path;
 
 use object::elf::{
@@ -35,7 +36,7 @@ fn is_mach_o(first: &[u8]) -> bool {
 pub(crate) fn needs(path: &Path) -> Result<NativeNeeds, String> {
     let file = fs_err::File::open(path).map_err(|error| error.to_string())?;
     let cache = ReadCache::new(file);
-    let data = &cache;
+    let data = Bounded(&cache);
     let first = data.read_bytes_at(0, 5).map_err(|()| "it is too short".to_owned())?;
     if is_mach_o(first) {
         return Ok(NativeNeeds { arch: "macOS".to_owned(), glibc: None, musl: false });
@@ -50,10 +51,32 @@ pub(crate) fn needs(path: &Path) -> Result<NativeNeeds, String> {
 /// The newest `GLIBC_x.y` that a C library defines.
 pub(crate) fn defined_glibc(path: &Path) -> Option<GlibcVersion> {
     let cache = ReadCache::new(fs_err::File::open(path).ok()?);
-    let data = &cache;
+    let data = Bounded(&cache);
     match data.read_bytes_at(0, 5).ok()?.last()? {
         1 => newest_defined::<FileHeader32<Endianness>, _>(data).ok()?,
         _ => newest_defined::<FileHeader64<Endianness>, _>(data).ok()?,
+    }
+}
+
+/// Reads parts of a file as they are asked for, none of them large: a hostile header may claim a table of gigabytes.
+#[derive(Clone, Copy)]
+struct Bounded<'a>(&'a ReadCache<fs_err::File>);
+
+/// Largest part. Tables of dynamic symbols' versions take kilobytes.
+const MAX_PART: u64 = 16 << 20;
+
+impl<'a> ReadRef<'a> for Bounded<'a> {
+    fn len(self) -> Result<u64, ()> {
+        self.0.len()
+    }
+
+    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'a [u8], ()> {
+        if size > MAX_PART { Err(()) } else { self.0.read_bytes_at(offset, size) }
+    }
+
+    fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
+        let end = range.end.min(range.start.saturating_add(MAX_PART));
+        self.0.read_bytes_at_until(range.start..end, delimiter)
     }
 }
 
@@ -153,4 +176,53 @@ fn architecture(machine: Machine, endian: Endianness, bits: u32) -> String {
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn needs_of(bytes: &[u8]) -> Result<NativeNeeds, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        needs(file.path())
+    }
+
+    #[test]
+    fn this_program_needs_this_machine() {
+        let found = needs(&std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(found.arch, std::env::consts::ARCH);
+    }
+
+    #[test]
+    fn a_table_of_gigabytes_is_not_read() {
+        let mut program = fs_err::read("/bin/true").unwrap();
+        // e_shnum 0: the number of sections is said in the first section's size.
+        let table = usize::try_from(u64::from_le_bytes(program[40..48].try_into().unwrap())).unwrap();
+        program[60..62].copy_from_slice(&[0, 0]);
+        program[table + 32..table + 40].copy_from_slice(&(1_u64 << 25).to_le_bytes());
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&program).unwrap();
+        file.as_file().set_len(4 << 30).unwrap();
+        assert!(needs(file.path()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_breaks_the_reader(changes in prop::collection::vec((0_usize..4096, any::<u8>()), 1..20)) {
+            let mut program = fs_err::read("/bin/true").unwrap();
+            let (sections, length) = (program.len() - 2048, program.len());
+            for (at, byte) in changes {
+                // The first bytes are headers, the last ones the table of sections.
+                let at = if at < 2048 { at } else { sections + at - 2048 };
+                program[at.min(length - 1)] = byte;
+            }
+            let _ = needs_of(&program);
+            let _ = needs_of(&program[..program.len() / 2]);
+        }
+    }
 }

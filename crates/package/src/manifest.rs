@@ -65,10 +65,20 @@ impl Manifest {
 
     /// Names directly in a folder, with what they are.
     pub fn children<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a Node)> {
-        self.entries.iter().filter_map(move |entry| {
+        self.inside(folder).iter().filter_map(move |entry| {
             let name = below(&entry.path, folder)?;
             (!name.contains('/')).then_some((name, &entry.node))
         })
+    }
+
+    /// The entries in a folder at any depth: they follow each other, since entries are sorted.
+    fn inside(&self, folder: &str) -> &[Entry] {
+        if folder.is_empty() {
+            return &self.entries;
+        }
+        let prefix = format!("{folder}/");
+        let rest = &self.entries[self.entries.partition_point(|entry| entry.path < prefix)..];
+        &rest[..rest.partition_point(|entry| entry.path.starts_with(&prefix))]
     }
 
     /// Paths of all files, with their sizes.
@@ -91,4 +101,32 @@ pub(crate) fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 /// `folder/name`, or `name` in the tree itself.
 pub(crate) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(paths: &[&str]) -> Manifest {
+        let mut paths = paths.to_vec();
+        paths.sort_unstable();
+        let entry = |path: &&str| Entry { path: (*path).to_owned(), node: Node::Folder };
+        Manifest { entries: paths.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn children_are_those_of_the_folder_alone() {
+        // `-` and `.` sort before `/`, `0` after it.
+        let manifest = manifest(&["a", "a-b", "a-b/x", "a.c", "a/x", "a/x/y", "a/z", "a0", "a0/w", "b"]);
+        let names = |folder: &str| {
+            let children = manifest.children(folder).map(|(name, _)| name.to_owned());
+            children.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names("a"), "x z");
+        assert_eq!(names("a/x"), "y");
+        assert_eq!(names("a-b"), "x");
+        assert_eq!(names("b"), "");
+        assert_eq!(names("c"), "");
+        assert_eq!(names(""), "a a-b a.c a0 b");
+    }
 }

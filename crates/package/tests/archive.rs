@@ -171,6 +171,8 @@ fn bombs_are_refused() {
     refused(&Tar::new().lying("huge", 1 << 33, b"x").gz(), "the file is larger than 60000 bytes");
     let many = (0..51).fold(Tar::new(), |tar, number| tar.folder(&format!("d{number}")));
     refused(&many.gz(), "more than 50 entries");
+    let implied = (0..10).fold(Tar::new(), |tar, n| tar.file(&format!("{n}/b/c/d/e/f"), ""));
+    refused(&implied.gz(), "more than 50 entries");
     let headers = (0..51).fold(Tar::new(), |tar, _| tar.pax(&[("comment", b"x")]));
     refused(&headers.gz(), "more than 50 entries");
     refused(&Tar::new().entry(b'L', b"long", 0, b"", &[b'n'; 70_000]).gz(), "its header is malformed");

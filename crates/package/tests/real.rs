@@ -150,7 +150,10 @@ fn serves_from_its_tree(sample: &Sample) {
         .env("LANG", "C.UTF-8")
         .env("PORT", port.to_string());
     // No node name is registered, so no epmd is left behind.
-    command.env("RELEASE_DISTRIBUTION", "none").env("ERL_FLAGS", "-start_epmd false -dist_listen false");
+    command.env("ERL_FLAGS", "-start_epmd false -dist_listen false");
+    if facts.kind == Kind::MixRelease {
+        command.env("RELEASE_DISTRIBUTION", "none");
+    }
     if let Some(owner) = owner {
         command.uid(owner.uid).gid(owner.gid);
     }

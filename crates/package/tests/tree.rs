@@ -109,6 +109,17 @@ fn a_damaged_version_is_made_anew_and_instances_keep_their_files() {
     assert_eq!(bench.names(), ["i", "package.tar.gz", "v"]);
 }
 
+#[test]
+fn a_folder_that_is_not_ours_is_not_replaced() {
+    let bench = Bench::new();
+    fs_err::create_dir(bench.path("v")).unwrap();
+    fs_err::write(bench.path("v/thesis.tex"), "years of work").unwrap();
+    let error = bench.install(&release(), None).unwrap_err();
+    assert!(matches!(error, InstallError::NotOurs { .. }), "{error:?}");
+    fs_err::remove_file(bench.path("v/thesis.tex")).unwrap();
+    bench.install(&release(), None).unwrap();
+}
+
 /// Does something to the version's tree and gives what the checks find.
 fn damaged(check: Check, harm: impl FnOnce(&Path)) -> Option<Damage> {
     let bench = installed();

@@ -15,6 +15,10 @@ impl Layout {
         self.nodes.get(name)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Adds a folder and the folders above it; gives those that are new, outermost first. A folder named twice is
     /// the same folder: tools list them so, and nothing is hidden by it.
     pub(super) fn add_folder(&mut self, name: &str) -> Result<Vec<String>, ArchiveError> {

@@ -1,14 +1,41 @@
 //! Removes trees, read-only ones too.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::durable;
 
-/// Removes a folder with all that is in it; links are removed, never followed. What is not there is removed already.
+/// Removes a folder with all that is in it; links are removed, never followed. Its name is gone at once: a crash in
+/// the middle leaves a temporary folder for [`sweep`], never half of a tree under its own name. What is not there is
+/// removed already.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    let removed = fs_err::remove_dir_all(path);
-    match removed {
+    match fs_err::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => remove_all(&out_of_sight(path)),
+    }
+}
+
+/// Gives a folder a temporary name, and tells what it is called now: as before when it cannot be renamed.
+fn out_of_sight(path: &Path) -> PathBuf {
+    if is_temporary(path) {
+        return path.to_owned();
+    }
+    let empty =
+        tempfile::Builder::new().prefix(durable::TEMPORARY).rand_bytes(12).tempdir_in(durable::parent(path));
+    // A rename replaces an empty folder.
+    match empty {
+        Ok(empty) if fs_err::rename(path, empty.path()).is_ok() => empty.keep(),
+        _ => path.to_owned(),
+    }
+}
+
+fn is_temporary(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(durable::TEMPORARY))
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             make_writable(path);
             gone(fs_err::remove_dir_all(path))
@@ -41,11 +68,11 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
     let mut removed = 0;
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with(durable::TEMPORARY) {
+        if !is_temporary(&entry.path()) {
             continue;
         }
         if entry.file_type()?.is_dir() {
-            remove_tree(&entry.path())?;
+            remove_all(&entry.path())?;
         } else {
             fs_err::remove_file(entry.path())?;
         }

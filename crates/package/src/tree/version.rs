@@ -83,6 +83,12 @@ pub enum InstallError {
         /// Digest of the package there.
         digest: Sha256Digest,
     },
+    /// Something that is no version's folder is there; it is not ours to remove.
+    #[error("{path} is not a version's folder of Bellrock, and it is not empty")]
+    NotOurs {
+        /// The version's folder.
+        path: PathBuf,
+    },
     /// Files could not be read or written.
     #[error("the package {archive} could not be put into {path}")]
     Io {
@@ -141,13 +147,26 @@ struct Install<'a> {
 
 impl Install<'_> {
     fn existing(&self) -> Result<Option<Unpacked>, InstallError> {
-        let Ok(present) = open_version(self.dest) else { return Ok(None) };
+        let Ok(present) = open_version(self.dest) else { return self.only_ours().map(|()| None) };
         let actual = Sha256Digest::of_file(self.archive).map_err(self.io())?;
         self.check_digest(actual)?;
         if actual != present.digest {
             return Err(InstallError::Occupied { path: self.dest.to_owned(), digest: present.digest });
         }
         Ok(verify(self.dest, Check::Full).ok())
+    }
+
+    /// A damaged version's folder has `tree/` or `manifest.json` at least.
+    fn only_ours(&self) -> Result<(), InstallError> {
+        let is_there = |name: &str| fs_err::symlink_metadata(self.dest.join(name)).is_ok();
+        let is_empty = match fs_err::read_dir(self.dest) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_empty || is_there("tree") || is_there("manifest.json") {
+            return Ok(());
+        }
+        Err(InstallError::NotOurs { path: self.dest.to_owned() })
     }
 
     fn extract(&self, tree: &Path, limits: &Limits) -> Result<Extracted, InstallError> {
