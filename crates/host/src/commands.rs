@@ -41,6 +41,7 @@ const MOST_LOGS: usize = 200;
 pub struct Commands<T> {
     instances: Arc<Instances<T>>,
     running: Mutex<HashMap<ShimId, Handle>>,
+    dismissing: tokio::sync::Mutex<()>,
 }
 
 /// A command made ready to run.
@@ -58,7 +59,7 @@ fn runner_id(app: &AppName, effect: EffectId) -> ShimId {
 impl<T: Tell> Commands<T> {
     /// Runs commands with the shims and paths of the instances.
     pub fn new(instances: Arc<Instances<T>>) -> Self {
-        Commands { instances, running: Mutex::default() }
+        Commands { instances, running: Mutex::default(), dismissing: tokio::sync::Mutex::default() }
     }
 
     /// Runs a command, or waits for the one that an earlier daemon began for the same effect.
@@ -163,6 +164,8 @@ impl<T: Tell> Commands<T> {
 
     /// Dismisses the runners of an app whose outcome has been journalled.
     pub async fn dismiss_taken(&self, app: &App) {
+        // Somebody else is at it, and will be again after the next effect.
+        let Ok(_one_at_a_time) = self.dismissing.try_lock() else { return };
         let prefix = format!("run-{}-e", app.name);
         let Ok(ids) = self.instances.shims.ids() else { return };
         for id in ids {

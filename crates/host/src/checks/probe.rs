@@ -56,6 +56,8 @@ impl Probe {
     /// # Errors
     /// When the client cannot be built.
     pub fn new() -> Result<Self, reqwest::Error> {
+        // Whoever came first has set the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .pool_max_idle_per_host(0)
             .no_proxy()
