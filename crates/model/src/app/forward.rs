@@ -28,6 +28,10 @@ fn strategy_word(strategy: Strategy) -> &'static str {
     }
 }
 
+pub(super) fn places(number: u16) -> String {
+    if number == 1 { "1 place".to_owned() } else { format!("{number} places") }
+}
+
 impl Turn {
     /// Begins a deployment: lanes are drawn, nothing is started before the host was found fit.
     pub(super) fn begin(&mut self, beginning: Beginning) {
@@ -82,7 +86,7 @@ impl Turn {
                 )
             }
             Kind::Scale => {
-                format!("{kind} to {} places", deployment.to.map_or(0, |target| self.app.replicas(target)))
+                format!("{kind} to {}", places(deployment.to.map_or(0, |target| self.app.replicas(target))))
             }
             Kind::Restart | Kind::Start | Kind::Stop => {
                 format!("{kind} {}", name(deployment.to.or(deployment.from)))
@@ -360,7 +364,7 @@ impl Turn {
         let took = self.since(deployment.begun_at);
         let text = match (deployment.kind, deployment.to) {
             (Kind::Stop, _) => "stopped".to_owned(),
-            (Kind::Scale, Some(to)) => format!("{} places", self.app.replicas(to)),
+            (Kind::Scale, Some(to)) => format!("scaled to {}", places(self.app.replicas(to))),
             (kind, Some(to)) if kind.is_watched() => format!("committed v{}", self.app.label(to)),
             (Kind::Restart, Some(to)) => format!("restarted v{}", self.app.label(to)),
             (_, to) => format!("started v{}", to.map(|to| self.app.label(to)).unwrap_or_default()),

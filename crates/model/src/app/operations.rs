@@ -2,7 +2,7 @@
 
 use super::command::Refused;
 use super::deployment::Kind;
-use super::forward::Beginning;
+use super::forward::{Beginning, places};
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target, Version};
@@ -75,7 +75,7 @@ impl Turn {
         }
         let scaled_before = self.app.scaled_to.replace(replicas);
         if !self.app.running {
-            self.note(Step::Set, format!("{replicas} places, once it is started"));
+            self.note(Step::Set, format!("{}, once it is started", places(replicas)));
             return Ok(());
         }
         self.begin(Beginning { id, kind: Kind::Scale, by, to: Some(active), only: None, scaled_before });

@@ -7,7 +7,7 @@ use model::app::{App, Event, Phase, Status};
 use model::{EffectId, Place};
 
 /// Panics with the reason when a state is one that must never be.
-pub fn check(app: &App, now: Timestamp) {
+pub(crate) fn check(app: &App, now: Timestamp) {
     waits_for_something(app);
     one_instance_in_a_slot(app);
     active_version_is_there(app);
@@ -28,13 +28,11 @@ fn waits_for_something(app: &App) {
             _ => {}
         }
     }
-    match app.deployment.as_ref().map(|it| &it.phase) {
-        Some(
-            Phase::Staging { effect } | Phase::Commands { effect, .. } | Phase::AfterRollback { effect, .. },
-        ) => {
-            awaited.push(("deployment".into(), *effect));
-        }
-        _ => {}
+    if let Some(
+        Phase::Staging { effect } | Phase::Commands { effect, .. } | Phase::AfterRollback { effect, .. },
+    ) = app.deployment.as_ref().map(|it| &it.phase)
+    {
+        awaited.push(("deployment".into(), *effect));
     }
     for (who, effect) in awaited {
         assert!(app.outbox.contains_key(&effect), "{who} waits for {effect}, which nobody does");

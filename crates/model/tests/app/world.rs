@@ -16,7 +16,7 @@ use crate::invariants;
 
 /// How an instance of a version behaves once it is launched.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Boot {
+pub(crate) enum Boot {
     /// Ready after 2 s.
     Ready,
     /// Exits after 1 s.
@@ -28,7 +28,7 @@ pub enum Boot {
 }
 
 /// What becomes of an effect.
-pub enum Reply {
+pub(crate) enum Reply {
     Ok,
     Fail(&'static str),
     Unknown(&'static str),
@@ -36,22 +36,29 @@ pub enum Reply {
     Hold,
 }
 
+/// What time brings.
+enum Coming {
+    Event(Event),
+    /// The shim starts the instance again.
+    Restart(InstanceId),
+}
+
 type Script = Box<dyn FnMut(&App, &Effect) -> Reply>;
 
-pub struct World {
-    pub app: App,
-    pub now: Timestamp,
-    pub records: BTreeMap<DeploymentId, Deployment>,
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) now: Timestamp,
+    pub(crate) records: BTreeMap<DeploymentId, Deployment>,
     /// Effects under way.
-    pub held: Vec<(EffectId, Effect)>,
+    pub(crate) held: Vec<(EffectId, Effect)>,
     /// Exits as the history of exits has them.
-    pub exits: Vec<(InstanceId, ExitHow)>,
+    pub(crate) exits: Vec<(InstanceId, ExitHow)>,
     /// Fewest instances ready at once since the test set it.
-    pub fewest_ready: usize,
+    pub(crate) fewest_ready: usize,
     began: Timestamp,
     lines: Vec<String>,
     to_do: VecDeque<(EffectId, Effect)>,
-    to_come: Vec<(Timestamp, Event)>,
+    to_come: Vec<(Timestamp, Coming)>,
     boots: BTreeMap<String, Boot>,
     script: Script,
     next_deployment: u64,
@@ -59,7 +66,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let began = "2026-11-21T09:00:00Z".parse().expect("it is a time");
         World {
             app: App::new("beacon".parse().expect("it is a name")),
@@ -80,7 +87,7 @@ impl World {
     }
 
     /// A world in which version 1 is committed; its story is forgotten.
-    pub fn with_v1(settings: AppSettings) -> Self {
+    pub(crate) fn with_v1(settings: AppSettings) -> Self {
         let mut world = World::new();
         world.deploy("1", settings);
         world.pass(200);
@@ -89,32 +96,32 @@ impl World {
         world
     }
 
-    pub fn boots(&mut self, label: &str, boot: Boot) {
+    pub(crate) fn boots(&mut self, label: &str, boot: Boot) {
         self.boots.insert(label.into(), boot);
     }
 
-    pub fn script(&mut self, script: impl FnMut(&App, &Effect) -> Reply + 'static) {
+    pub(crate) fn script(&mut self, script: impl FnMut(&App, &Effect) -> Reply + 'static) {
         self.script = Box::new(script);
     }
 
     /// Drops what was told so far; the story begins here.
-    pub fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.lines.clear();
         self.began = self.now;
         self.fewest_ready = self.ready();
     }
 
     /// What was told since the beginning.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         self.lines.join("\n")
     }
 
-    pub fn ready(&self) -> usize {
+    pub(crate) fn ready(&self) -> usize {
         self.app.instances.values().filter(|it| it.is_ready()).count()
     }
 
     /// `1a v1 ready, 2b v2 starting`: what stands where.
-    pub fn places(&self) -> String {
+    pub(crate) fn places(&self) -> String {
         let living = self.app.instances.values().filter(|it| !it.is_gone());
         let mut words: Vec<String> = living
             .map(|it| format!("{}{} v{} {}", it.place, it.slot, self.app.label(it.target), it.word()))
@@ -124,22 +131,22 @@ impl World {
     }
 
     /// How a deployment ended.
-    pub fn ended(&self, id: u64) -> &'static str {
+    pub(crate) fn ended(&self, id: u64) -> &'static str {
         self.records.get(&DeploymentId(id)).map_or("no record", |record| record.word())
     }
 
-    pub fn in_place(&self, place: u16) -> InstanceId {
+    pub(crate) fn in_place(&self, place: u16) -> InstanceId {
         self.app.living(Place(place)).next_back().expect("there is an instance").id
     }
 
     // Commands
 
-    pub fn next_deployment(&mut self) -> DeploymentId {
+    pub(crate) fn next_deployment(&mut self) -> DeploymentId {
         self.next_deployment += 1;
         DeploymentId(self.next_deployment - 1)
     }
 
-    pub fn package(label: &str, settings: AppSettings) -> NewVersion {
+    pub(crate) fn package(label: &str, settings: AppSettings) -> NewVersion {
         NewVersion {
             label: label.parse().expect("it is a label"),
             digest: format!("digest of {label}"),
@@ -150,11 +157,11 @@ impl World {
         }
     }
 
-    pub fn operator() -> Origin {
+    pub(crate) fn operator() -> Origin {
         Origin::Operator { uid: 1000, user: Some("ada".into()) }
     }
 
-    pub fn try_command(&mut self, command: Command, by: Origin) -> Result<(), Refused> {
+    pub(crate) fn try_command(&mut self, command: Command, by: Origin) -> Result<(), Refused> {
         match self.event(Event::Command { command, by }) {
             Ok(()) => Ok(()),
             Err(NotTaken::Refused(refused)) => Err(refused),
@@ -162,39 +169,50 @@ impl World {
         }
     }
 
-    pub fn command(&mut self, command: Command) {
+    pub(crate) fn command(&mut self, command: Command) {
         if let Err(refused) = self.try_command(command, World::operator()) {
             panic!("refused: {refused}\n{}", self.story());
         }
     }
 
     /// A command that must be refused; the reason becomes part of the story.
-    pub fn refused(&mut self, command: Command) {
+    pub(crate) fn refused(&mut self, command: Command) {
         let refused = self.try_command(command, World::operator()).expect_err("it must be refused");
         self.line(format!("refused: {refused}"));
     }
 
-    pub fn deploy(&mut self, label: &str, settings: AppSettings) -> DeploymentId {
+    pub(crate) fn deploy(&mut self, label: &str, settings: AppSettings) -> DeploymentId {
         let deployment = self.next_deployment();
         let version = Box::new(World::package(label, settings));
         self.command(Command::Deploy { version, deployment });
         deployment
     }
 
-    pub fn store_names(&mut self, label: &str, settings: AppSettings) -> Result<(), Refused> {
+    pub(crate) fn store_names(&mut self, label: &str, settings: AppSettings) -> Result<(), Refused> {
         let deployment = self.next_deployment();
         let version = Box::new(World::package(label, settings));
         self.try_command(Command::Deploy { version, deployment }, Origin::Store)
     }
 
-    pub fn activate(&mut self, label: &str) {
+    pub(crate) fn activate(&mut self, label: &str) {
         let deployment = self.next_deployment();
         self.command(Command::Activate { version: self::label(label), settings: None, deployment });
     }
 
+    pub(crate) fn activate_is_refused(&mut self, label: &str) {
+        let deployment = self.next_deployment();
+        self.refused(Command::Activate { version: self::label(label), settings: None, deployment });
+    }
+
+    /// The last line that is not an effect.
+    pub(crate) fn last_line(&self) -> &str {
+        let told = |line: &&String| !line[4..].starts_with("     ");
+        self.lines.iter().rev().find(told).map_or("", String::as_str).trim_start()
+    }
+
     // Events
 
-    pub fn event(&mut self, event: Event) -> Result<(), NotTaken> {
+    pub(crate) fn event(&mut self, event: Event) -> Result<(), NotTaken> {
         let stepped = self.app.step(self.now, event)?;
         self.app = stepped.app;
         for note in stepped.notes {
@@ -218,6 +236,14 @@ impl World {
         self.fewest_ready = self.fewest_ready.min(self.ready());
         invariants::check(&self.app, self.now);
         Ok(())
+    }
+
+    /// What the store's poller hears when it tells of a version with default settings.
+    pub(crate) fn store_is_told(&mut self, label: &str) -> String {
+        match self.store_names(label, settings()) {
+            Ok(()) => "taken".into(),
+            Err(refused) => refused.to_string(),
+        }
     }
 
     fn line(&mut self, text: impl std::fmt::Display) {
@@ -250,19 +276,19 @@ impl World {
         })
     }
 
-    pub fn shim(&mut self, instance: InstanceId, fact: ShimFact) {
+    pub(crate) fn shim(&mut self, instance: InstanceId, fact: ShimFact) {
         let seq = if fact == ShimFact::Gone { 0 } else { self.next_seq };
         self.next_seq += 1;
         self.event(Event::Shim { instance, seq, fact }).expect("the fact is taken");
     }
 
-    pub fn started(&mut self, instance: InstanceId) {
+    pub(crate) fn started(&mut self, instance: InstanceId) {
         let run = self.app.instances[&instance].run + 1;
         let pid = u32::try_from(1000 + instance.0 * 10).expect("it is small") + run;
         self.shim(instance, ShimFact::Started { run, pid, at: self.now });
     }
 
-    pub fn exits(&mut self, instance: InstanceId, status: i32) {
+    pub(crate) fn exits(&mut self, instance: InstanceId, status: i32) {
         let it = &self.app.instances[&instance];
         let up = it.up_since.map_or(0, |since| self.now.duration_since(since).as_millis());
         let fact = ShimFact::Exited {
@@ -276,13 +302,13 @@ impl World {
         self.shim(instance, fact);
     }
 
-    pub fn verdict(&mut self, instance: InstanceId, verdict: Verdict) {
+    pub(crate) fn verdict(&mut self, instance: InstanceId, verdict: Verdict) {
         let run = self.app.instances[&instance].run;
         self.event(Event::Check { instance, run, verdict }).expect("the verdict is taken");
     }
 
     /// An instance exits by itself and its shim starts it again at once.
-    pub fn crash(&mut self, place: u16) {
+    pub(crate) fn crash(&mut self, place: u16) {
         let instance = self.in_place(place);
         self.exits(instance, 1);
         if self.app.instances[&instance].is_launched() {
@@ -291,20 +317,20 @@ impl World {
         self.settle();
     }
 
-    pub fn unhealthy(&mut self, place: u16) {
+    pub(crate) fn unhealthy(&mut self, place: u16) {
         let why = "GET /health: 500".to_owned();
         self.verdict(self.in_place(place), Verdict::Unhealthy { why, tail: None });
         self.settle();
     }
 
-    pub fn kill_shim(&mut self, place: u16) {
+    pub(crate) fn kill_shim(&mut self, place: u16) {
         let instance = self.in_place(place);
         self.shim(instance, ShimFact::Gone);
         self.settle();
     }
 
     /// The daemon starts again and finds none of its shims: the host was down.
-    pub fn reboot(&mut self) {
+    pub(crate) fn reboot(&mut self) {
         self.line("  the host restarts");
         self.to_come.clear();
         self.event(Event::Adopted { alive: Vec::new(), unknown: Vec::new() }).expect("adoption is taken");
@@ -314,7 +340,7 @@ impl World {
     // Time
 
     /// Does what is to be done, until only time could change anything.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             let Some((id, effect)) = self.to_do.pop_front() else { return };
             let outcome = match (self.script)(&self.app, &effect) {
@@ -343,13 +369,19 @@ impl World {
         if self.app.instances.get(&id).is_none_or(|it| it.status != Status::Starting) {
             return;
         }
+        self.boot(id);
+    }
+
+    /// A run begins, and goes as the version's runs go.
+    fn boot(&mut self, id: InstanceId) {
         self.started(id);
+        let run = self.app.instances[&id].run;
         let label = self.app.label(self.app.instances[&id].target);
         let boot = self.boots.get(&label).copied().unwrap_or(Boot::Ready);
-        let check = |verdict| Event::Check { instance: id, run: 1, verdict };
+        let check = |verdict| Event::Check { instance: id, run, verdict };
         let exit = ShimFact::Exited {
-            run: 1,
-            at: self.now,
+            run,
+            at: self.after(1),
             how: ExitHow::Status(1),
             uptime_ms: 1000,
             crash_dump: None,
@@ -357,17 +389,36 @@ impl World {
         };
         let (wait, event) = match boot {
             Boot::Ready => (2, check(Verdict::Ready)),
-            Boot::Exits => (1, Event::Shim { instance: id, seq: u64::MAX, fact: exit }),
+            Boot::Exits => (1, Event::Shim { instance: id, seq: 0, fact: exit }),
             Boot::NeverReady => {
                 (300, check(Verdict::NeverReady { why: "GET /health: 503".into(), tail: None }))
             }
             Boot::Silent => return,
         };
-        self.to_come.push((self.after(wait), event));
+        self.to_come.push((self.after(wait), Coming::Event(event)));
+    }
+
+    fn comes(&mut self, coming: Coming) {
+        let lives = |world: &World, id| world.app.instances.get(&id).is_some_and(|it| it.is_launched());
+        match coming {
+            Coming::Event(event) => {
+                let exited = match event {
+                    Event::Shim { instance, fact: ShimFact::Exited { .. }, .. } => Some(instance),
+                    _ => None,
+                };
+                // An instance that has been stopped meanwhile tells nothing any more.
+                let _ = self.event(event);
+                if let Some(id) = exited.filter(|id| lives(self, *id)) {
+                    self.to_come.push((self.after(4), Coming::Restart(id)));
+                }
+            }
+            Coming::Restart(id) if lives(self, id) => self.boot(id),
+            Coming::Restart(_) => {}
+        }
     }
 
     /// Ends the held effects for which `which` holds.
-    pub fn release(&mut self, which: impl Fn(&Effect) -> bool, outcome: Outcome) {
+    pub(crate) fn release(&mut self, which: impl Fn(&Effect) -> bool, outcome: Outcome) {
         let (ended, held) = std::mem::take(&mut self.held).into_iter().partition(|(_, effect)| which(effect));
         self.held = held;
         let ended: Vec<(EffectId, Effect)> = ended;
@@ -383,7 +434,7 @@ impl World {
     }
 
     /// Lets time pass: what was to come comes, ticks come when they are wanted.
-    pub fn pass(&mut self, seconds: i64) {
+    pub(crate) fn pass(&mut self, seconds: i64) {
         let end = self.after(seconds);
         for _ in 0..10_000 {
             self.settle();
@@ -397,9 +448,8 @@ impl World {
             self.now = next;
             match self.to_come.iter().position(|(at, _)| *at == next) {
                 Some(index) => {
-                    let (_, event) = self.to_come.remove(index);
-                    // An instance that has been stopped meanwhile tells nothing any more.
-                    let _ = self.event(event);
+                    let (_, coming) = self.to_come.remove(index);
+                    self.comes(coming);
                 }
                 None => self.event(Event::Tick).expect("a tick is taken"),
             }
@@ -408,21 +458,21 @@ impl World {
     }
 }
 
-pub fn label(text: &str) -> VersionLabel {
+pub(crate) fn label(text: &str) -> VersionLabel {
     text.parse().expect("it is a label")
 }
 
 /// The defaults of the settings: 3 places, rolling, 2 min of watching, 3 tries, 10 min deadline.
-pub fn settings() -> AppSettings {
+pub(crate) fn settings() -> AppSettings {
     AppSettings::default()
 }
 
-pub fn with(change: impl FnOnce(&mut AppSettings)) -> AppSettings {
+pub(crate) fn with(change: impl FnOnce(&mut AppSettings)) -> AppSettings {
     let mut settings = settings();
     change(&mut settings);
     settings
 }
 
-pub fn seconds(seconds: u64) -> Duration {
+pub(crate) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
