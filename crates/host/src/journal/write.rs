@@ -170,7 +170,7 @@ fn commit(
             )
             .map_err(failed("write a deployment"))?;
     }
-    if let Some((instance, place, exit)) = &stepped.exit {
+    for (instance, place, exit) in &stepped.exits {
         let record = super::ExitRecord { instance: *instance, place: *place, exit: exit.clone() };
         transaction
             .execute(

@@ -1,14 +1,14 @@
 //! A deployment on its way back.
 
 use super::Mode;
-use super::deployment::{Ended, Kind, Lane, Phase, Verdict};
+use super::deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict};
 use super::effect::{CommandLine, Effect, Run, RunKind};
 use super::instance::{Ending, Instance};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Ghost, Target};
-use crate::names::{InstanceId, Place};
-use crate::settings::Strategy;
+use crate::names::{InstanceId, Place, Slot};
+use crate::settings::{NodeName, Strategy};
 
 impl Turn {
     /// Turns the running deployment round, whatever phase it is in.
@@ -17,18 +17,52 @@ impl Turn {
             return;
         }
         self.deployment().phase = Phase::RollingBack { reason: reason.clone(), tail: tail.clone(), then };
-        let way_back = self.deployment().from.map(|from| self.app.label(from));
+        self.keep_what_is_right(then);
+        if self.deployment().kind == Kind::Scale {
+            self.app.scaled_to = self.deployment().scaled_before;
+        }
+        let (from, to) = (self.deployment().from, self.deployment().to);
+        let way_back = from.filter(|_| from != to).map(|from| self.app.label(from));
         let text = match (way_back, then) {
-            (_, Verdict::Superseded) => "a newer version takes its place".to_owned(),
-            (Some(label), _) => format!("going back to v{label}: {reason}"),
-            (None, _) => format!("giving up: {reason}"),
+            (_, Verdict::Superseded) => reason,
+            (Some(label), _) if self.has_started() && self.app.running => {
+                format!("going back to v{label}: {reason}")
+            }
+            _ => format!("giving up: {reason}"),
         };
         let note = self.note(Step::RollingBack, text);
         note.level = if then == Verdict::RolledBack { Level::Alarm } else { Level::Warning };
         note.tail = tail;
     }
 
+    fn has_started(&self) -> bool {
+        self.app.deployment.as_ref().is_some_and(|it| it.started_at.is_some())
+    }
+
+    /// A new instance of the very version that we go back to is not replaced by another of it.
+    fn keep_what_is_right(&mut self, then: Verdict) {
+        let (kind, from) = (self.deployment().kind, self.deployment().from);
+        let mut lanes = std::mem::take(&mut self.deployment().lanes);
+        for lane in lanes.values_mut() {
+            let new = lane.new.and_then(|id| self.app.instances.get(&id));
+            let is_right = new.is_some_and(|new| Some(new.target) == from && !new.is_ending());
+            let is_vacant = match lane.old {
+                Some(_) => self.app.is_ending(lane.old),
+                None => kind == Kind::Start && then != Verdict::Cancelled,
+            };
+            if is_right && is_vacant {
+                lane.back = lane.new.take();
+            }
+        }
+        self.deployment().lanes = lanes;
+    }
+
     pub(super) fn advance_back(&mut self) {
+        if !self.has_started() {
+            // The lanes are as they were; what is lost there meanwhile is made anew without a deployment.
+            return self.after_rollback(0);
+        }
+        self.end_laggards();
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in &places {
             let lane = self.deployment().lanes[place].clone();
@@ -80,17 +114,31 @@ impl Turn {
             Some(back) if back.is_gone() => self.back_failed(place, &back, from),
             Some(_) => true,
             None => {
-                if self.deployment().strategy == Strategy::TemporaryShutdown && !self.app.is_gone(lane.new) {
-                    return true;
+                let slot = self.back_slot(lane, old, from);
+                if self.may_bring_back() && self.app.is_free(place, slot) {
+                    let id = self.create(place, slot, from);
+                    self.deployment().lanes.entry(place).or_default().back = Some(id);
                 }
-                let slot = match lane.new.and_then(|id| self.app.instances.get(&id)) {
-                    Some(new) if !new.is_gone() => new.slot.other(),
-                    _ => self.app.instances.get(&old).map_or(crate::names::Slot::A, |old| old.slot),
-                };
-                let id = self.create(place, slot, from);
-                self.deployment().lanes.entry(place).or_default().back = Some(id);
                 true
             }
+        }
+    }
+
+    /// Where versions must not overlap, every new instance ends before an old one is started.
+    fn may_bring_back(&mut self) -> bool {
+        let deployment = self.deployment().clone();
+        deployment.strategy != Strategy::TemporaryShutdown
+            || deployment.lanes.values().all(|lane| self.app.is_gone(lane.new))
+    }
+
+    /// Beside the new instance while that one serves, else where the old one was.
+    fn back_slot(&self, lane: &Lane, old: InstanceId, from: Target) -> Slot {
+        if self.settings(from).node_name == NodeName::Plain {
+            return Slot::A;
+        }
+        match lane.new.and_then(|id| self.app.instances.get(&id)) {
+            Some(new) if !new.is_gone() => new.slot.other(),
+            _ => self.app.instances.get(&old).map_or(Slot::A, |old| old.slot),
         }
     }
 
@@ -119,8 +167,13 @@ impl Turn {
 
     /// The way back has failed: stop here and call a person. What is ready stays; nothing is tried again.
     fn give_up_rollback(&mut self, then: String) {
-        let Phase::RollingBack { reason, .. } = self.deployment().phase.clone() else { return };
-        self.ghost_it(&reason);
+        let Phase::RollingBack { reason, then: verdict, .. } = self.deployment().phase.clone() else {
+            return;
+        };
+        self.leave_one_in_each_place();
+        if verdict == Verdict::RolledBack {
+            self.ghost_it(&reason);
+        }
         let text = format!(
             "the way back failed: {then}; nothing more is tried until somebody deploys or starts a version"
         );
@@ -128,6 +181,16 @@ impl Turn {
         self.app.stuck = Some(text);
         self.end(Ended::RollbackFailed { reason, then });
         self.keep_last_versions();
+    }
+
+    fn leave_one_in_each_place(&mut self) {
+        for lane in self.deployment().lanes.clone().into_values() {
+            if self.app.is_ending(lane.new) || self.app.is_ending(lane.back) {
+                continue;
+            }
+            let surplus = if self.app.is_ready(lane.back) { lane.new } else { lane.back };
+            surplus.into_iter().for_each(|id| self.stop(id, Ending::Retired));
+        }
     }
 
     /// Runs the post-rollback command with this index, or ends the deployment when there is none.
@@ -138,9 +201,12 @@ impl Turn {
             }
             _ => return,
         };
-        let (id, from, begun) =
-            (self.deployment().id, self.deployment().from, self.deployment().started_at.is_some());
-        let target = from.filter(|_| begun && then != Verdict::Superseded);
+        let (id, from) = (self.deployment().id, self.deployment().from);
+        let is_due = self.has_started()
+            && self.app.running
+            && self.deployment().kind.is_watched()
+            && then != Verdict::Superseded;
+        let target = from.filter(|_| is_due);
         let command = target.and_then(|target| {
             self.settings(target).post_rollback.get(index).cloned().map(CommandLine::Release)
         });
@@ -155,14 +221,16 @@ impl Turn {
 
     fn rolled_back(&mut self, reason: String, tail: Option<String>, then: Verdict) {
         let deployment = self.deployment().clone();
-        if deployment.kind == Kind::Scale {
-            self.app.scaled_to = deployment.scaled_before;
+        if deployment.kind == Kind::Start && then != Verdict::Cancelled {
+            self.app.running = true;
         }
         let outcome = match then {
             Verdict::Superseded => Ended::Superseded,
             Verdict::Cancelled => Ended::Cancelled,
             Verdict::RolledBack | Verdict::Interrupted
-                if deployment.from.is_none() || deployment.started_at.is_none() =>
+                if deployment.from.is_none()
+                    || deployment.started_at.is_none()
+                    || deployment.kind == Kind::Start =>
             {
                 Ended::Failed { reason: reason.clone(), tail }
             }
@@ -172,21 +240,15 @@ impl Turn {
         if then == Verdict::Cancelled {
             self.follow_no_more(format!("deployment {} was given up by hand", deployment.id));
         }
-        let mut text = match deployment.from {
-            Some(from) if deployment.started_at.is_some() => {
-                format!("{}: v{} serves", outcome.word(), self.app.label(from))
-            }
-            Some(from) => {
-                format!("{}: nothing was changed, v{} serves", outcome.word(), self.app.label(from))
-            }
-            None => format!("{}: nothing runs; what failed is kept stopped for inspection", outcome.word()),
-        };
-        if ghosted {
-            text +=
-                &format!("; v{} is ghosted", deployment.to.map(|to| self.app.label(to)).unwrap_or_default());
+        let mut text = format!("{}: {}", outcome.word(), self.what_is_left(&deployment));
+        if let Some(to) = deployment.to.and_then(|to| self.app.version(to.version)).filter(|_| ghosted) {
+            text += &format!(
+                "; v{} is ghosted, to try it again: bellrock ghosts {} clear {}",
+                to.label, self.app.name, to.label
+            );
         }
         if deployment.pre_commands_ran {
-            text += "; what the pre-commands did (migrations) was not undone";
+            text += "; what its pre-commands did was not undone (a database stays migrated)";
         }
         let took = self.since(deployment.begun_at);
         let note = self.note(Step::RolledBack, text);
@@ -194,6 +256,28 @@ impl Turn {
         note.level = Level::Warning;
         self.end(outcome);
         self.keep_last_versions();
+    }
+
+    /// What runs after a deployment that did not succeed.
+    fn what_is_left(&self, deployment: &Deployment) -> String {
+        let Some(from) = deployment.from.map(|from| self.app.label(from)) else {
+            return if deployment.started_at.is_some() {
+                "nothing runs; what failed is kept stopped for inspection".into()
+            } else {
+                "nothing was started".into()
+            };
+        };
+        if !self.app.running {
+            format!("v{from} stays stopped")
+        } else if self.app.stuck.is_some() {
+            format!("v{from} is as it was; nothing more is tried until somebody deploys or starts a version")
+        } else if deployment.kind == Kind::Start {
+            format!("what is ready of v{from} goes on, the rest is tried again")
+        } else if deployment.started_at.is_none() {
+            format!("nothing was changed, v{from} goes on")
+        } else {
+            format!("v{from} serves")
+        }
     }
 
     /// Ghosts the version of the running deployment where its kind says so.

@@ -237,6 +237,11 @@ impl Deployment {
         matches!(self.phase, Phase::RollingBack { .. } | Phase::AfterRollback { .. })
     }
 
+    /// Whether somebody gave it up, so that it ends as soon as what it does now has ended.
+    pub fn is_given_up(&self) -> bool {
+        self.give_up.as_ref().is_some_and(|it| it.verdict != Verdict::Superseded)
+    }
+
     /// Whether every new instance has been ready: the switch is done.
     pub fn is_serving(&self) -> bool {
         matches!(self.phase, Phase::Watching { .. })

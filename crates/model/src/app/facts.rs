@@ -8,7 +8,7 @@ use super::instance::{Ending, Exit, ExitHow, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::human;
-use crate::names::{EffectId, InstanceId};
+use crate::names::{EffectId, InstanceId, Place};
 
 /// Exits in a row from which a crash loop is an alarm.
 const LOOP_ALARM: u32 = 3;
@@ -51,6 +51,7 @@ impl Turn {
         }
         match outcome {
             Outcome::Ok { detail } => self.staged(detail),
+            Outcome::Failed { .. } | Outcome::Unknown { .. } if self.gave_up() => {}
             Outcome::Failed { reason, tail } => self.turn_back(reason, tail, RollbackVerdict::RolledBack),
             Outcome::Unknown { reason } => self.turn_back(reason, None, RollbackVerdict::RolledBack),
         }
@@ -142,6 +143,7 @@ impl Turn {
     }
 
     fn launch_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
+        let at = self.at;
         let Some(it) =
             self.app.instances.get_mut(&instance).filter(|it| it.status == Status::Launching { effect: id })
         else {
@@ -149,12 +151,15 @@ impl Turn {
         };
         match outcome {
             Outcome::Ok { .. } => {
-                it.status = Status::Starting;
+                // Its shim may have told of a first run, and of its end, before.
+                let ended = it.run > 0 && it.pid.is_none();
+                it.status = if ended { Status::BackingOff { until: at } } else { Status::Starting };
                 let text = format!("instance {} started", it.place);
                 self.note_of(instance, Step::Started, text);
             }
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
-            Outcome::Unknown { reason } => self.failed_to_start(instance, reason, None),
+            // Something of it may be there: it is ended like one that was started.
+            Outcome::Unknown { reason } => self.stop(instance, Ending::Failed { reason, tail: None }),
         }
     }
 
@@ -165,16 +170,25 @@ impl Turn {
         if *effect != id {
             return;
         }
-        let place = it.place;
+        let (place, failed) = (it.place, matches!(why, Ending::Failed { .. }));
         it.status = Status::Stopped { at, why: why.clone() };
         it.pid = None;
+        if failed {
+            self.back_off(instance);
+        }
         match outcome {
             Outcome::Ok { detail } => {
                 let text = format!("instance {place} {}", detail.unwrap_or_else(|| "stopped".into()));
                 self.note_of(instance, Step::Stopped, text);
             }
             Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => {
-                let text = format!("instance {place} could not be stopped: {reason}");
+                // Nobody knows whether it still runs.
+                self.app.places.entry(place).or_default().unknown = Some(instance);
+                let text = format!(
+                    "instance {place} could not be stopped: {reason}; nothing is started in its place before \
+                     somebody has looked: bellrock doctor, then bellrock restart {} {place}",
+                    self.app.name
+                );
                 self.note_of(instance, Step::Stopped, text).level = Level::Alarm;
             }
         }
@@ -193,6 +207,9 @@ impl Turn {
         }
         instance.seq = instance.seq.max(seq);
         let place = instance.place;
+        if let Some(state) = self.app.places.get_mut(&place).filter(|state| state.unknown == Some(id)) {
+            state.unknown = None;
+        }
         match fact {
             ShimFact::Started { run, pid, at } => {
                 instance.run = run;
@@ -215,7 +232,10 @@ impl Turn {
             ShimFact::Warning { text } => {
                 self.note_of(id, Step::Told, format!("instance {place}: {text}")).level = Level::Warning;
             }
-            ShimFact::Gone => self.shim_gone(id),
+            ShimFact::Gone => {
+                let text = format!("the shim of instance {place} died, and the instance with it");
+                self.lost(id, text, "its shim died");
+            }
         }
         Ok(())
     }
@@ -228,7 +248,7 @@ impl Turn {
         instance.last_exit = Some(exit.clone());
         let place = instance.place;
         self.app.places.entry(place).or_default().crashes += 1;
-        self.exit = Some((id, place, exit));
+        self.exits.push((id, place, exit));
     }
 
     fn exited(&mut self, id: InstanceId, exit: Exit, tail: Option<String>) {
@@ -249,13 +269,18 @@ impl Turn {
             let reason = format!("it exited before it was ready ({how})");
             return self.stop(id, Ending::Failed { reason, tail });
         }
-        if self.is_new(id) {
+        if self.is_watched(id) {
             let limit = self.new_settings().map_or(u32::MAX, |settings| settings.watch_exits);
             if crashes >= limit {
                 let times = if crashes == 1 { "once".to_owned() } else { format!("{crashes} times") };
                 self.roll_back(format!("instance {place} crashed {times} ({how})"), tail, Some(id));
             }
         }
+    }
+
+    /// Whether an instance is one whose failing says that its version is bad.
+    fn is_watched(&self, id: InstanceId) -> bool {
+        self.is_new(id) && self.app.deployment.as_ref().is_some_and(|it| it.kind.is_watched())
     }
 
     fn new_settings(&self) -> Option<crate::settings::AppSettings> {
@@ -283,20 +308,17 @@ impl Turn {
     }
 
     /// A shim died, and its instance with it: what it may have left is ended before another takes the place.
-    fn shim_gone(&mut self, id: InstanceId) {
+    fn lost(&mut self, id: InstanceId, text: String, reason: &str) {
         let at = self.at;
         let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_ending()) else { return };
-        let (run, place) = (instance.run, instance.place);
-        let uptime_ms = instance.up_since.map(|since| self.since(since).as_millis()).unwrap_or_default();
-        let uptime_ms = u64::try_from(uptime_ms).unwrap_or(u64::MAX);
-        self.count_crash(id, Exit { run, at, how: ExitHow::Unknown, uptime_ms, crash_dump: None });
-        self.note_of(
-            id,
-            Step::Exited,
-            format!("the shim of instance {place} died, and the instance with it"),
-        )
-        .level = Level::Warning;
-        self.stop(id, Ending::Failed { reason: "its shim died".into(), tail: None });
+        let run = instance.run;
+        // The end of a run that its shim had told of is not counted again.
+        if let Some(since) = instance.up_since {
+            let uptime_ms = u64::try_from(self.since(since).as_millis()).unwrap_or(u64::MAX);
+            self.count_crash(id, Exit { run, at, how: ExitHow::Unknown, uptime_ms, crash_dump: None });
+        }
+        self.note_of(id, Step::Exited, text).level = Level::Warning;
+        self.stop(id, Ending::Failed { reason: reason.into(), tail: None });
     }
 
     pub(super) fn take_verdict(
@@ -311,23 +333,11 @@ impl Turn {
         let (place, status) = (instance.place, instance.status.clone());
         match (verdict, status) {
             (Verdict::Ready, Status::Starting) => self.ready(id),
-            (Verdict::Healthy, Status::Unhealthy { .. }) => {
-                if let Some(instance) = self.instance(id) {
-                    instance.status = Status::Ready;
-                }
-                self.note_of(id, Step::Health, format!("instance {place} is healthy again"));
-            }
-            (Verdict::NeverReady { why, tail }, Status::Starting) => {
-                if self.is_new(id) || self.is_back_instance(id) {
-                    let reason = format!("it was not ready in time: {why}");
-                    self.stop(id, Ending::Failed { reason, tail });
-                } else {
-                    self.unhealthy(id, why, tail);
-                }
-            }
+            (Verdict::Healthy, Status::Unhealthy { .. }) => self.healthy(id),
+            (Verdict::NeverReady { why, tail }, Status::Starting) => self.never_ready(id, why, tail),
             (Verdict::Unhealthy { why, tail }, Status::Ready) => {
                 self.unhealthy(id, why.clone(), tail.clone());
-                if self.is_new(id) {
+                if self.is_watched(id) {
                     let reason =
                         format!("instance {place} was ready and then failed its health check: {why}");
                     self.roll_back(reason, tail, Some(id));
@@ -336,6 +346,30 @@ impl Turn {
             _ => return Err(stale()),
         }
         Ok(())
+    }
+
+    fn never_ready(&mut self, id: InstanceId, why: String, tail: Option<String>) {
+        let Some(instance) = self.app.instances.get(&id) else { return };
+        let (place, was_ready) = (instance.place, instance.ready_at.is_some());
+        let brought_up = self.is_new(id) || self.is_back_instance(id);
+        if brought_up && !was_ready {
+            let reason = format!("it was not ready in time: {why}");
+            return self.stop(id, Ending::Failed { reason, tail });
+        }
+        self.unhealthy(id, why.clone(), tail.clone());
+        if self.is_watched(id) {
+            let reason = format!("instance {place} was ready, exited and was not ready again in time: {why}");
+            self.roll_back(reason, tail, Some(id));
+        }
+    }
+
+    fn healthy(&mut self, id: InstanceId) {
+        let at = self.at;
+        let Some(instance) = self.app.instances.get_mut(&id) else { return };
+        instance.status = Status::Ready;
+        instance.ready_at.get_or_insert(at);
+        let text = format!("instance {} is healthy again", instance.place);
+        self.note_of(id, Step::Health, text);
     }
 
     fn ready(&mut self, id: InstanceId) {
@@ -347,7 +381,6 @@ impl Turn {
         let (place, since) = (instance.place, instance.up_since.unwrap_or(instance.created_at));
         let took = self.since(since);
         if let Some(state) = self.app.places.get_mut(&place) {
-            state.failed_starts = 0;
             state.retry_at = None;
         }
         let text =
@@ -381,8 +414,12 @@ impl Turn {
             .filter(|it| it.is_launched() && !alive.contains(&it.id) && !unknown.contains(&it.id))
             .map(|it| it.id)
             .collect();
+        let instances = &self.app.instances;
         for state in self.app.places.values_mut() {
-            state.unknown = state.unknown.filter(|id| !alive.contains(id) && !gone.contains(id));
+            // One that lives although it should have ended is as bad as one that does not answer.
+            let should_live = |id: &InstanceId| instances.get(id).is_some_and(|it| !it.is_gone());
+            state.unknown =
+                state.unknown.filter(|id| unknown.contains(id) || (alive.contains(id) && !should_live(id)));
         }
         let all_gone = !gone.is_empty()
             && !self.app.instances.values().any(|it| it.is_launched() && !gone.contains(&it.id));
@@ -390,7 +427,9 @@ impl Turn {
             self.turn_back("the host went down under it".into(), None, RollbackVerdict::Interrupted);
         }
         for id in gone {
-            self.shim_gone(id);
+            let place = self.app.instances.get(&id).map_or(Place(0), |it| it.place);
+            let text = format!("instance {place} has ended while bellrockd was away");
+            self.lost(id, text, "it ended while bellrockd was away");
         }
     }
 }

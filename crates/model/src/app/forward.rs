@@ -1,11 +1,13 @@
 //! A deployment on its way forward.
 
+use std::collections::BTreeMap;
+
 use super::deployment::{Deployment, Ended, GiveUp, Kind, Lane, Phase, Verdict};
 use super::effect::{CommandLine, Effect, Run, RunKind};
 use super::instance::{Ending, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
-use super::version::{Origin, Target};
+use super::version::{Ghost, Origin, Target};
 use crate::names::{DeploymentId, InstanceId, Place, Slot};
 use crate::settings::{NodeName, PreCommandScope, Strategy};
 
@@ -26,11 +28,16 @@ fn strategy_word(strategy: Strategy) -> &'static str {
     }
 }
 
+pub(super) fn places(number: u16) -> String {
+    if number == 1 { "1 place".to_owned() } else { format!("{number} places") }
+}
+
 impl Turn {
     /// Begins a deployment: lanes are drawn, nothing is started before the host was found fit.
     pub(super) fn begin(&mut self, beginning: Beginning) {
         let Beginning { id, kind, by, to, only, scaled_before } = beginning;
         let lanes = self.lanes(to, kind, only);
+        self.look_at_places(&lanes, &by);
         let strategy =
             to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
         let mut deployment = Deployment {
@@ -50,9 +57,14 @@ impl Turn {
             pre_commands_ran: false,
             give_up: None,
         };
-        if let Some(target) = to {
-            let places = self.slots_needed(&deployment);
-            deployment.phase = Phase::Staging { effect: self.issue(Effect::Stage { target, places }) };
+        // What only takes instances away needs nothing of the host.
+        let takes_away = kind == Kind::Scale && deployment.lanes.values().all(|lane| !lane.wants_new);
+        match to.filter(|_| !takes_away) {
+            Some(target) => {
+                let places = self.slots_needed(&deployment);
+                deployment.phase = Phase::Staging { effect: self.issue(Effect::Stage { target, places }) };
+            }
+            None => deployment.started_at = Some(self.at),
         }
         let text = self.begun_text(&deployment);
         self.app.deployment = Some(deployment);
@@ -60,8 +72,9 @@ impl Turn {
     }
 
     fn begun_text(&self, deployment: &Deployment) -> String {
-        let name =
-            |target: Option<Target>| target.map_or("nothing".to_owned(), |target| self.app.label(target));
+        let name = |target: Option<Target>| {
+            target.map_or("nothing".to_owned(), |target| format!("v{}", self.app.label(target)))
+        };
         let kind = deployment.kind.word();
         match deployment.kind {
             Kind::Deploy | Kind::Activate | Kind::Rollback | Kind::Variables => {
@@ -72,10 +85,9 @@ impl Turn {
                     strategy_word(deployment.strategy)
                 )
             }
-            Kind::Scale => format!(
-                "{kind} to {} places",
-                deployment.lanes.values().filter(|lane| lane.wants_new || lane.old.is_none()).count()
-            ),
+            Kind::Scale => {
+                format!("{kind} to {}", places(deployment.to.map_or(0, |target| self.app.replicas(target))))
+            }
             Kind::Restart | Kind::Start | Kind::Stop => {
                 format!("{kind} {}", name(deployment.to.or(deployment.from)))
             }
@@ -83,24 +95,31 @@ impl Turn {
     }
 
     /// Draws a lane for each place that the deployment touches.
-    fn lanes(
-        &self,
-        to: Option<Target>,
-        kind: Kind,
-        only: Option<Place>,
-    ) -> std::collections::BTreeMap<Place, Lane> {
+    fn lanes(&self, to: Option<Target>, kind: Kind, only: Option<Place>) -> BTreeMap<Place, Lane> {
         let wanted = to.map_or(0, |target| self.app.replicas(target));
         let last = self.app.places.keys().next_back().map_or(0, |place| place.0).max(wanted);
         (1..=last)
             .map(Place)
             .filter(|place| only.is_none_or(|only| only == *place))
             .filter_map(|place| {
-                let old = self.app.living(place).map(|instance| instance.id).next_back();
+                let living = || self.app.living(place).map(|instance| instance.id);
+                let old = living().rfind(|id| !self.app.is_ending(Some(*id)));
+                let old = old.or_else(|| living().next_back());
                 let wants_new = place.0 <= wanted && (kind != Kind::Scale || old.is_none());
                 let leaves = place.0 > wanted && old.is_some();
                 (wants_new || leaves).then_some((place, Lane { old, wants_new, ..Lane::default() }))
             })
             .collect()
+    }
+
+    /// A person who has a place's instances replaced has looked at it.
+    fn look_at_places(&mut self, lanes: &BTreeMap<Place, Lane>, by: &Origin) {
+        let places = lanes.keys().filter(|_| matches!(by, Origin::Operator { .. }));
+        for place in places {
+            if let Some(state) = self.app.places.get_mut(place) {
+                state.unknown = None;
+            }
+        }
     }
 
     fn slots_needed(&self, deployment: &Deployment) -> Vec<(Place, Slot)> {
@@ -197,6 +216,9 @@ impl Turn {
         if self.is_watch_over() {
             return self.commit();
         }
+        if self.app.deployment.as_ref().is_some_and(Deployment::is_serving) {
+            self.end_laggards();
+        }
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in places {
             self.advance_lane(place);
@@ -210,28 +232,40 @@ impl Turn {
     }
 
     fn is_past_deadline(&mut self) -> bool {
-        let (at, deployment) = (self.at, self.deployment());
-        let (Phase::Replacing, Some(started), Some(to)) =
-            (&deployment.phase, deployment.started_at, deployment.to)
-        else {
+        let deployment = self.deployment().clone();
+        let is_past = self.app.deadline(&deployment).is_some_and(|deadline| self.at >= deadline);
+        let (Phase::Replacing, true, Some(to)) = (&deployment.phase, is_past, deployment.to) else {
             return false;
         };
-        let deadline = self.settings(to).deploy_deadline;
-        if self.since(started) < deadline || at < started {
-            return false;
-        }
-        let laggard = self.deployment().lanes.values().filter_map(|lane| lane.new).next_back();
+        let mut laggard = deployment.lanes.values().filter_map(|lane| lane.new);
+        let laggard = laggard.rfind(|id| !self.app.is_ready(Some(*id)));
         let reason = format!(
             "not serving {} after the first start (deploy_deadline)",
-            crate::human::duration(deadline)
+            crate::human::duration(self.settings(to).deploy_deadline)
         );
         self.roll_back(reason, None, laggard);
         true
     }
 
     fn is_watch_over(&mut self) -> bool {
-        let at = self.at;
-        matches!(self.deployment().phase, Phase::Watching { until } if at >= until)
+        let (at, deployment) = (self.at, self.deployment().clone());
+        matches!(deployment.phase, Phase::Watching { until } if at >= until) && self.app.holds(&deployment)
+    }
+
+    /// Gives up instances of which nobody has heard that they are ready for too long.
+    pub(super) fn end_laggards(&mut self) {
+        let deployment = self.deployment().clone();
+        let laggards: Vec<(InstanceId, Target)> = self
+            .app
+            .brought_up(&deployment)
+            .filter(|it| self.app.ready_by(it).is_some_and(|by| self.at >= by))
+            .map(|it| (it.id, it.target))
+            .collect();
+        for (id, target) in laggards {
+            let deadline = crate::human::duration(self.settings(target).deploy_deadline);
+            let reason = format!("it was not ready {deadline} after it was created (deploy_deadline)");
+            self.stop(id, Ending::Failed { reason, tail: None });
+        }
     }
 
     fn advance_lane(&mut self, place: Place) {
@@ -245,13 +279,13 @@ impl Turn {
             return self.new_one_failed(place, &failed);
         }
         if let (true, None, Some(target)) = (lane.wants_new, lane.new, to) {
-            if self.app.may_start(place) {
-                let slot = self.new_slot(&lane, to);
+            let slot = self.new_slot(&lane, to);
+            if self.app.may_start(place) && self.app.is_free(place, slot) {
                 let id = self.create(place, slot, target);
                 self.deployment().lanes.entry(place).or_default().new = Some(id);
             }
         }
-        if let Some(old) = lane.old.filter(|_| self.app.may_retire(&lane)) {
+        if let Some(old) = lane.old.filter(|_| self.app.may_retire(place, &lane)) {
             self.retire(old);
         }
     }
@@ -267,11 +301,15 @@ impl Turn {
             None => ("its shim died".to_owned(), None),
         };
         let deployment = self.deployment();
-        let (kind, to) = (deployment.kind, deployment.to);
+        let to = deployment.to;
         let lane = deployment.lanes.entry(place).or_default();
+        lane.new = None;
+        if failed.ready_at.is_some() {
+            // It had been brought up: what came later was a crash, which is counted as one.
+            return;
+        }
         lane.failures += 1;
         let failures = lane.failures;
-        lane.new = None;
         let tries = to.map_or(1, |target| self.settings(target).tries);
         let note = self.note_of(
             failed.id,
@@ -283,8 +321,6 @@ impl Turn {
         if failures >= tries {
             let times = if tries == 1 { "once".to_owned() } else { format!("{tries} times") };
             self.roll_back(format!("instance {place} failed {times}: {reason}"), tail, None);
-        } else if kind == Kind::Restart && failed.ready_at.is_some() {
-            self.deployment().lanes.entry(place).or_default().failures = 0;
         }
     }
 
@@ -320,6 +356,7 @@ impl Turn {
     fn commit(&mut self) {
         let deployment = self.deployment().clone();
         self.app.stuck = None;
+        self.ghost_what_was_left(&deployment);
         if let Some(to) = deployment.to {
             self.make_active(to);
             self.app.running = true;
@@ -327,7 +364,7 @@ impl Turn {
         let took = self.since(deployment.begun_at);
         let text = match (deployment.kind, deployment.to) {
             (Kind::Stop, _) => "stopped".to_owned(),
-            (Kind::Scale, Some(to)) => format!("{} places", self.app.replicas(to)),
+            (Kind::Scale, Some(to)) => format!("scaled to {}", places(self.app.replicas(to))),
             (kind, Some(to)) if kind.is_watched() => format!("committed v{}", self.app.label(to)),
             (Kind::Restart, Some(to)) => format!("restarted v{}", self.app.label(to)),
             (_, to) => format!("started v{}", to.map(|to| self.app.label(to)).unwrap_or_default()),
@@ -335,6 +372,17 @@ impl Turn {
         self.note(Step::Committed, text).took(took);
         self.end(Ended::Committed);
         self.keep_last_versions();
+    }
+
+    /// Going back by hand is a verdict on the version that was left.
+    fn ghost_what_was_left(&mut self, deployment: &Deployment) {
+        let left = deployment.from.filter(|from| Some(from.version) != deployment.to.map(|to| to.version));
+        if let Some(left) = left.filter(|_| deployment.kind == Kind::Rollback) {
+            let reason = "rolled back by hand".to_owned();
+            self.ghost(left, Ghost { deployment: deployment.id, at: self.at, reason });
+            let text = format!("v{} is ghosted: it was rolled back by hand", self.app.label(left));
+            self.note(Step::Set, text);
+        }
     }
 
     fn make_active(&mut self, to: Target) {

@@ -164,6 +164,14 @@ impl Instance {
         )
     }
 
+    /// When it ended, if it has.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Stopped { at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
     /// Why it failed, if it did.
     pub fn failure(&self) -> Option<(&str, Option<&str>)> {
         match &self.status {

@@ -2,7 +2,7 @@
 //!
 //! `App::step(at, event)` is the only way the state changes. It is pure: the time is an argument, waiting is
 //! [`App::wake_at`], and everything to be done comes back as data. A step has three parts: the event is taken
-//! into the facts (`command`s by [`commands`], the rest by [`facts`]); then the running deployment advances
+//! into the facts (commands by [`commands`], the rest by [`facts`]); then the running deployment advances
 //! as far as the facts allow ([`forward`], [`back`]); then places without a deployment are looked after
 //! ([`supervise`]). Taking and advancing are apart so that recovery needs no code of its own.
 
@@ -16,7 +16,11 @@ mod facts;
 mod forward;
 mod instance;
 mod note;
+mod operations;
+mod queue;
+mod registration;
 mod retention;
+mod sets;
 mod strategy;
 mod supervise;
 mod turn;
@@ -100,11 +104,11 @@ pub struct PlaceState {
     pub forced_restarts: u64,
     /// What its links point at.
     pub links: Links,
-    /// Attempts in a row to bring an instance up outside a deployment that failed.
+    /// Instances in a row that could not be brought up, or were lost within a minute, outside a deployment.
     pub failed_starts: u32,
     /// Nothing is started before this time.
     pub retry_at: Option<Timestamp>,
-    /// A shim that did not answer: nothing is started here before a person has looked.
+    /// Its shim did not answer, or it could not be stopped: nothing is started here before a person has looked.
     pub unknown: Option<InstanceId>,
 }
 
@@ -130,8 +134,8 @@ pub struct Stepped {
     pub notes: Vec<Note>,
     /// Deployments that began, changed or ended, for their records.
     pub records: Vec<Deployment>,
-    /// An exit for the history of exits.
-    pub exit: Option<(InstanceId, Place, Exit)>,
+    /// Exits for the history of exits (a restart of the host brings one for each instance).
+    pub exits: Vec<(InstanceId, Place, Exit)>,
 }
 
 /// Why an event was not taken; the state is as it was.
@@ -176,7 +180,7 @@ impl App {
         let mut turn = turn::Turn::new(self.clone(), at);
         turn.take(event)?;
         turn.advance();
-        Ok(turn.finish())
+        Ok(turn.finish(self))
     }
 
     /// The version with a number.
@@ -189,7 +193,7 @@ impl App {
         self.versions.iter().find(|version| version.label == *label)
     }
 
-    /// What was committed last and is not stopped.
+    /// What was committed last: it runs, unless the app is stopped.
     pub fn active(&self) -> Option<Target> {
         self.committed.last().copied()
     }

@@ -14,8 +14,9 @@ const MOST_GHOSTS: usize = 100;
 impl Turn {
     /// Removes the oldest versions beyond `keep_versions`, never one that is still of use.
     pub(super) fn keep_last_versions(&mut self) {
-        let Some(active) = self.app.active() else { return };
-        let keep = usize::try_from(self.settings(active).keep_versions).unwrap_or(usize::MAX);
+        let newest = self.app.versions.last().map(super::Version::target);
+        let Some(says) = self.app.active().or(newest) else { return };
+        let keep = usize::try_from(self.settings(says).keep_versions).unwrap_or(usize::MAX);
         let stored: Vec<VersionId> =
             self.app.versions.iter().filter(|it| it.stored).map(|it| it.id).collect();
         let mut surplus = stored.len().saturating_sub(keep);

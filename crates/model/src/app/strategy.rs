@@ -1,12 +1,12 @@
 //! Strategies: who may start and who may be retired, as two questions about the lanes.
 
 use super::App;
-use super::deployment::Lane;
-use crate::names::{InstanceId, Place};
+use super::deployment::{Deployment, Lane};
+use crate::names::{InstanceId, Place, Slot};
 use crate::settings::Strategy;
 
 impl App {
-    fn is_ready(&self, id: Option<InstanceId>) -> bool {
+    pub(super) fn is_ready(&self, id: Option<InstanceId>) -> bool {
         id.and_then(|id| self.instances.get(&id)).is_some_and(super::Instance::is_ready)
     }
 
@@ -15,31 +15,45 @@ impl App {
         id.and_then(|id| self.instances.get(&id)).is_none_or(super::Instance::is_gone)
     }
 
-    /// Whether a lane has what it shall have: the new one was ready, the old one is gone.
-    pub(super) fn is_settled(&self, lane: &Lane) -> bool {
-        (!lane.wants_new || self.was_ready(lane.new)) && self.is_gone(lane.old)
+    /// Whether an instance is being stopped or has ended (or never was).
+    pub(super) fn is_ending(&self, id: Option<InstanceId>) -> bool {
+        id.and_then(|id| self.instances.get(&id)).is_none_or(super::Instance::is_ending)
     }
 
-    fn was_ready(&self, id: Option<InstanceId>) -> bool {
-        id.and_then(|id| self.instances.get(&id)).is_some_and(|instance| instance.ready_at.is_some())
+    /// Whether a lane has what it shall have: the new one is ready, the old one is gone.
+    pub(super) fn is_settled(&self, lane: &Lane) -> bool {
+        (!lane.wants_new || self.is_ready(lane.new)) && self.is_gone(lane.old)
+    }
+
+    fn is_settled_before(&self, deployment: &Deployment, place: Place) -> bool {
+        deployment.lanes.range(..place).all(|(_, lane)| self.is_settled(lane))
+    }
+
+    /// Whether nothing stands in a slot: its port and its node name are free.
+    pub(super) fn is_free(&self, place: Place, slot: Slot) -> bool {
+        self.living(place).all(|instance| instance.slot != slot)
     }
 
     /// Whether the new instance of a place may be started.
     pub(super) fn may_start(&self, place: Place) -> bool {
         let Some(deployment) = &self.deployment else { return false };
-        let mut lanes = deployment.lanes.iter();
+        let mut lanes = deployment.lanes.values();
         match deployment.strategy {
-            Strategy::Rolling if lanes.all(|(_, lane)| lane.old.is_none()) => true,
-            Strategy::Rolling => deployment.lanes.range(..place).all(|(_, lane)| self.is_settled(lane)),
-            Strategy::TemporaryShutdown => lanes.all(|(_, lane)| self.is_gone(lane.old)),
+            // It served and was lost: there is nothing to take turns with.
+            _ if deployment.is_serving() => true,
+            Strategy::Rolling if lanes.all(|lane| lane.old.is_none()) => true,
+            Strategy::Rolling => self.is_settled_before(deployment, place),
+            Strategy::TemporaryShutdown => lanes.all(|lane| self.is_gone(lane.old)),
         }
     }
 
     /// Whether the old instance of a place may be retired.
-    pub(super) fn may_retire(&self, lane: &Lane) -> bool {
+    pub(super) fn may_retire(&self, place: Place, lane: &Lane) -> bool {
         let Some(deployment) = &self.deployment else { return false };
         match deployment.strategy {
-            Strategy::Rolling if lane.wants_new => self.is_ready(lane.new),
+            Strategy::Rolling if lane.wants_new => {
+                self.is_ready(lane.new) && self.is_settled_before(deployment, place)
+            }
             Strategy::Rolling => {
                 deployment.lanes.values().filter(|lane| lane.wants_new).all(|lane| self.is_settled(lane))
             }

@@ -2,31 +2,78 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::App;
 use super::deployment::Phase;
 use super::effect::{Effect, Links};
 use super::instance::{Ending, Instance, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::names::{InstanceId, Place, Slot};
+use crate::settings::{NodeName, Strategy};
 
-/// Longest wait between two attempts to bring an instance up.
+/// Longest wait between two attempts to bring an instance up (D09).
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// An instance that was ready this long has put an end to the row of failures before it (D09).
+const STEADY: Duration = Duration::from_secs(60);
+
+/// A place that should have an instance and has none.
+pub(super) struct Vacancy {
+    pub(super) place: Place,
+    /// Nothing is started before this time.
+    pub(super) not_before: Option<Timestamp>,
+}
+
+impl App {
+    /// Places that no deployment works on, that should have an instance and have none.
+    pub(super) fn vacancies(&self) -> Vec<Vacancy> {
+        let active = self.active().filter(|_| self.running && self.stuck.is_none());
+        let replicas = active.map_or(0, |active| self.replicas(active));
+        (1..=replicas)
+            .map(Place)
+            .filter(|place| self.is_supervised(*place) && self.living(*place).next().is_none())
+            .filter_map(|place| match self.places.get(&place) {
+                Some(state) if state.unknown.is_some() => None,
+                state => Some(Vacancy { place, not_before: state.and_then(|state| state.retry_at) }),
+            })
+            .collect()
+    }
+
+    /// Whether a place is looked after here: a deployment looks after its lanes itself once it works on them.
+    fn is_supervised(&self, place: Place) -> bool {
+        let Some(deployment) = &self.deployment else { return true };
+        let Some(lane) = deployment.lanes.get(&place) else { return true };
+        match deployment.phase {
+            // A place that was empty waits for its new instance, unless commands may take long before that.
+            Phase::Staging { .. } | Phase::Commands { .. } => {
+                lane.old.is_some() || deployment.kind.is_watched()
+            }
+            // An old instance that is lost before its turn is replaced by one of the old version.
+            Phase::Replacing => {
+                deployment.strategy == Strategy::Rolling
+                    && (lane.wants_new && lane.old.is_some() && lane.new.is_none() && lane.failures == 0)
+                    && !self.may_start(place)
+            }
+            Phase::AfterRollback { .. } => true,
+            Phase::Watching { .. } | Phase::RollingBack { .. } | Phase::Ended { .. } => false,
+        }
+    }
+}
 
 impl Turn {
     /// Brings up an instance in each place that should have one and has none.
     pub(super) fn supervise(&mut self) {
         let Some(active) = self.app.active() else { return };
-        if !self.app.running || self.app.stuck.is_some() {
-            return;
-        }
-        for place in (1..=self.app.replicas(active)).map(Place) {
-            if self.is_in_lanes_at_work(place)
-                || self.app.living(place).next().is_some()
-                || !self.may_try(place)
-            {
+        for Vacancy { place, not_before } in self.app.vacancies() {
+            if not_before.is_some_and(|not_before| self.at < not_before) {
                 continue;
             }
-            let slot = self.last_in(place).map_or(Slot::A, |last| last.slot);
+            let slot = match self.settings(active).node_name {
+                NodeName::Plain => Slot::A,
+                NodeName::Slot => self.last_in(place).map_or(Slot::A, |last| last.slot),
+            };
             let id = self.create(place, slot, active);
             if let Some(lane) = self.app.deployment.as_mut().and_then(|it| it.lanes.get_mut(&place)) {
                 lane.old = Some(id);
@@ -34,22 +81,8 @@ impl Turn {
         }
     }
 
-    fn may_try(&self, place: Place) -> bool {
-        self.app.places.get(&place).is_none_or(|state| {
-            state.unknown.is_none() && state.retry_at.is_none_or(|retry_at| self.at >= retry_at)
-        })
-    }
-
-    /// While its lanes are being worked on, a deployment looks after them itself.
-    fn is_in_lanes_at_work(&self, place: Place) -> bool {
-        self.app.deployment.as_ref().is_some_and(|deployment| {
-            deployment.lanes.contains_key(&place)
-                && !matches!(deployment.phase, Phase::Staging { .. } | Phase::Commands { .. })
-        })
-    }
-
     fn last_in(&self, place: Place) -> Option<&Instance> {
-        self.app.instances.values().filter(|instance| instance.place == place).next_back()
+        self.app.instances.values().rfind(|instance| instance.place == place)
     }
 
     /// An instance could not be brought up and nothing of it is left.
@@ -59,14 +92,7 @@ impl Turn {
         let place = instance.place;
         instance.status =
             Status::Stopped { at, why: Ending::Failed { reason: reason.clone(), tail: tail.clone() } };
-        if self.is_in_lanes_at_work(place) {
-            return;
-        }
-        let state = self.app.places.entry(place).or_default();
-        state.failed_starts += 1;
-        let wait = (Duration::from_secs(2) * state.failed_starts).min(LONGEST_WAIT);
-        let again = self.after(wait);
-        self.app.places.entry(place).or_default().retry_at = Some(again);
+        let Some(wait) = self.back_off(id) else { return };
         let text = format!(
             "instance {place} could not be started: {reason}; again in {}",
             crate::human::duration(wait)
@@ -76,36 +102,53 @@ impl Turn {
         note.tail = tail;
     }
 
-    /// Keeps one ended instance per place, the newest; removes what older ones left.
+    /// An instance that nobody stopped has ended, and no shim starts it again: says how long its place waits
+    /// for the next one, by the rule for exits (D09). `None` where a deployment decides that.
+    pub(super) fn back_off(&mut self, id: InstanceId) -> Option<Duration> {
+        let instance = self.app.instances.get(&id)?;
+        let (place, ready_at) = (instance.place, instance.ready_at);
+        if !self.app.is_supervised(place) {
+            return None;
+        }
+        let was_steady = ready_at.is_some_and(|ready_at| self.since(ready_at) >= STEADY);
+        let state = self.app.places.entry(place).or_default();
+        state.failed_starts = if was_steady { 1 } else { state.failed_starts.saturating_add(1) };
+        let wait = match state.failed_starts {
+            1 if ready_at.is_some() => Duration::ZERO,
+            failures => Duration::from_secs(2).saturating_mul(failures).min(LONGEST_WAIT),
+        };
+        let again = self.after(wait);
+        self.app.places.entry(place).or_default().retry_at = Some(again);
+        Some(wait)
+    }
+
+    /// Keeps one ended instance per place, the one that ended last; removes what the others left.
     pub(super) fn prune(&mut self) {
         let places: Vec<Place> = self.app.places.keys().copied().collect();
         for place in places {
-            let ended: Vec<InstanceId> = self
+            let last = self.last_ended(place);
+            let leaving: Vec<InstanceId> = self
                 .app
                 .instances
                 .values()
-                .filter(|it| it.place == place && it.is_gone())
+                .filter(|it| it.place == place && it.is_gone() && Some(it.id) != last)
                 .map(|it| it.id)
-                .collect();
-            let in_use = |id: &InstanceId| {
-                self.app
-                    .deployment
-                    .as_ref()
-                    .and_then(|it| it.lanes.get(&place))
-                    .is_some_and(|lane| [lane.old, lane.new, lane.back].contains(&Some(*id)))
-            };
-            let leaving: Vec<InstanceId> = ended
-                .iter()
-                .rev()
-                .skip(1)
-                .filter(|id| !in_use(id) && !self.is_being_removed(**id))
-                .copied()
+                .filter(|id| !self.is_in_a_lane(*id) && !self.is_being_removed(*id))
                 .collect();
             for id in leaving {
                 self.issue(Effect::Remove { instance: id });
             }
         }
-        self.app.places.retain(|place, _| self.app.instances.values().any(|it| it.place == *place));
+    }
+
+    fn last_ended(&self, place: Place) -> Option<InstanceId> {
+        let ended = self.app.instances.values().filter(|it| it.place == place);
+        ended.filter_map(|it| Some((it.ended_at()?, it.id))).max().map(|(_, id)| id)
+    }
+
+    fn is_in_a_lane(&self, id: InstanceId) -> bool {
+        let mut lanes = self.app.deployment.iter().flat_map(|it| it.lanes.values());
+        lanes.any(|lane| [lane.old, lane.new, lane.back].contains(&Some(id)))
     }
 
     fn is_being_removed(&self, id: InstanceId) -> bool {
@@ -127,20 +170,24 @@ impl Turn {
 
     fn links(&self, place: Place) -> Links {
         let in_place = || self.app.instances.values().filter(|it| it.place == place);
-        let living: Vec<&Instance> = in_place().filter(|it| !it.is_gone()).collect();
-        // The newest that has been ready serves; before that, the oldest that is not being stopped.
+        // An instance whose tree is being laid out has nothing to point at.
+        let living: Vec<&Instance> =
+            in_place().filter(|it| !it.is_gone() && !matches!(it.status, Status::Creating { .. })).collect();
+        // The newest that is ready serves; else one that has served, else the oldest.
         let current = living
             .iter()
             .rev()
             .find(|it| it.is_ready())
             .or_else(|| living.iter().find(|it| !it.is_ending() && it.ready_at.is_some()))
+            .or_else(|| living.iter().find(|it| !it.is_ending()))
             .or_else(|| living.first())
             .map(|it| it.id);
         let new = living.iter().rev().find(|it| !it.is_ending() && Some(it.id) > current).map(|it| it.id);
         let previous = in_place()
-            .filter(|it| it.is_gone() || (it.is_ending() && Some(it.id) != current))
+            .filter(|it| it.is_ending() && !it.is_gone() && Some(it.id) != current)
             .map(|it| it.id)
-            .next_back();
+            .next_back()
+            .or_else(|| self.last_ended(place));
         Links { current, new, previous }
     }
 }

@@ -20,12 +20,12 @@ pub(super) struct Turn {
     effects: Vec<(EffectId, Effect)>,
     notes: Vec<Note>,
     records: Vec<Deployment>,
-    pub(super) exit: Option<(InstanceId, Place, Exit)>,
+    pub(super) exits: Vec<(InstanceId, Place, Exit)>,
 }
 
 impl Turn {
     pub(super) fn new(app: App, at: Timestamp) -> Self {
-        Turn { app, at, effects: Vec::new(), notes: Vec::new(), records: Vec::new(), exit: None }
+        Turn { app, at, effects: Vec::new(), notes: Vec::new(), records: Vec::new(), exits: Vec::new() }
     }
 
     pub(super) fn take(&mut self, event: Event) -> Result<(), NotTaken> {
@@ -56,16 +56,16 @@ impl Turn {
         self.relink();
     }
 
-    pub(super) fn finish(mut self) -> Stepped {
-        if let Some(deployment) = &self.app.deployment {
-            self.records.push(deployment.clone());
+    pub(super) fn finish(mut self, before: &App) -> Stepped {
+        if self.app.deployment != before.deployment {
+            self.records.extend(self.app.deployment.clone());
         }
         Stepped {
             app: self.app,
             effects: self.effects,
             notes: self.notes,
             records: self.records,
-            exit: self.exit,
+            exits: self.exits,
         }
     }
 
@@ -167,15 +167,22 @@ impl Turn {
         id
     }
 
-    /// Ends an instance. One that is being created ends by itself when its effect comes back.
+    /// Ends an instance. Effects about one instance are done in order, so what brings it up ends first; its
+    /// init command, which may take long, is halted.
     pub(super) fn stop(&mut self, id: InstanceId, why: Ending) {
-        if self.app.instances.get(&id).is_none_or(Instance::is_ending) {
-            return;
+        let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_ending()) else { return };
+        if let Status::Initialising { effect: run, .. } = instance.status {
+            self.issue(Effect::Halt { run });
         }
         let effect = self.issue(Effect::Stop { instance: id });
         if let Some(instance) = self.instance(id) {
             instance.status = Status::Stopping { effect, why };
         }
+    }
+
+    /// Keeps the record of a deployment that ended before it began.
+    pub(super) fn record(&mut self, deployment: Deployment) {
+        self.records.push(deployment);
     }
 
     /// Ends the running deployment; its record is kept, the queued one may begin.

@@ -1,11 +1,13 @@
 //! What the state wants of those who only read it: checks to be made, and the time of the next tick.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::App;
-use super::deployment::Phase;
-use super::instance::Status;
-use crate::names::{InstanceId, Place};
+use super::deployment::{Deployment, Phase};
+use super::instance::{Instance, Status};
+use crate::names::InstanceId;
 
 /// A check that somebody should be making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +18,10 @@ pub struct CheckWanted {
     pub run: u32,
     /// Whether it is asked for readiness (before it was ready in this run) or for health.
     pub readiness: bool,
+}
+
+fn later(time: Timestamp, by: Duration) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::try_from(by).ok()?).ok()
 }
 
 impl App {
@@ -31,27 +37,47 @@ impl App {
         })
     }
 
-    /// When the state wants a tick, if nothing happens before.
+    /// When the state wants a tick, if nothing happens before. A tick at that time changes the state.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let replicas =
-            self.active().filter(|_| self.running && self.stuck.is_none()).map_or(0, |it| self.replicas(it));
-        let retries = self
-            .places
-            .range(..=Place(replicas))
-            .filter(|(place, state)| state.unknown.is_none() && self.living(**place).next().is_none())
-            .filter_map(|(_, state)| state.retry_at);
+        let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
         retries.chain(self.deployment_wakes_at()).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {
         let deployment = self.deployment.as_ref()?;
         match deployment.phase {
-            Phase::Watching { until } => Some(until),
-            Phase::Replacing => {
-                let deadline = self.revision(deployment.to?)?.settings.deploy_deadline;
-                deployment.started_at?.checked_add(SignedDuration::try_from(deadline).ok()?).ok()
+            Phase::Replacing => self.deadline(deployment),
+            // While one is not ready, its coming back (or its end) is waited for.
+            Phase::Watching { until } if self.holds(deployment) => Some(until),
+            Phase::Watching { .. } | Phase::RollingBack { .. } => {
+                self.brought_up(deployment).filter_map(|it| self.ready_by(it)).min()
             }
             _ => None,
         }
+    }
+
+    /// When a deployment must be serving: `deploy_deadline` after its first start.
+    pub(super) fn deadline(&self, deployment: &Deployment) -> Option<Timestamp> {
+        later(deployment.started_at?, self.revision(deployment.to?)?.settings.deploy_deadline)
+    }
+
+    /// Whether all that a deployment brought is ready now.
+    pub(super) fn holds(&self, deployment: &Deployment) -> bool {
+        deployment.lanes.values().all(|lane| self.is_settled(lane))
+    }
+
+    /// Instances that a deployment has brought up and that nobody has seen ready.
+    pub(super) fn brought_up<'a>(&'a self, deployment: &'a Deployment) -> impl Iterator<Item = &'a Instance> {
+        let lanes = deployment.lanes.values();
+        lanes
+            .flat_map(|lane| [lane.new, lane.back])
+            .flatten()
+            .filter_map(|id| self.instances.get(&id))
+            .filter(|it| it.ready_at.is_none() && !it.is_ending())
+    }
+
+    /// When such an instance must be ready where the deployment's own deadline does not count (any more).
+    pub(super) fn ready_by(&self, instance: &Instance) -> Option<Timestamp> {
+        later(instance.created_at, self.revision(instance.target)?.settings.deploy_deadline)
     }
 }

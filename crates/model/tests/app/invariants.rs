@@ -1,0 +1,82 @@
+//! What holds after every step, whatever happened.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use model::app::{App, Event, Phase, Status};
+use model::{EffectId, Place};
+
+/// Panics with the reason when a state is one that must never be.
+pub(crate) fn check(app: &App, now: Timestamp) {
+    waits_for_something(app);
+    one_instance_in_a_slot(app);
+    active_version_is_there(app);
+    deployment_is_open(app);
+    ticks_are_needed(app, now);
+    survives_the_journal(app);
+}
+
+/// Each state that waits names an effect that somebody is doing.
+fn waits_for_something(app: &App) {
+    let mut awaited: Vec<(String, EffectId)> = Vec::new();
+    for instance in app.instances.values() {
+        match instance.status {
+            Status::Creating { effect }
+            | Status::Initialising { effect, .. }
+            | Status::Launching { effect }
+            | Status::Stopping { effect, .. } => awaited.push((instance.id.to_string(), effect)),
+            _ => {}
+        }
+    }
+    if let Some(
+        Phase::Staging { effect } | Phase::Commands { effect, .. } | Phase::AfterRollback { effect, .. },
+    ) = app.deployment.as_ref().map(|it| &it.phase)
+    {
+        awaited.push(("deployment".into(), *effect));
+    }
+    for (who, effect) in awaited {
+        assert!(app.outbox.contains_key(&effect), "{who} waits for {effect}, which nobody does");
+    }
+}
+
+fn one_instance_in_a_slot(app: &App) {
+    let places: BTreeSet<Place> = app.instances.values().map(|it| it.place).collect();
+    for place in places {
+        let living: Vec<_> = app.living(place).collect();
+        assert!(living.len() <= 2, "place {place} has {} living instances", living.len());
+        let slots: BTreeSet<_> = living.iter().map(|it| it.slot).collect();
+        assert_eq!(slots.len(), living.len(), "two living instances in one slot of place {place}");
+    }
+}
+
+fn active_version_is_there(app: &App) {
+    if let Some(active) = app.active() {
+        let version = app.version(active.version).expect("the active version is registered");
+        assert!(version.stored, "the package of the active version is gone");
+        assert!(version.revisions.contains_key(&active.revision), "the active revision is gone");
+    }
+}
+
+fn deployment_is_open(app: &App) {
+    let Some(deployment) = &app.deployment else { return };
+    assert!(!matches!(deployment.phase, Phase::Ended { .. }), "an ended deployment is under way");
+    if let Some(to) = deployment.to.filter(|_| !deployment.is_rolling_back()) {
+        let version = app.version(to.version).expect("what is deployed is registered");
+        assert!(version.ghost.is_none(), "a ghosted version is deployed");
+        assert!(version.stored, "a version without a package is deployed");
+    }
+}
+
+/// A tick that is asked for changes something, or the engine would spin.
+fn ticks_are_needed(app: &App, now: Timestamp) {
+    if app.wake_at().is_some_and(|at| at <= now) {
+        let ticked = app.step(now, Event::Tick).expect("a tick is always taken");
+        assert_ne!(ticked.app, *app, "a tick was asked for and changed nothing");
+    }
+}
+
+fn survives_the_journal(app: &App) {
+    let json = serde_json::to_string(app).expect("a state can be written");
+    let read: App = serde_json::from_str(&json).expect("a state can be read");
+    assert_eq!(read, *app, "a state is read as it was written");
+}

@@ -1,0 +1,12 @@
+//! The state machine of an app, driven from outside through its public types only.
+
+mod invariants;
+mod world;
+
+mod broken;
+mod commands;
+mod first;
+mod superseding;
+mod supervision;
+mod variables;
+mod versions;
