@@ -80,7 +80,7 @@ async fn a_shim_that_does_not_answer_is_unknown_and_never_gone() {
     let host = Host::new();
     let id = ShimId::new("mute").unwrap();
     let run = host.shims.run_root.join("mute");
-    std::fs::create_dir_all(&run).unwrap();
+    fs_err::create_dir_all(&run).unwrap();
     let _listens_but_never_answers = UnixListener::bind(run.join("sock")).unwrap();
     let mut holder = hold_lock(&run.join(LOCK_FILE));
     until("the lock", || host.shims.is_alive(&id).unwrap()).await;
@@ -143,11 +143,11 @@ async fn a_dead_shim_s_event_log_cut_at_every_byte_is_read() {
     let whole = kill(&host, shim).await;
     let id = whole.id.clone();
     let log = host.shims.state_root.join("a/events");
-    let bytes = std::fs::read(&log).unwrap();
+    let bytes = fs_err::read(&log).unwrap();
     assert_eq!(whole.saved.events.len(), 3);
     let mut outcomes = Vec::new();
     for cut in 0..=bytes.len() {
-        std::fs::write(&log, &bytes[..cut]).unwrap();
+        fs_err::write(&log, &bytes[..cut]).unwrap();
         let dead = host.shims.read_dead(&id).unwrap();
         let known = dead.saved.events.len();
         assert_eq!(dead.saved.events, whole.saved.events[..known], "cut at {cut}");
@@ -199,12 +199,12 @@ async fn a_shim_run_by_an_ordinary_user() {
     }
     let owner = nobody();
     for folder in [host.folder.path().to_owned(), host.path("run/a"), host.path("state/a")] {
-        std::fs::create_dir_all(&folder).unwrap();
+        fs_err::create_dir_all(&folder).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner.uid), Some(owner.gid)).unwrap();
     }
     // A copy that nobody can reach, and a shell as nobody to start it.
     let binary = host.path("bellrock-shim");
-    std::fs::copy(crate::support::shim_binary(), &binary).unwrap();
+    fs_err::copy(crate::support::shim_binary(), &binary).unwrap();
     let mut setpriv = std::process::Command::new("setpriv");
     setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&binary);
     let started = setpriv.arg(host.path("run/a")).arg(host.path("state/a")).status().unwrap();
@@ -232,7 +232,7 @@ async fn a_stranger_is_not_listened_to() {
     let shim = host.spawn("a").await;
     for path in [host.folder.path().into(), host.path("run"), host.path("run/a"), host.path("run/a/sock")] {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
     }
     let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.settimeout(20)\n\
         print('closed' if s.recv(1)==b'' else 'open')";
@@ -251,7 +251,7 @@ async fn a_long_history_is_made_shorter_once_it_is_taken() {
     start.restart = RestartPolicy { step_ms: 0, ..quickly() };
     let mut shim = host.start(start).await;
     let log = host.shims.state_root.join("a/events");
-    let size = || std::fs::metadata(&log).unwrap().len();
+    let size = || fs_err::metadata(&log).unwrap().len();
     while size() < 100_000 {
         shim.next().await;
     }

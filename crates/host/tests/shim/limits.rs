@@ -29,9 +29,9 @@ async fn no_descriptor_is_inherited() {
 async fn a_shim_keeps_no_descriptor_of_the_daemon_s() {
     let host = Host::new();
     let leaky = host.path("leaky");
-    std::fs::write(&leaky, "").unwrap();
+    fs_err::write(&leaky, "").unwrap();
     for folder in ["run/a", "state/a"] {
-        std::fs::create_dir_all(host.path(folder)).unwrap();
+        fs_err::create_dir_all(host.path(folder)).unwrap();
     }
     // A shell that leaves descriptor 7 open for the shim it starts.
     let script = "exec 7<\"$1\"; exec \"$2\" \"$3\" \"$4\"";
@@ -39,10 +39,10 @@ async fn a_shim_keeps_no_descriptor_of_the_daemon_s() {
     shell.args(["-c", script, "sh"]).arg(&leaky).arg(&host.shims.shim_binary);
     assert!(shell.arg(host.path("run/a")).arg(host.path("state/a")).status().unwrap().success());
     let shim = host.spawn("a").await;
-    let links = std::fs::read_dir(format!("/proc/{}/fd", shim.welcome.pid)).unwrap();
-    let targets: Vec<_> = links.filter_map(|link| std::fs::read_link(link.ok()?.path()).ok()).collect();
+    let links = fs_err::read_dir(format!("/proc/{}/fd", shim.welcome.pid)).unwrap();
+    let targets: Vec<_> = links.filter_map(|link| fs_err::read_link(link.ok()?.path()).ok()).collect();
     assert!(targets.len() >= 6 && !targets.contains(&leaky), "{targets:?}");
-    assert_eq!(std::fs::read_link(format!("/proc/{}/cwd", shim.welcome.pid)).unwrap(), Path::new("/"));
+    assert_eq!(fs_err::read_link(format!("/proc/{}/cwd", shim.welcome.pid)).unwrap(), Path::new("/"));
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn without_descriptors_it_lives_on_and_tries_again() {
 
 /// Fields of /proc/PID/smaps_rollup, in kB.
 fn memory(pid: u32) -> (u64, u64) {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let rollup = fs_err::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let field = |name: &str| {
         let line = rollup.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()

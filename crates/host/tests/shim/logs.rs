@@ -7,7 +7,7 @@ use wire::log_index;
 use wire::shim::{Happening, Kind, Start};
 
 fn size(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+    fs_err::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 fn task(mut start: Start) -> Start {
@@ -35,7 +35,7 @@ async fn a_flood_does_not_stop_the_app_and_every_byte_is_written_or_counted() {
         })
         .sum();
     shim.handle.release().await.unwrap();
-    let written = std::fs::read(host.path("a.out")).unwrap();
+    let written = fs_err::read(host.path("a.out")).unwrap();
     let zeros = written.iter().filter(|byte| **byte == 0).count() as u64;
     assert_eq!(zeros + told, FLOOD, "{told} were told as dropped");
     assert!(written.ends_with(b"\nend\n"), "the newest is kept");
@@ -78,13 +78,13 @@ async fn a_full_disk_loses_no_event_and_heals() {
     let mut shim = host.start(start).await;
     shim.exited().await;
     let filler = host.path("state/filler");
-    let _full = std::fs::write(&filler, vec![0; 1 << 20]).unwrap_err();
+    let _full = fs_err::write(&filler, vec![0; 1 << 20]).unwrap_err();
     let run = shim.handle.status().await.unwrap().run;
     crate::support::for_until("runs with a full disk", async || {
         shim.handle.status().await.unwrap().run > run + 20
     })
     .await;
-    std::fs::remove_file(&filler).unwrap();
+    fs_err::remove_file(&filler).unwrap();
     let last = shim.handle.status().await.unwrap().last_seq;
     while shim.seen.last().is_none_or(|event| event.seq < last) {
         shim.next().await;
@@ -101,7 +101,7 @@ struct Disk(std::path::PathBuf);
 
 impl Disk {
     fn mount(path: &Path, size: &str) -> Self {
-        std::fs::create_dir_all(path).unwrap();
+        fs_err::create_dir_all(path).unwrap();
         let mut mount = std::process::Command::new("mount");
         let mounted =
             mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "bellrock-test"]).arg(path).status();
@@ -132,7 +132,7 @@ async fn rotated_by_size_at_line_ends_and_few_are_kept() {
     let expected: Vec<String> = (first..1400).map(|number| format!("line {number}")).collect();
     assert_eq!(lines, expected, "whole lines, in order, up to the newest");
     assert!(
-        files.iter().all(|file| file.len() <= 1_000 && file.len() > 0),
+        files.iter().all(|file| file.len() <= 1_000 && !file.is_empty()),
         "{:?}",
         files.map(|file| file.len())
     );
@@ -150,9 +150,9 @@ async fn rotated_by_age_and_when_told() {
     let mut shim = host.start(start).await;
     until("the first line", || host.read("a.out") == "first\n").await;
     let old =
-        || std::fs::metadata(host.path("a.out")).unwrap().modified().unwrap().elapsed().unwrap_or_default();
+        || fs_err::metadata(host.path("a.out")).unwrap().modified().unwrap().elapsed().unwrap_or_default();
     until("its age", || old() > Duration::from_millis(300)).await;
-    std::fs::write(host.path("go"), "").unwrap();
+    fs_err::write(host.path("go"), "").unwrap();
     until("the second line", || host.read("a.out") == "second\n").await;
     assert_eq!(host.read("a.out.1"), "first\n");
     shim.handle.rotate().await.unwrap();
@@ -168,7 +168,7 @@ async fn the_index_finds_a_time() {
         host.start(task(host.script("a", "echo old; sleep 1.3; echo new; sleep 1.3; echo newest"))).await;
     shim.exited().await;
     shim.handle.release().await.unwrap();
-    let index = std::fs::read(host.path("a.out.idx")).unwrap();
+    let index = fs_err::read(host.path("a.out.idx")).unwrap();
     let entries: Vec<_> = log_index::entries(&index).collect();
     assert_eq!(entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), [0, 4, 8]);
     let log = host.read("a.out");
@@ -181,14 +181,14 @@ async fn the_index_finds_a_time() {
 async fn any_bytes_are_kept_as_they_are() {
     let host = Host::new();
     let bytes: Vec<u8> = (0..=255u8).cycle().take(50_000).collect();
-    std::fs::write(host.path("binary"), &bytes).unwrap();
+    fs_err::write(host.path("binary"), &bytes).unwrap();
     let mut shim = host.start(task(host.program("a", ["/bin/cat", "binary"]))).await;
     shim.exited().await;
     assert_eq!(shim.handle.tail(1_000).await.unwrap(), bytes[49_000..]);
     assert_eq!(shim.handle.tail(1_000_000).await.unwrap().len(), 16 * 1024);
     shim.handle.release().await.unwrap();
     assert_eq!(size(&host.path("a.out")), 50_000);
-    assert_eq!(std::fs::read(host.path("a.out")).unwrap(), bytes);
+    assert_eq!(fs_err::read(host.path("a.out")).unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Shims and the daemon's driver on real processes.
 
+#![allow(clippy::unwrap_used)] // the whole crate is tests
+
 mod adoption;
 mod limits;
 mod logs;

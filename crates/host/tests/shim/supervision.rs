@@ -223,7 +223,7 @@ async fn thousands_of_exits_are_survived() {
     shim.wait_for(|what| matches!(what, Happening::Stopped(_)).then_some(())).await;
     let gapless = shim.seen.iter().zip(1..).all(|(event, seq)| event.seq == seq);
     assert!(gapless, "no event is missing");
-    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", shim.welcome.pid)).unwrap().count();
+    let descriptors = fs_err::read_dir(format!("/proc/{}/fd", shim.welcome.pid)).unwrap().count();
     assert!(descriptors < 20, "{descriptors} descriptors are open");
 }
 

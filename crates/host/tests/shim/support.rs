@@ -102,7 +102,7 @@ impl Host {
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.path(name)).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs_err::read(self.path(name)).unwrap_or_default()).into_owned()
     }
 }
 
@@ -214,16 +214,16 @@ pub(crate) async fn for_until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 pub(crate) fn is_alive(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
 }
 
 /// Processes whose `/proc/PID/{file}` holds these bytes.
 pub(crate) fn processes_with(wanted: &[u8], file: &str) -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc").unwrap();
+    let entries = fs_err::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
-        let content = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let content = fs_err::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
         content.windows(wanted.len()).any(|window| window == wanted)
     })
     .collect()

@@ -32,7 +32,7 @@ fn cgroup_parent() -> Option<PathBuf> {
     let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
     let root = roots.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())?;
     let parent = Path::new(root).join(format!("bellrock-test-{}", std::process::id()));
-    match std::fs::create_dir(&parent) {
+    match fs_err::create_dir(&parent) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => None,
         _ => Some(parent),
     }
@@ -74,7 +74,7 @@ async fn with_a_cgroup_it_is_used_and_removed() {
         family(&host, "sleep 1000", |start| start.cgroup_parent = Some(parent.clone())).await;
     let own = parent.join("family");
     assert_eq!(shim.handle.status().await.unwrap().cgroup, Some(own.clone()));
-    let members = std::fs::read_to_string(own.join("cgroup.procs")).unwrap();
+    let members = fs_err::read_to_string(own.join("cgroup.procs")).unwrap();
     assert!(pids.iter().all(|pid| members.lines().any(|line| line == pid.to_string())), "{members}");
     shim.handle.stop(Duration::ZERO).await.unwrap();
     shim.exited().await;
@@ -211,7 +211,7 @@ async fn heart_is_noticed_and_cannot_restart_behind_our_back() {
 async fn crash_dumps_are_few() {
     let host = Host::new();
     let dumps = host.path("dumps");
-    std::fs::create_dir(&dumps).unwrap();
+    fs_err::create_dir(&dumps).unwrap();
     let mut start = host.script("a", r#"echo "$ERL_CRASH_DUMP_SECONDS" > "$ERL_CRASH_DUMP"; sleep 0.02"#);
     start.crash_dump =
         Some(wire::shim::CrashDump { folder: dumps.clone(), keep: 2, max_bytes: 1 << 20, seconds: 7 });
@@ -227,7 +227,7 @@ async fn crash_dumps_are_few() {
     }
     shim.handle.stop(Duration::ZERO).await.unwrap();
     shim.wait_for(|what| matches!(what, Happening::Stopped(_)).then_some(())).await;
-    let left: Vec<_> = std::fs::read_dir(&dumps).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let left: Vec<_> = fs_err::read_dir(&dumps).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(left.len() <= 2, "{left:?}");
-    assert_eq!(std::fs::read_to_string(&left[0]).unwrap(), "7\n");
+    assert_eq!(fs_err::read_to_string(&left[0]).unwrap(), "7\n");
 }
