@@ -96,6 +96,17 @@ async fn a_shim_that_does_not_answer_is_unknown_and_never_gone() {
     assert!(matches!(found.as_slice(), [Found::Dead(_)]), "{found:?}");
 }
 
+#[tokio::test]
+async fn a_shim_whose_run_folder_was_swept_away_is_not_taken_for_dead() {
+    let host = Host::new();
+    let mut shim = host.start(host.script("a", "sleep 1000")).await;
+    let pid = shim.started().await;
+    fs_err::remove_dir_all(&host.shims.run_root).unwrap();
+    let found = host.shims.adopt_all(Duration::from_millis(200), |_| 0).await.unwrap();
+    assert!(matches!(found.as_slice(), [Found::Unknown { .. }]), "{found:?}");
+    assert!(is_alive(pid));
+}
+
 /// Another process that holds an OFD lock, as a hung shim would.
 fn hold_lock(path: &std::path::Path) -> std::process::Child {
     let script = "import fcntl,struct,sys,time\nf=open(sys.argv[1],'w')\n\

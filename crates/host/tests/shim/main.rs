@@ -5,6 +5,7 @@
 mod adoption;
 mod limits;
 mod logs;
+mod protocol;
 mod supervision;
 mod support;
 mod trees;
