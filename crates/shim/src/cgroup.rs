@@ -23,13 +23,9 @@ impl Cgroup {
         }
         let killable = fs::access(path.join("cgroup.kill"), fs::Access::WRITE_OK).is_ok();
         let members = open(&path.join("cgroup.procs"), OFlags::RDWR).ok();
-        match members {
-            Some(members) if killable => Some(Self { path, members }),
-            _ => {
-                let _ = fs::unlinkat(CWD, &path, AtFlags::REMOVEDIR);
-                None
-            }
-        }
+        let group = Self { path, members: members? };
+        // Dropped, it is removed again; unless somebody is in it, who is none of ours.
+        (killable && !group.is_populated()).then_some(group)
     }
 
     /// Whether the process is a direct member: its attempt to join may have been denied.

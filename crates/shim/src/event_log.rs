@@ -260,3 +260,96 @@ fn read_exact_at(file: &OwnedFd, mut buffer: &mut [u8], mut offset: u64) -> Opti
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+    use wire::shim::saved::{self, Contents};
+    use wire::shim::{Exited, Stopped};
+
+    /// A log in a folder of its own.
+    struct Fixture {
+        folder: TempDir,
+        log: EventLog,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let open = fs::open(folder.path(), OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+            let log = EventLog::create(open.as_fd(), Header::default()).unwrap();
+            Self { folder, log }
+        }
+
+        fn contents(&self) -> Contents {
+            let file = crate::processes::read_file(self.folder.path().join(EVENT_LOG_FILE).to_str().unwrap())
+                .unwrap();
+            saved::read(&file).unwrap()
+        }
+
+        fn crash(&mut self, times: u64) {
+            for _ in 0..times {
+                self.log.append(Happening::Exited(Exited::default())).unwrap();
+            }
+        }
+
+        fn stop(&mut self, times: u64) {
+            for _ in 0..times {
+                self.log.append(Happening::Stopped(Stopped {})).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_log_is_left_alone() {
+        let mut fixture = Fixture::new();
+        fixture.stop(10);
+        fixture.log.acknowledge(10);
+        fixture.log.shorten(true);
+        assert_eq!(fixture.contents().events.len(), 10);
+    }
+
+    #[test]
+    fn what_is_taken_goes_at_a_quiet_moment_and_numbers_go_on() {
+        let mut fixture = Fixture::new();
+        fixture.crash(20);
+        fixture.stop(2_000);
+        assert!(fixture.log.length > WORTH_CUTTING);
+        fixture.log.acknowledge(1_500);
+        fixture.log.shorten(false);
+        assert_eq!(fixture.contents().events.len(), 2_020, "not while a child runs");
+        fixture.log.shorten(true);
+        fixture.stop(1);
+        let contents = fixture.contents();
+        let numbers: Vec<u64> = contents.events.iter().map(|event| event.seq).collect();
+        assert_eq!(numbers, (1_501..=2_021).collect::<Vec<_>>());
+        let header = contents.header.unwrap();
+        assert_eq!((header.taken, header.before, header.crashes), (1_500, 1_500, 20));
+    }
+
+    #[test]
+    fn past_the_limit_the_older_half_goes_and_is_told() {
+        let mut fixture = Fixture::new();
+        while fixture.log.length <= LIMIT {
+            fixture.stop(100);
+        }
+        let last = fixture.log.last_seq();
+        fixture.log.acknowledge(10);
+        fixture.log.shorten(false);
+        assert!(fixture.log.length < LIMIT * 6 / 10);
+        let contents = fixture.contents();
+        let first = &contents.events[0];
+        assert_eq!(first.seq, last / 2);
+        assert_eq!(first.what, Some(Happening::EventsLost(EventsLost { count: last / 2 - 10 })));
+        let gapless = contents.events.iter().zip(first.seq..).all(|(event, seq)| event.seq == seq);
+        assert!(gapless && contents.events.last().unwrap().seq == last);
+    }
+
+    #[test]
+    fn an_id_has_one_log() {
+        let fixture = Fixture::new();
+        let again = EventLog::create(fixture.log.folder.as_fd(), Header::default());
+        assert_eq!(again.err(), Some(Errno::EXIST));
+    }
+}

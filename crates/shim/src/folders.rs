@@ -15,12 +15,13 @@ pub(crate) struct Folders {
     pub(crate) state: OwnedFd,
     run: OwnedFd,
     run_path: PathBuf,
-    _lock: OwnedFd,
+    /// One in each folder: if somebody empties /run, the other still says that this shim lives.
+    _locks: [OwnedFd; 2],
 }
 
 impl Folders {
     /// Opens both and takes the lock.
-    pub(crate) fn open(run: &Path, state: &Path) -> Result<Self, String> {
+    pub(crate) fn open(run: &Path, state_path: &Path) -> Result<Self, String> {
         let run_path = std::path::absolute(run).map_err(|error| failed("find", run, error))?;
         let id = run_path.file_name().and_then(|name| name.to_str());
         let id = id.ok_or_else(|| format!("{} does not end in a name", run.display()))?.to_owned();
@@ -28,16 +29,9 @@ impl Folders {
         let open = |path: &Path| {
             fs::openat(CWD, path, folder, Mode::empty()).map_err(|error| failed("open folder", path, error))
         };
-        let (run, state) = (open(&run_path)?, open(state)?);
-        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock_path = run_path.join(LOCK_FILE);
-        let lock = fs::openat(&run, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| failed("open", &lock_path, error))?;
-        match sys::lock(&lock) {
-            Ok(true) => Ok(Self { id, state, run, run_path, _lock: lock }),
-            Ok(false) => Err(format!("{} is held by another shim", lock_path.display())),
-            Err(error) => Err(failed("lock", &lock_path, error)),
-        }
+        let (run, state) = (open(&run_path)?, open(state_path)?);
+        let locks = [take_lock(&run, &run_path)?, take_lock(&state, state_path)?];
+        Ok(Self { id, state, run, run_path, _locks: locks })
     }
 
     /// Binds the socket. The name in the address is `/proc/self/fd/N/sock`, because an address holds 108 bytes
@@ -67,6 +61,18 @@ impl Folders {
             let _ = fs::unlinkat(&self.run, name, AtFlags::empty());
         }
         let _ = fs::unlinkat(CWD, &self.run_path, AtFlags::REMOVEDIR);
+    }
+}
+
+fn take_lock(folder: &OwnedFd, path: &Path) -> Result<OwnedFd, String> {
+    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let path = path.join(LOCK_FILE);
+    let lock = fs::openat(folder, LOCK_FILE, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| failed("open", &path, error))?;
+    match sys::lock(&lock) {
+        Ok(true) => Ok(lock),
+        Ok(false) => Err(format!("{} is held by another shim", path.display())),
+        Err(error) => Err(failed("lock", &path, error)),
     }
 }
 

@@ -185,3 +185,26 @@ fn first_time(index: &OwnedFd) -> Option<u64> {
     rustix::io::pread(index, &mut entry[..], 0).ok()?;
     wire::log_index::entries(&entry).next().map(|entry| entry.time_ms).filter(|time| *time > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How much of `bytes` goes into a file of this size and limit.
+    fn check(size: u64, at_line_start: bool, max_bytes: u64, bytes: &str, expected: usize) {
+        let file = fs::open("/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let open = Open { file, index: None, size, since_ms: 0, indexed_ms: 0, at_line_start };
+        assert_eq!(open.room(bytes.as_bytes(), max_bytes), expected, "{size} {at_line_start} {bytes:?}");
+    }
+
+    #[test]
+    fn files_end_with_whole_lines_where_possible() {
+        check(0, true, 0, "no limit", 8);
+        check(4, true, 10, "12345\n", 6);
+        check(4, true, 10, "1\n2\n345\n", 4);
+        check(4, true, 10, "1234567\n", 0); // rotate first
+        check(4, false, 10, "1234567\n9", 8); // the line that has begun is ended here
+        check(0, true, 10, "longer than the limit", 21); // an empty file takes anything
+        check(70_000, false, 10, "a line without an end", 0); // until it is too much
+    }
+}

@@ -150,6 +150,7 @@ impl Shared {
         let mut state = self.lock();
         state.writing = false;
         while !state.lanes.iter().any(Lane::has_work) {
+            state.lanes.iter_mut().for_each(|lane| lane.ring.rest());
             self.idle.notify_all();
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -16,6 +16,17 @@ const TELL_EVERY_MS: u64 = 30_000;
 /// How long after the first loss it is told, in ms: a burst becomes one event.
 const TELL_AFTER_MS: u64 = 1_000;
 
+/// What is left in a pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Perhaps more: the turn is over.
+    More,
+    /// Nothing for now.
+    Empty,
+    /// Nobody can write to it any more.
+    Ended,
+}
+
 /// Main thread's side of both logs.
 pub(crate) struct Output {
     writer: Arc<Shared>,
@@ -57,22 +68,22 @@ impl Output {
         self.tail.newest(max_bytes as usize)
     }
 
-    /// Reads what the pipe holds, within one turn; `false` at its end.
-    pub(crate) fn drain(&mut self, stream: Stream, pipe: &OwnedFd, now: u64) -> bool {
+    /// Reads what the pipe holds, within one turn.
+    pub(crate) fn drain(&mut self, stream: Stream, pipe: &OwnedFd, now: u64) -> Drained {
         let mut read = 0;
         while read < TURN {
             match rustix::io::read(pipe, &mut self.buffer[..]) {
-                Ok(0) => return false,
+                Ok(0) => return Drained::Ended,
                 Ok(length) => {
                     self.take(stream, length, now);
                     read += length;
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return true,
-                Err(_) => return false,
+                Err(Errno::AGAIN) => return Drained::Empty,
+                Err(_) => return Drained::Ended,
             }
         }
-        true
+        Drained::More
     }
 
     fn take(&mut self, stream: Stream, length: usize, now: u64) {

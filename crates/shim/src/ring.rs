@@ -29,6 +29,13 @@ impl Ring {
         into.extend(self.bytes.drain(..length));
     }
 
+    /// Gives the memory back, if it is empty.
+    pub(crate) fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = VecDeque::new();
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::connection::{Connection, Request};
 use crate::folders::Folders;
+use crate::output::Drained;
 use crate::supervisor::{Refuse, Supervisor};
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -109,7 +110,7 @@ impl Shim {
         if self.accept_after <= now {
             all.push((Source::Listener, PollFd::new(&self.listener, PollFlags::IN)));
         }
-        let run = self.supervisor.status().run;
+        let run = self.supervisor.run();
         for (stream, pipe) in self.supervisor.pipes().into_iter().flatten() {
             if !self.ended_pipes.contains(&(run, stream)) {
                 all.push((Source::Pipe(stream), PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
@@ -149,8 +150,8 @@ impl Shim {
     }
 
     fn drain(&mut self, stream: Stream) {
-        if !self.supervisor.drain(stream) {
-            let run = self.supervisor.status().run;
+        if self.supervisor.drain(stream) == Drained::Ended {
+            let run = self.supervisor.run();
             self.ended_pipes.retain(|(ended, _)| *ended == run);
             self.ended_pipes.push((run, stream));
         }

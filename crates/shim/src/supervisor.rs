@@ -11,7 +11,7 @@ use crate::clock;
 use crate::crash_dump;
 use crate::event_log::EventLog;
 use crate::folders::Folders;
-use crate::output::Output;
+use crate::output::{Drained, Output};
 use crate::processes;
 use crate::tree::{self, Reaped};
 use rustix::process::{self, Signal, WaitStatus};
@@ -26,6 +26,8 @@ use wire::shim::{
 const SWEEP_LIMIT_MS: u64 = 10_000;
 /// Between two rounds of killing, in ms.
 const SWEEP_ROUND_MS: u64 = 20;
+/// Turns of reading that a pipe gets when its run is over; the kernel holds a quarter of one by default.
+const LAST_TURNS: usize = 16;
 /// After this uptime, in ms, a BEAM has started its heart, if it has one.
 const HEART_AFTER_MS: u64 = 3_000;
 
@@ -200,12 +202,17 @@ impl Supervisor {
         }
     }
 
-    /// Takes what a pipe holds; `false` at its end.
-    pub(crate) fn drain(&mut self, stream: Stream) -> bool {
+    /// Takes what a pipe holds.
+    pub(crate) fn drain(&mut self, stream: Stream) -> Drained {
         match &self.phase {
             Phase::Running(run) | Phase::Sweeping(run, _) => drain(&mut self.output, run, stream),
-            _ => false,
+            _ => Drained::Ended,
         }
+    }
+
+    /// Number of the last run.
+    pub(crate) fn run(&self) -> u64 {
+        self.run
     }
 
     /// Takes ended children; to be called on SIGCHLD and whenever a deadline has passed.
@@ -335,6 +342,7 @@ impl Supervisor {
             Err(reason) => {
                 let exited =
                     Exited { run: self.run, how: How::NotStarted, reason: Some(reason), ..Exited::default() };
+                self.crashes += 1;
                 self.note(Happening::Exited(exited));
                 self.crashed(0);
             }
@@ -407,8 +415,14 @@ impl Supervisor {
     }
 
     fn run_is_over(&mut self, run: Run, ended: &Ended, survivors: u32) {
-        while drain(&mut self.output, &run, Stream::Stdout) && survivors == 0 {}
-        while drain(&mut self.output, &run, Stream::Stderr) && survivors == 0 {}
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            // A bound, for the pipe may have been handed to a stranger who goes on writing.
+            for _ in 0..LAST_TURNS {
+                if drain(&mut self.output, &run, stream) != Drained::More {
+                    break;
+                }
+            }
+        }
         self.tell_losses(ended.at, true);
         let uptime_ms = ended.at.saturating_sub(run.started);
         let dump = self.start.as_ref().and_then(|start| start.crash_dump.as_ref());
@@ -431,9 +445,9 @@ impl Supervisor {
         {
             crash_dump::prune(dump);
         }
+        self.crashes += u64::from(exited.is_crash());
         self.note(Happening::Exited(exited));
-        let end = run.end;
-        match end {
+        match run.end {
             Some(End { then_start: true, .. }) => {
                 self.consecutive = 0;
                 self.phase = Phase::BackingOff { until: 0 };
@@ -451,7 +465,6 @@ impl Supervisor {
             return;
         }
         let policy = self.start.as_ref().map(|start| start.restart.clone()).unwrap_or_default();
-        self.crashes += 1;
         self.consecutive = if uptime_ms >= policy.reset_after_ms { 1 } else { self.consecutive + 1 };
         if policy.mode == RestartMode::Never {
             return self.be_stopped();
@@ -484,7 +497,7 @@ fn ask_to_end(run: &mut Run, timeout_ms: u64, then_start: bool) {
     }
 }
 
-fn drain(output: &mut Output, run: &Run, stream: Stream) -> bool {
+fn drain(output: &mut Output, run: &Run, stream: Stream) -> Drained {
     let pipe = match stream {
         Stream::Stdout => &run.child.stdout,
         Stream::Stderr => &run.child.stderr,

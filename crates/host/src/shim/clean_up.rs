@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use wire::shim::{LOCK_FILE, MARK_VARIABLE};
+use wire::shim::MARK_VARIABLE;
 
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(10);
@@ -39,15 +39,15 @@ impl ShimHost {
     }
 
     fn clean_up_now(&self, dead: &Dead, within: Duration) -> Result<CleanedUp, ShimError> {
-        let folder = self.run_folder(&dead.id);
-        let path = folder.join(LOCK_FILE);
-        // Held until the end, so that nobody starts a shim of this id meanwhile.
-        let _lock = match lock::take(&path) {
-            Ok(Some(lock)) => Some(lock),
-            Ok(None) => return Err(ShimError::Alive { id: dead.id.to_string() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ShimError::file("lock", path)(error)),
-        };
+        let mut held = Vec::new(); // until the end, so that nobody starts a shim of this id meanwhile
+        for path in self.locks(&dead.id) {
+            match lock::take(&path) {
+                Ok(Some(lock)) => held.push(lock),
+                Ok(None) => return Err(ShimError::Alive { id: dead.id.to_string() }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(ShimError::file("lock", path)(error)),
+            }
+        }
         let mut killed = 0;
         let Some(mark) = dead.mark() else { return Ok(CleanedUp { killed }) };
         if dead.boot_id() != Some(boot_id()?.as_str()) {

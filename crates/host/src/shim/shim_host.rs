@@ -169,13 +169,21 @@ impl ShimHost {
         Ok(())
     }
 
-    /// Whether the shim's lock is held.
+    /// Whether one of the shim's locks is held (it has one in each folder).
     ///
     /// # Errors
     /// [`ShimError::File`] if that cannot be seen.
     pub fn is_alive(&self, id: &ShimId) -> Result<bool, ShimError> {
-        let path = self.run_folder(id).join(LOCK_FILE);
-        lock::is_held(&path).map_err(ShimError::file("look at lock", path))
+        for path in self.locks(id) {
+            if lock::is_held(&path).map_err(ShimError::file("look at lock", path))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn locks(&self, id: &ShimId) -> [PathBuf; 2] {
+        [self.run_folder(id), self.state_folder(id)].map(|folder| folder.join(LOCK_FILE))
     }
 
     pub(crate) fn run_folder(&self, id: &ShimId) -> PathBuf {

@@ -32,7 +32,8 @@ pub use status::{State, Status};
 /// The protocol version that this code speaks as a shim; as the daemon it speaks all from 1 to this.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// Name of the lock in a shim's run folder: held (as an OFD lock) for the shim's life.
+/// Name of the lock in a shim's run folder, and of the one in its state folder: both are held (as OFD locks)
+/// for the shim's life, so that it is known to live even if somebody empties /run.
 pub const LOCK_FILE: &str = "lock";
 /// Name of the socket in a shim's run folder.
 pub const SOCKET_FILE: &str = "sock";

@@ -1,0 +1,11 @@
+//! Shims and the daemon's driver on real processes.
+
+#![allow(clippy::unwrap_used)] // the whole crate is tests
+
+mod adoption;
+mod limits;
+mod logs;
+mod protocol;
+mod supervision;
+mod support;
+mod trees;
