@@ -12,7 +12,6 @@ use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
 use model::{AppName, DeploymentId};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -95,7 +94,6 @@ pub struct Control {
     /// The journal.
     pub journal: Journal,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
-    changed: watch::Sender<u64>,
     works: OnceLock<Works>,
 }
 
@@ -116,13 +114,18 @@ impl Control {
             settings_files,
             journal,
             apps: RwLock::default(),
-            changed: watch::Sender::new(0),
             works: OnceLock::new(),
         }
     }
 
     /// Tells what engines are started with; before that no app can be added.
-    pub fn set_works(&self, partners: Arc<HostPartners>, probe: Probe, tasks: TaskTracker, stop: CancellationToken) {
+    pub fn set_works(
+        &self,
+        partners: Arc<HostPartners>,
+        probe: Probe,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) {
         if self.works.set(Works { partners, probe, tasks, stop }).is_err() {
             unreachable!("start-up sets this once");
         }
@@ -136,7 +139,6 @@ impl Control {
         let checker = Checker::new(self.site.clone(), works.probe.clone(), self.clone());
         works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
-        self.changed.send_modify(|count| *count += 1);
         handle
     }
 
@@ -172,11 +174,6 @@ impl Control {
 
     fn handle(&self, name: &AppName) -> Result<AppHandle, WishError> {
         self.handles().get(name).cloned().ok_or_else(|| WishError::NoApp(name.clone()))
-    }
-
-    /// Changes (its value rises) whenever an app is added; each app's own snapshots are watched by its handle.
-    pub fn watch_apps(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
     }
 
     /// Asks an app for something; `wish` gets the number of the deployment that may result.

@@ -91,10 +91,17 @@ impl Control {
     }
 
     /// Unpacks the package beside the versions, asks what it is, and moves both to where they belong.
-    async fn keep(&self, app: Option<&AppName>, arrival: &Arrival, announced: &Announced) -> Result<Taken, WishError> {
+    async fn keep(
+        &self,
+        app: Option<&AppName>,
+        arrival: &Arrival,
+        announced: &Announced,
+    ) -> Result<Taken, WishError> {
         let (site, packed) = (self.site.clone(), arrival.path.clone());
         let (hint, expected) = (arrival.file_name.clone(), announced.digest.clone());
-        let unpacked = tokio::task::spawn_blocking(move || unpack_aside(&site, &packed, expected.as_ref(), hint.as_deref()));
+        let unpacked = tokio::task::spawn_blocking(move || {
+            unpack_aside(&site, &packed, expected.as_ref(), hint.as_deref())
+        });
         let unpacked = unpacked.await.map_err(|error| WishError::Host(error.to_string()))??;
         let kept = self.place(app, arrival, announced, &unpacked);
         if kept.is_err() {
@@ -103,15 +110,29 @@ impl Control {
         kept
     }
 
-    fn place(&self, app: Option<&AppName>, arrival: &Arrival, announced: &Announced, unpacked: &Unpacked) -> Result<Taken, WishError> {
+    fn place(
+        &self,
+        app: Option<&AppName>,
+        arrival: &Arrival,
+        announced: &Announced,
+        unpacked: &Unpacked,
+    ) -> Result<Taken, WishError> {
         let facts = unpacked.facts.clone();
         let app = match app {
             Some(app) => app.clone(),
-            None => facts.release_name.parse().map_err(|error| WishError::Package(format!("{error}; name the app yourself")))?,
+            None => facts
+                .release_name
+                .parse()
+                .map_err(|error| WishError::Package(format!("{error}; name the app yourself")))?,
         };
-        let label: VersionLabel = facts.version.parse().map_err(|error| WishError::Package(format!("the package's version: {error}")))?;
+        let label: VersionLabel = facts
+            .version
+            .parse()
+            .map_err(|error| WishError::Package(format!("the package's version: {error}")))?;
         if let Some(version) = announced.version.as_ref().filter(|version| **version != label) {
-            return Err(WishError::Package(format!("the store names version {version}, but the package is version {label}")));
+            return Err(WishError::Package(format!(
+                "the store names version {version}, but the package is version {label}"
+            )));
         }
         if let Some(known) = self.app(&app).ok().as_ref().and_then(|app| app.version_called(&label)) {
             if known.digest != unpacked.digest.to_string() {
@@ -137,7 +158,8 @@ impl Control {
         announced: Announced,
         by: Origin,
     ) -> Result<Accepted, WishError> {
-        let settings = self.merge_settings(&taken.app, taken.facts.settings.as_deref(), arrival.settings.as_deref())?;
+        let settings =
+            self.merge_settings(&taken.app, taken.facts.settings.as_deref(), arrival.settings.as_deref())?;
         let handle = self.app_or_new(&taken.app).await?;
         let deployment = self.journal.next_deployment(&taken.app).await?;
         let version = NewVersion {
@@ -157,12 +179,19 @@ impl Control {
     }
 
     /// The merged settings of an app: the package's own, the host's files as they are now, what the command says.
-    fn merge_settings(&self, app: &AppName, package: Option<&str>, command: Option<&str>) -> Result<AppSettings, WishError> {
+    fn merge_settings(
+        &self,
+        app: &AppName,
+        package: Option<&str>,
+        command: Option<&str>,
+    ) -> Result<AppSettings, WishError> {
         let problems = |error: model::settings::Problems| WishError::Settings(error.to_string());
         let config = self.settings_files.load()?;
-        let package = package.map(|text| AppLayer::parse_package(&Source::new("bellrock.toml of the package", text)));
+        let package =
+            package.map(|text| AppLayer::parse_package(&Source::new("bellrock.toml of the package", text)));
         let command = command.map(|text| AppLayer::parse(&Source::new("--settings", text)));
-        let (package, command) = (package.transpose().map_err(problems)?, command.transpose().map_err(problems)?);
+        let (package, command) =
+            (package.transpose().map_err(problems)?, command.transpose().map_err(problems)?);
         let settings = config.app_settings(app, package.as_ref(), command.as_ref()).map_err(problems)?;
         self.check_ports(app, &settings)?;
         Ok(settings)
@@ -173,8 +202,12 @@ impl Control {
     /// # Errors
     /// [`WishError::Settings`].
     pub fn load_app_settings(&self, app: &AppName, command: Option<&str>) -> Result<AppSettings, WishError> {
-        let active = self.app(app).ok().and_then(|it| it.active().and_then(|target| it.version(target.version).cloned()));
-        let facts = active.and_then(|version| package::tree::open_version(&self.paths.version(app, &version.label)).ok());
+        let active = self
+            .app(app)
+            .ok()
+            .and_then(|it| it.active().and_then(|target| it.version(target.version).cloned()));
+        let facts = active
+            .and_then(|version| package::tree::open_version(&self.paths.version(app, &version.label)).ok());
         self.merge_settings(app, facts.and_then(|unpacked| unpacked.facts.settings).as_deref(), command)
     }
 
@@ -186,7 +219,8 @@ impl Control {
             .filter(|other| other.name != *app)
             .filter_map(|other| Some((other.name.clone(), other.revision(other.active()?)?.settings.clone())))
             .collect();
-        let mut all: Vec<(&AppName, &AppSettings)> = others.iter().map(|(name, settings)| (name, settings)).collect();
+        let mut all: Vec<(&AppName, &AppSettings)> =
+            others.iter().map(|(name, settings)| (name, settings)).collect();
         all.push((app, settings));
         let overlaps = model::settings::ports::overlaps(&all);
         let told: Vec<String> = overlaps
@@ -203,7 +237,12 @@ fn host(error: std::io::Error) -> WishError {
 }
 
 /// Unpacks into the uploads folder; what a crash leaves there is swept at the next start.
-fn unpack_aside(site: &Site, packed: &Path, expected: Option<&Sha256Digest>, hint: Option<&str>) -> Result<Unpacked, WishError> {
+fn unpack_aside(
+    site: &Site,
+    packed: &Path,
+    expected: Option<&Sha256Digest>,
+    hint: Option<&str>,
+) -> Result<Unpacked, WishError> {
     let aside = PathBuf::from(format!("{}.unpacked", packed.display()));
     install_version(packed, expected, hint, &aside, &site.platform, &Limits::default())
         .map_err(|error| WishError::Package(host::chain(&error)))

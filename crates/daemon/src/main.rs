@@ -37,15 +37,22 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let plain = std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(!plain).with_target(false).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellrockd").build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("could not start its threads: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let plain =
+        std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(!plain)
+        .with_target(false)
+        .init();
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellrockd").build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!("could not start its threads: {error}");
+                return ExitCode::FAILURE;
+            }
+        };
     let plan = startup::Plan { root: arguments.root, config: arguments.config, shim: arguments.shim };
     match runtime.block_on(startup::run(plan)) {
         Ok(()) => ExitCode::SUCCESS,

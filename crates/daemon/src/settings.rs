@@ -34,7 +34,11 @@ impl SettingsFiles {
     /// The files of a root; `config` names another host file.
     pub fn new(paths: &Paths, config: Option<PathBuf>) -> Self {
         let must_exist = config.is_some();
-        SettingsFiles { config: config.unwrap_or_else(|| paths.config_file()), must_exist, apps: paths.app_settings() }
+        SettingsFiles {
+            config: config.unwrap_or_else(|| paths.config_file()),
+            must_exist,
+            apps: paths.app_settings(),
+        }
     }
 
     /// Reads them all; every problem of every file is told at once.
@@ -53,7 +57,8 @@ impl SettingsFiles {
         let mut apps = Vec::new();
         for path in toml_files(&self.apps)? {
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let app: AppName = stem.parse().with_context(|| format!("{} is not named after an app", path.display()))?;
+            let app: AppName =
+                stem.parse().with_context(|| format!("{} is not named after an app", path.display()))?;
             let text = read_bounded(&path)?;
             apps.push((app, Source::new(path.display().to_string(), text)));
         }
@@ -81,7 +86,10 @@ fn toml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn read_bounded(path: &Path) -> std::io::Result<String> {
     let length = fs_err::metadata(path)?.len();
     if length > MOST_BYTES {
-        return Err(std::io::Error::other(format!("{} has {length} bytes; settings have at most {MOST_BYTES}", path.display())));
+        return Err(std::io::Error::other(format!(
+            "{} has {length} bytes; settings have at most {MOST_BYTES}",
+            path.display()
+        )));
     }
     fs_err::read_to_string(path)
 }

@@ -104,7 +104,8 @@ impl Daemon {
     async fn serve(self) -> anyhow::Result<()> {
         let paths = &self.control.paths;
         let listener = http::bind(&paths.api_socket(), self.control.site.settings.api_group.as_deref())?;
-        let api = Api { control: self.control.clone(), started_at: Timestamp::now(), stop: self.stop.clone() };
+        let api =
+            Api { control: self.control.clone(), started_at: Timestamp::now(), stop: self.stop.clone() };
         let router = http::router(api);
         self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
         self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
@@ -137,8 +138,10 @@ fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
 /// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
 fn make_folders(paths: &Paths) -> anyhow::Result<()> {
     let passable = [paths.state(), paths.state().join("service"), paths.state().join("commands")];
-    let private = [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
-    let readable = [paths.run(), paths.logs_root(), paths.store().join("versions"), paths.store().join("dist")];
+    let private =
+        [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
+    let readable =
+        [paths.run(), paths.logs_root(), paths.store().join("versions"), paths.store().join("dist")];
     let more_private = [paths.shims_run(), paths.state().join("papers")];
     let modes = [(passable.as_slice(), 0o711), (&readable, 0o755), (&private, 0o700), (&more_private, 0o700)];
     for (folders, mode) in modes {
@@ -147,7 +150,10 @@ fn make_folders(paths: &Paths) -> anyhow::Result<()> {
                 if let Some(parent) = folder.parent() {
                     fs_err::create_dir_all(parent)?;
                 }
-                std::fs::DirBuilder::new().mode(mode).create(folder).with_context(|| format!("could not make {}", folder.display()))?;
+                std::fs::DirBuilder::new()
+                    .mode(mode)
+                    .create(folder)
+                    .with_context(|| format!("could not make {}", folder.display()))?;
             }
             fs_err::set_permissions(folder, std::fs::Permissions::from_mode(mode))?;
         }
@@ -159,7 +165,8 @@ fn make_folders(paths: &Paths) -> anyhow::Result<()> {
 fn sweep(paths: &Paths) {
     let uploads = fs_err::read_dir(paths.uploads()).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in uploads {
-        let removed = if path.is_dir() { package::tree::remove_tree(&path) } else { fs_err::remove_file(&path) };
+        let removed =
+            if path.is_dir() { package::tree::remove_tree(&path) } else { fs_err::remove_file(&path) };
         if let Err(error) = removed {
             warn!(path = %path.display(), %error, "could not remove an unfinished upload");
         }
@@ -200,7 +207,8 @@ fn shim_program(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
         warn!(%error, "could not raise the limit of open files");
     }
 }

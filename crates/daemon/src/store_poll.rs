@@ -98,7 +98,9 @@ impl StorePoll {
             let version = known.version_called(&label);
             let runs = known.active().or(known.deployment.as_ref().and_then(|it| it.to));
             let under_way = known.deployment.as_ref().and_then(|it| it.to);
-            let is = |target: Option<model::app::Target>| target.is_some() && target.map(|it| it.version) == version.map(|it| it.id);
+            let is = |target: Option<model::app::Target>| {
+                target.is_some() && target.map(|it| it.version) == version.map(|it| it.id)
+            };
             let queued = known.queued.as_ref().is_some_and(|queued| queued.command.version() == Some(&label));
             if queued || is(runs) || is(under_way) || version.is_some_and(|version| version.ghost.is_some()) {
                 return Ok(());
@@ -112,14 +114,24 @@ impl StorePoll {
         LocalStore::new(root.unwrap_or_else(|| self.control.paths.store()))
     }
 
-    async fn deploy(&mut self, app: &AppName, store: &LocalStore, current: Current, label: VersionLabel) -> Result<(), String> {
+    async fn deploy(
+        &mut self,
+        app: &AppName,
+        store: &LocalStore,
+        current: Current,
+        label: VersionLabel,
+    ) -> Result<(), String> {
         info!(%app, version = %label, "the store names a version that does not run");
         let announced = announced(&current, &label)?;
         let (path, source) = (self.upload_path(app), store.clone());
-        let (name, version, to, expected) = (app.clone(), label.clone(), path.clone(), announced.digest.clone());
+        let (name, version, to, expected) =
+            (app.clone(), label.clone(), path.clone(), announced.digest.clone());
         let copied = tokio::task::spawn_blocking(move || {
-            let (from, _file) = source.open_package(name.as_str(), version.as_str()).map_err(|problem| host::chain(&problem))?;
-            copy_package(&from, &to, expected.as_ref(), package::Limits::default().archive_bytes).map_err(|error| host::chain(&error))
+            let (from, _file) = source
+                .open_package(name.as_str(), version.as_str())
+                .map_err(|problem| host::chain(&problem))?;
+            copy_package(&from, &to, expected.as_ref(), package::Limits::default().archive_bytes)
+                .map_err(|error| host::chain(&error))
         });
         copied.await.map_err(|error| error.to_string())??;
         let arrival = Arrival {
@@ -132,7 +144,9 @@ impl StorePoll {
         match self.control.take_announced(Some(app), arrival, announced, Origin::Store).await {
             Ok(_) => Ok(()),
             // It may be granted later; the store is asked again at the next poll.
-            Err(error @ (WishError::Refused(_) | WishError::Host(_) | WishError::Journal(_))) => Err(error.to_string()),
+            Err(error @ (WishError::Refused(_) | WishError::Host(_) | WishError::Journal(_))) => {
+                Err(error.to_string())
+            }
             Err(error) => {
                 self.refused.insert(app.clone(), current);
                 Err(format!("version {label} is not taken: {error}"))

@@ -116,17 +116,20 @@ impl<T: Tell> HostDoer<T> {
         let version = app.version(target.version).ok_or_else(|| SiteError::NoVersion.to_string())?;
         let (folder, packed) =
             (site.paths.version(&app.name, &version.label), site.paths.package(&app.name, &version.label));
-        let digest = version
+        let digest: package::Sha256Digest = version
             .digest
             .parse()
             .map_err(|error| format!("the version's digest cannot be read: {error}"))?;
-        let work = move || match verify(&folder, Check::Full) {
-            Ok(unpacked) => Ok(unpacked),
-            Err(damage) => {
-                tracing::warn!(folder = %folder.display(), error = crate::chain(&damage), "unpacked again");
-                install_version(&packed, Some(&digest), None, &folder, &site.platform, &Limits::default())
-                    .map_err(|error| format!("{}; and {}", crate::chain(&damage), crate::chain(&error)))
-            }
+        let work = move || {
+            let damage = match verify(&folder, Check::Full) {
+                Ok(unpacked) if unpacked.digest == digest => return Ok(unpacked),
+                Ok(unpacked) => format!("{} holds another package, {}", folder.display(), unpacked.digest),
+                Err(damage) => crate::chain(&damage),
+            };
+            tracing::warn!(folder = %folder.display(), damage, "unpacked again");
+            remove_tree(&folder).map_err(|error| format!("{damage}; and could not be removed: {error}"))?;
+            install_version(&packed, Some(&digest), None, &folder, &site.platform, &Limits::default())
+                .map_err(|error| format!("{damage}; and {}", crate::chain(&error)))
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
     }

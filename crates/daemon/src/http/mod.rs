@@ -25,7 +25,6 @@ mod variables;
 mod versions;
 mod view;
 
-
 pub use api::Api;
 pub use openapi::router;
 pub use socket::{bind, serve};

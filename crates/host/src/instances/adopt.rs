@@ -107,7 +107,8 @@ impl<T: Tell> Instances<T> {
     fn news_of_dead(&self, which: &Which, dead: &Dead, seq: u64) -> Vec<Event> {
         let (stdout, stderr) = self.site.paths.instance_logs(&which.app, which.place, which.instance);
         let tail = || crate::log_tail::of_instance(&stdout, &stderr);
-        let facts = dead.events_after(seq).filter_map(|event| Some((event.seq, super::facts::of(event, tail)?)));
+        let facts =
+            dead.events_after(seq).filter_map(|event| Some((event.seq, super::facts::of(event, tail)?)));
         facts.map(|(seq, fact)| Event::Shim { instance: which.instance, seq, fact }).collect()
     }
 }

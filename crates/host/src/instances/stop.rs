@@ -87,6 +87,7 @@ impl<T: Tell> Instances<T> {
         self.shims.forget(id)?;
         Ok(match cleaned.killed {
             0 => "ended; nothing of it was left".to_owned(),
+            1 => "ended; a process that it left was killed".to_owned(),
             killed => format!("ended; {killed} processes that it left were killed"),
         })
     }
@@ -95,6 +96,7 @@ impl<T: Tell> Instances<T> {
 fn how_text(exited: &Exited, within: Duration) -> String {
     let swept = match exited.swept {
         0 => String::new(),
+        1 => "; a process that it had started was killed".to_owned(),
         swept => format!("; {swept} processes that it had started were killed"),
     };
     let text = match exited.how {

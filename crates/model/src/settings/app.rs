@@ -82,20 +82,6 @@ impl Default for CrashDumps {
     }
 }
 
-/// Commands that run around an instance's start and stop.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Hooks {
-    /// Before the instance starts.
-    pub before_start: Vec<Command>,
-    /// When it is ready.
-    pub after_start: Vec<Command>,
-    /// Before it is told to stop.
-    pub before_stop: Vec<Command>,
-    /// When it has ended.
-    pub after_stop: Vec<Command>,
-}
-
 /// Everything that Bellrock is told about an app; every key has a value.
 ///
 /// JSON of an older version is readable (absent fields take their defaults) and of a newer one too
@@ -158,11 +144,9 @@ pub struct AppSettings {
     pub prepare_commands: Vec<Command>,
     /// Run after a rollback, by the version that is back.
     pub post_rollback: Vec<PreCommand>,
-    /// Time limit of each command above and of each hook.
+    /// Time limit of each command above.
     #[serde(with = "millis")]
     pub command_timeout: Duration,
-    /// Commands around an instance's start and stop.
-    pub hooks: Hooks,
     /// Environment variables that the app gets.
     pub variables: BTreeMap<VariableName, VariableValue>,
     /// Versions kept, the active one included.
@@ -203,7 +187,6 @@ impl Default for AppSettings {
             prepare_commands: Vec::new(),
             post_rollback: Vec::new(),
             command_timeout: Duration::from_secs(600),
-            hooks: Hooks::default(),
             variables: BTreeMap::new(),
             keep_versions: 10,
             log: LogSettings::default(),

@@ -291,11 +291,11 @@ pub(super) static APP_KEYS: &[Key] = &[
         Default::Unset("none", r#"["bin/warm-cache --all"]"#),
         "Run for each created instance before its start.",
     ),
-    key(
+    host_only(
         "prepare_commands",
         Kind::Commands,
         Default::Unset("none", r#"[["apt-get", "install", "-y", "fonts-dejavu"]]"#),
-        "Run once per host and content, to install what the app needs.",
+        "Run once per host and content, with the daemon's rights, to install what the app needs.",
     ),
     key(
         "post_rollback",
@@ -307,37 +307,13 @@ pub(super) static APP_KEYS: &[Key] = &[
         "command_timeout",
         between(100, 7 * DAY),
         Default::Is(r#""10 min""#),
-        "Time limit of each command and hook; then all its processes are killed.",
-    ),
-    key(
-        "hooks.before_start",
-        Kind::Commands,
-        Default::Unset("none", r#"["bin/before-start"]"#),
-        "Run before an instance starts.",
-    ),
-    key(
-        "hooks.after_start",
-        Kind::Commands,
-        Default::Unset("none", r#"["bin/after-start"]"#),
-        "Run when an instance is ready.",
-    ),
-    key(
-        "hooks.before_stop",
-        Kind::Commands,
-        Default::Unset("none", r#"["bin/before-stop"]"#),
-        "Run before an instance is told to stop.",
-    ),
-    key(
-        "hooks.after_stop",
-        Kind::Commands,
-        Default::Unset("none", r#"["bin/after-stop"]"#),
-        "Run when an instance has ended.",
+        "Time limit of each command; then all its processes are killed.",
     ),
     key(
         "variables",
         Kind::Variables,
         Default::Is("{}"),
-        "Environment variables that the app gets; `\"secret:PATH#KEY\"` is fetched when an instance starts.",
+        "Environment variables that the app gets; `\"secret:PATH#KEY\"` is kept as a reference; a version with one is refused until a provider of secrets can be set up.",
     ),
     key(
         "keep_versions",

@@ -31,7 +31,7 @@ mod tests;
 mod value;
 mod variable;
 
-pub use app::{AppSettings, CrashDumps, Hooks, LogSettings, NodeName, PreCommandScope, Strategy};
+pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, Strategy};
 pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};
 pub use command::{BadCommand, Command, PreCommand};
 pub use config::{HostConfig, load_host};
