@@ -1,0 +1,413 @@
+//! A world without a script: at each step chance decides what ends, dies, is asked for or comes late.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use model::app::{
+    App, Command, Deployment, Effect, Ended, Event, ExitHow, Kind, NotTaken, Origin, Outcome, Phase, RunKind,
+    ShimFact, Status, Verdict,
+};
+use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy};
+use model::{DeploymentId, EffectId, InstanceId, Place};
+
+use crate::invariants;
+use crate::world::{World, label, seconds};
+
+/// What a step does, as chance gives it; `pick` and `how` choose among what there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) act: Act,
+    pub(crate) pick: usize,
+    pub(crate) how: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Act {
+    End,
+    Shim,
+    Check,
+    Command,
+    Time,
+    NewDaemon,
+    /// All goes well for a while, until nothing is under way.
+    Rest,
+}
+
+/// What may go wrong in a walk.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Weather {
+    /// All of it.
+    Storm,
+    /// Only instances that were never ready fail, and no command changes the number of places.
+    Calm,
+}
+
+pub(crate) struct Walk {
+    pub(crate) app: App,
+    now: Timestamp,
+    weather: Weather,
+    under_way: BTreeMap<EffectId, Effect>,
+    seqs: BTreeMap<InstanceId, u64>,
+    next_deployment: u64,
+    commands_run: BTreeSet<(u64, String)>,
+    exits: BTreeSet<(InstanceId, u32)>,
+    was_stuck: bool,
+    told: Vec<String>,
+}
+
+/// Settings of a version, decided by its number so that all sorts meet.
+fn settings(weather: Weather, version: usize) -> AppSettings {
+    let mut settings = AppSettings { replicas: 3, tries: 2, ..AppSettings::default() };
+    settings.watch_window = seconds(if version == 3 { 0 } else { 60 });
+    if weather == Weather::Calm {
+        return settings;
+    }
+    settings.replicas = [3, 2, 4, 1][version % 4];
+    if version % 3 == 2 {
+        settings.strategy = Strategy::TemporaryShutdown;
+    }
+    if version % 2 == 1 {
+        let command = |text| PreCommand::parse(text).expect("it is one");
+        settings.pre_commands = vec![command("eval A.a"), command("eval B.b")];
+        settings.post_rollback = vec![command("rpc C.c")];
+        settings.init_commands = vec![model::settings::Command::split("bin/init").expect("it is one")];
+    }
+    if version == 5 {
+        settings.pre_command_scope = PreCommandScope::Place;
+        settings.keep_versions = 3;
+    }
+    settings
+}
+
+impl Walk {
+    pub(crate) fn new(weather: Weather) -> Self {
+        let now = "2026-11-21T09:00:00Z".parse().expect("it is a time");
+        let mut walk = Walk {
+            app: App::new("beacon".parse().expect("it is a name")),
+            now,
+            weather,
+            under_way: BTreeMap::new(),
+            seqs: BTreeMap::new(),
+            next_deployment: 1,
+            commands_run: BTreeSet::new(),
+            exits: BTreeSet::new(),
+            was_stuck: false,
+            told: Vec::new(),
+        };
+        if weather == Weather::Calm {
+            walk.deploy(0, World::operator());
+            walk.come_to_rest();
+        }
+        walk
+    }
+
+    pub(crate) fn step(&mut self, choice: Choice) {
+        match choice.act {
+            Act::End => self.end_one(choice),
+            Act::Shim => self.hear_of_a_shim(choice),
+            Act::Check => self.check_one(choice),
+            Act::Command => self.command(choice),
+            Act::Time => self.let_time_pass(choice),
+            Act::NewDaemon => self.start_daemon_again(choice),
+            Act::Rest => self.come_to_rest(),
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), NotTaken> {
+        let before = self.app.clone();
+        self.told.push(format!("{event:?}"));
+        let stepped = before.step(self.now, event)?;
+        self.told.extend(stepped.notes.iter().map(|note| format!("    {}", note.text)));
+        self.app = stepped.app;
+        for (id, effect) in stepped.effects {
+            self.never_run_twice(&effect);
+            self.under_way.insert(id, effect);
+        }
+        for (instance, _, exit) in stepped.exits {
+            assert!(self.exits.insert((instance, exit.run)), "an exit is counted twice: {instance} {exit:?}");
+        }
+        let counted: u64 = self.app.places.values().map(|place| place.crashes).sum();
+        assert_eq!(counted, self.exits.len() as u64, "the counters are the history");
+        invariants::check(&self.app, self.now);
+        for record in &stepped.records {
+            self.ended_well(record, &before);
+        }
+        self.nobody_notices();
+        self.was_stuck = self.app.stuck.is_some();
+        Ok(())
+    }
+
+    fn never_run_twice(&mut self, effect: &Effect) {
+        if let Effect::Run { run } = effect {
+            if let (RunKind::Pre { place }, Some(deployment)) = (run.kind, run.deployment) {
+                let what = (deployment.0, format!("{place:?} {}", run.command));
+                assert!(self.commands_run.insert(what), "a pre-command is run twice: {run:?}");
+            }
+        }
+    }
+
+    /// A deployment that has ended leaves one version in the places it covers.
+    fn ended_well(&self, record: &Deployment, before: &App) {
+        let Phase::Ended { outcome } = &record.phase else { return };
+        if record.started_at.is_none() || before.deployment.is_none() {
+            return;
+        }
+        for (place, lane) in &record.lanes {
+            let living: Vec<_> = self.app.living(*place).filter(|it| !it.is_ending()).collect();
+            match outcome {
+                Ended::Committed if lane.wants_new => {
+                    assert_eq!(living.len(), 1, "place {place} has one instance");
+                    assert_eq!(Some(living[0].target), record.to, "place {place} runs what was committed");
+                }
+                Ended::Committed => assert!(living.is_empty(), "place {place} has left"),
+                Ended::RollbackFailed { .. } => assert!(living.len() <= 1, "place {place} has one at most"),
+                _ if self.was_stuck || record.kind == Kind::Start || self.app.stuck.is_some() => {
+                    assert!(living.len() <= 1, "place {place} has one at most");
+                }
+                _ if lane.old.is_some() && record.from.is_some() => {
+                    assert_eq!(living.len(), 1, "place {place} has one instance again");
+                    let versions = (Some(living[0].target.version), record.from.map(|from| from.version));
+                    assert_eq!(versions.0, versions.1, "place {place} runs what it ran before");
+                }
+                _ => assert!(living.len() <= 1, "place {place} has one at most"),
+            }
+        }
+    }
+
+    fn nobody_notices(&self) {
+        if self.weather == Weather::Calm && self.app.active().is_some() {
+            let ready = self.app.instances.values().filter(|it| it.is_ready()).count();
+            assert!(ready >= 3, "only {ready} instances are ready");
+        }
+    }
+
+    /// Ends one effect; those about the same instance end in order.
+    fn end_one(&mut self, choice: Choice) {
+        let subject = |effect: &Effect| match effect {
+            Effect::Create { instance }
+            | Effect::Launch { instance }
+            | Effect::Stop { instance }
+            | Effect::Remove { instance } => Some(*instance),
+            Effect::Run { run } => match run.kind {
+                RunKind::Init { instance } => Some(instance),
+                _ => None,
+            },
+            _ => None,
+        };
+        let mut busy = BTreeSet::new();
+        let free: Vec<EffectId> = self
+            .under_way
+            .iter()
+            .filter(|(_, effect)| subject(effect).is_none_or(|instance| busy.insert(instance)))
+            .map(|(id, _)| *id)
+            .collect();
+        let Some(id) = free.get(choice.pick % free.len().max(1)).copied() else { return };
+        let effect = self.under_way.remove(&id).expect("it was just listed");
+        let outcome = self.outcome(&effect, choice.how);
+        self.event(Event::Done { effect: id, outcome: outcome.clone() }).expect("an outcome is taken");
+        if choice.how % 5 == 4 {
+            let again = self.event(Event::Done { effect: id, outcome });
+            assert!(matches!(again, Err(NotTaken::Stale(_))), "an outcome counts once");
+        }
+    }
+
+    fn outcome(&self, effect: &Effect, how: u8) -> Outcome {
+        let ok = Outcome::Ok { detail: None };
+        let failed = Outcome::Failed { reason: "it did not work".into(), tail: None };
+        let unknown = Outcome::Unknown { reason: "the host went down".into() };
+        match (self.weather, effect) {
+            (Weather::Calm, Effect::Stop { .. } | Effect::Link { .. } | Effect::Remove { .. }) => ok,
+            _ if how < 236 => ok,
+            _ if how < 250 => failed,
+            _ => unknown,
+        }
+    }
+
+    fn hear_of_a_shim(&mut self, choice: Choice) {
+        let launched: Vec<InstanceId> = self
+            .app
+            .instances
+            .values()
+            .filter(|it| it.is_launched() || matches!(it.status, Status::Launching { .. }))
+            .filter(|it| self.weather == Weather::Storm || it.ready_at.is_none())
+            .map(|it| it.id)
+            .collect();
+        let Some(id) = launched.get(choice.pick % launched.len().max(1)).copied() else { return };
+        let it = &self.app.instances[&id];
+        let fact = match (it.pid, choice.how) {
+            (_, 0..6) => ShimFact::Gone,
+            (None, 6..220) => ShimFact::Started { run: it.run + 1, pid: 7, at: self.now },
+            (None, _) => ShimFact::BackingOff { until: self.now, consecutive: 4 },
+            (Some(_), 6..40) => ShimFact::Exited {
+                run: it.run,
+                at: self.now,
+                how: ExitHow::Status(0),
+                uptime_ms: 5,
+                crash_dump: None,
+                tail: None,
+            },
+            (Some(_), _) => return,
+        };
+        self.fact(id, fact);
+    }
+
+    fn fact(&mut self, instance: InstanceId, fact: ShimFact) {
+        let next = self.seqs.entry(instance).or_default();
+        *next += 1;
+        let seq = if fact == ShimFact::Gone { 0 } else { *next };
+        self.event(Event::Shim { instance, seq, fact: fact.clone() }).expect("a fact is taken");
+        if seq != 0 {
+            assert!(self.event(Event::Shim { instance, seq, fact }).is_err(), "a fact counts once");
+        }
+    }
+
+    fn check_one(&mut self, choice: Choice) {
+        let wanted: Vec<_> = self.app.checks_wanted().collect();
+        let Some(check) = wanted.get(choice.pick % wanted.len().max(1)).copied() else { return };
+        let (why, tail) = ("503".to_owned(), None);
+        let is_well = self.app.instances[&check.instance].is_ready();
+        let verdict = match (check.readiness, choice.how) {
+            (true, 0..230) => Verdict::Ready,
+            (true, _) => Verdict::NeverReady { why, tail },
+            (false, _) if !is_well => Verdict::Healthy,
+            (false, 0..16) if self.weather == Weather::Storm => Verdict::Unhealthy { why, tail },
+            (false, _) => return,
+        };
+        self.event(Event::Check { instance: check.instance, run: check.run, verdict })
+            .expect("a verdict that is wanted is taken");
+    }
+
+    fn deployment(&mut self) -> DeploymentId {
+        self.next_deployment += 1;
+        DeploymentId(self.next_deployment - 1)
+    }
+
+    fn deploy(&mut self, version: usize, by: Origin) {
+        let deployment = self.deployment();
+        let version = World::package(&version.to_string(), settings(self.weather, version));
+        let command = Command::Deploy { version: Box::new(version), deployment };
+        // Refusals change nothing, which the next steps would show.
+        let _ = self.event(Event::Command { command, by });
+    }
+
+    fn command(&mut self, Choice { pick, how, .. }: Choice) {
+        let version = label(&(pick % 6).to_string());
+        let deployment = self.deployment();
+        let running = self.app.deployment.as_ref().map_or(DeploymentId(0), |it| it.id);
+        let commands = if self.weather == Weather::Calm { how % 4 } else { how % 16 };
+        let command = match commands {
+            0 => return self.deploy(pick % 6, World::operator()),
+            1 => Command::Cancel { deployment: running },
+            2 => Command::Activate { version, settings: None, deployment },
+            3 => Command::ClearGhosts { version: None },
+            4 | 5 => return self.deploy(pick % 6, Origin::Store),
+            6 => Command::Rollback { deployment },
+            7 => Command::Restart { place: None, deployment },
+            8 => Command::Restart { place: Some(Place(1 + (pick % 3) as u16)), deployment },
+            9 => Command::Stop { deployment },
+            10 => Command::Start { deployment },
+            11 => Command::Scale { replicas: (pick % 5) as u16, deployment },
+            12 => {
+                let name = "A".parse().expect("it is a name");
+                let value = pick.to_string().parse().expect("it is a value");
+                let changes = BTreeMap::from([(name, Some(value))]);
+                Command::SetVariables { changes, later: pick % 3 == 0, deployment }
+            }
+            13 => Command::Follow,
+            14 => Command::PinTo { version, deployment },
+            _ => Command::Delete { version },
+        };
+        let _ = self.event(Event::Command { command, by: World::operator() });
+    }
+
+    fn let_time_pass(&mut self, choice: Choice) {
+        let by = SignedDuration::from_secs(i64::from(choice.how) * if choice.pick % 7 == 0 { 10 } else { 1 });
+        let end = self.now.checked_add(by).expect("it is near");
+        // The engine wakes when the state wants it.
+        self.now = self.app.wake_at().map_or(end, |at| at.clamp(self.now, end));
+        self.event(Event::Tick).expect("a tick is taken");
+    }
+
+    /// A daemon is started again: what is in the outbox is done again, the shims are asked.
+    fn start_daemon_again(&mut self, choice: Choice) {
+        if self.weather == Weather::Calm {
+            return;
+        }
+        self.under_way = self.app.outbox.clone();
+        let launched = self.app.instances.values().filter(|it| it.is_launched()).map(|it| it.id);
+        let (mut alive, mut unknown) = (Vec::new(), Vec::new());
+        for (nth, id) in launched.enumerate() {
+            match (usize::from(choice.how) >> nth) % 8 {
+                _ if choice.how > 250 => {}
+                0 => {}
+                1 if choice.pick % 5 == 0 => unknown.push(id),
+                _ => alive.push(id),
+            }
+        }
+        self.event(Event::Adopted { alive, unknown }).expect("adoption is taken");
+    }
+
+    /// From now on all goes well: whatever is under way comes to its end, and what should run does.
+    pub(crate) fn come_to_rest(&mut self) {
+        let deadline = self.now.checked_add(SignedDuration::from_hours(4)).expect("it is near");
+        while self.now < deadline {
+            if self.one_thing_goes_well() {
+                continue;
+            }
+            match self.app.wake_at() {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    self.event(Event::Tick).expect("a tick is taken");
+                }
+                None => break,
+            }
+        }
+        assert!(self.app.deployment.is_none() && self.app.queued.is_none(), "a deployment never ends");
+        assert!(self.app.outbox.is_empty(), "an effect never ends");
+        let Some(active) = self.app.active().filter(|_| self.app.running && self.app.stuck.is_none()) else {
+            return;
+        };
+        for place in (1..=self.app.replicas(active)).map(Place) {
+            if self.app.places.get(&place).is_some_and(|state| state.unknown.is_some()) {
+                continue;
+            }
+            let living: Vec<_> = self.app.living(place).collect();
+            assert_eq!(living.len(), 1, "place {place} has its instance");
+            assert!(living[0].is_ready(), "the instance of place {place} is ready");
+        }
+    }
+
+    fn one_thing_goes_well(&mut self) -> bool {
+        if let Some((id, _)) = self.under_way.pop_first() {
+            let outcome = Outcome::Ok { detail: None };
+            self.event(Event::Done { effect: id, outcome }).expect("an outcome is taken");
+            return true;
+        }
+        let down = self.app.instances.values().find(|it| it.is_launched() && it.pid.is_none());
+        if let Some((id, run)) = down.map(|it| (it.id, it.run + 1)) {
+            self.fact(id, ShimFact::Started { run, pid: 7, at: self.now });
+            return true;
+        }
+        let check = self.app.checks_wanted().find(|check| !self.app.instances[&check.instance].is_ready());
+        if let Some(check) = check {
+            let verdict = if check.readiness { Verdict::Ready } else { Verdict::Healthy };
+            self.event(Event::Check { instance: check.instance, run: check.run, verdict })
+                .expect("a verdict that is wanted is taken");
+            return true;
+        }
+        false
+    }
+
+    /// Prints how it came to a failure.
+    pub(crate) fn story(&self) -> String {
+        self.told.join("\n")
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("WALK").is_some() {
+            eprintln!("{}", self.story());
+        }
+    }
+}
