@@ -349,21 +349,22 @@ fn erl_eval(expression: &str, unpacked: &Unpacked, tree: &Path, erlang_bin: &Pat
         None => argv.push(erlang_bin.join("erl").into_os_string()),
     }
     argv.extend(["-noshell", "-noinput"].map(OsString::from));
-    for folder in code_paths(tree) {
+    for folder in code_paths(unpacked, tree) {
         argv.extend(["-pa".into(), folder.into_os_string()]);
     }
     argv.extend(["-eval".into(), EVALUATE.into(), "-extra".into(), expression.into()]);
     argv
 }
 
-/// The `ebin` folders of a release (`lib/*/ebin`) or of a shipment (`*/ebin`).
-fn code_paths(tree: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = [tree.join("lib"), tree.to_owned()]
-        .iter()
-        .filter_map(|folder| fs_err::read_dir(folder).ok())
-        .flat_map(|entries| entries.flatten().map(|entry| entry.path().join("ebin")))
-        .filter(|ebin| ebin.is_dir())
-        .collect();
+/// The `ebin` folders of a release (`lib/*/ebin`) or of a shipment (beside its script, `*/ebin`).
+fn code_paths(unpacked: &Unpacked, tree: &Path) -> Vec<PathBuf> {
+    let applications = match unpacked.facts.kind {
+        PackageKind::MixRelease | PackageKind::RebarRelease => tree.join("lib"),
+        PackageKind::GleamShipment => tree.join(&unpacked.facts.start.path).with_file_name(""),
+    };
+    let entries = fs_err::read_dir(applications).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.path().join("ebin")).filter(|ebin| ebin.is_dir()).collect();
     found.sort();
     found
 }
