@@ -1,5 +1,8 @@
-//! Project automation: `cargo xtask samples`, `cargo xtask tidy`.
+//! Project automation: `cargo xtask help` lists it.
 
+mod binaries;
+mod demo;
+mod docs;
 mod samples;
 mod tidy;
 
@@ -10,13 +13,21 @@ use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Project automation")]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     task: Task,
 }
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
+    Build(binaries::Options),
+    /// Run a daemon and a sample app in a folder: deploy, deploy, roll back, activate
+    Demo(demo::Options),
+    /// Stop what the demo left running
+    DemoStop(demo::Place),
+    /// Write the generated references in docs/reference, or check that they and all links are right
+    Docs(docs::Options),
     /// Build the sample applications and write samples.json beside their packages
     Samples(samples::Options),
     /// Check what neither rustc nor clippy checks: dependencies between crates, sizes, purity
@@ -25,6 +36,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
+        Task::Build(options) => binaries::run(&root(), &options),
+        Task::Demo(options) => demo::run(&root(), &options),
+        Task::DemoStop(place) => demo::stop(&root(), &place),
+        Task::Docs(options) => docs::run(&root(), &options),
         Task::Samples(options) => samples::run(&root(), &options),
         Task::Tidy => tidy::run(&root()),
     };

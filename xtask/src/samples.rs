@@ -8,7 +8,7 @@ mod build;
 mod catalog;
 mod check;
 mod fingerprint;
-mod http;
+pub(crate) mod http;
 mod instance;
 mod shelf;
 mod tools;
@@ -28,7 +28,7 @@ use fingerprint::Fingerprint;
 use shelf::Shelf;
 use tools::Tools;
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Only the samples whose name is, or starts with, this (can be repeated)
     #[arg(long, value_name = "NAME")]
@@ -39,6 +39,13 @@ pub(crate) struct Options {
     /// After building, boot every sample, use its pages and stop it
     #[arg(long)]
     check: bool,
+}
+
+impl Options {
+    /// Builds these samples.
+    pub(crate) fn only(names: &[&str]) -> Options {
+        Options { only: names.iter().map(|name| (*name).to_owned()).collect(), ..Options::default() }
+    }
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
@@ -75,7 +82,7 @@ fn list(samples: &[&Sample], shelf: &Shelf) -> Result<()> {
 }
 
 /// `$CARGO_TARGET_DIR/samples`, or `target/samples` of the workspace.
-fn shelf_path(root: &Path) -> PathBuf {
+pub(crate) fn shelf_path(root: &Path) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     root.join(target).join("samples")
 }

@@ -64,7 +64,8 @@ const TABLE: &[Row] = &[
     Row { name: "daemon", may_use: MayUse::AllLibraries, never: &[] },
     row("cli", &["api", "package", "upgrade"], &[]),
     row("fleet", &[], &[]),
-    row("xtask", &[], &[]),
+    // it writes the reference of settings
+    row("xtask", &["model"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
 ];

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|all`.
+#
+# What Debian packages are missing is shown as one apt-get line, and installed at once by root, after asking by
+# anyone else who sits at a terminal; without a terminal the line is shown and the work ends. Nothing is done
+# when nothing is missing. `all` also adds Rust's musl target, which makes the shim smaller.
+set -euo pipefail
+
+# program → Debian package
+rust=(cc:gcc)
+# elixir and rebar3 bring the rest of OTP that the samples are built with
+demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
+
+fail() {
+  printf 'error: %s\n' "$@" >&2
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Prints the packages of `program:package` pairs whose program is not here.
+missing_programs() {
+  local pair
+  for pair in "$@"; do
+    has "${pair%%:*}" || echo "${pair#*:}"
+  done
+}
+
+install() {
+  local packages=("$@")
+  local line="apt-get install -y --no-install-recommends ${packages[*]}"
+  if ! has apt-get; then
+    fail "missing: ${packages[*]} (names of Debian's packages); install them with your system's own tool"
+  fi
+  if [[ $(id -u) == 0 ]]; then
+    echo "setup: $line"
+    # The lists may be missing or old; a mirror that is away must not stop what the lists at hand can do.
+    apt-get update -q </dev/null >/dev/null || echo "setup: apt-get update failed, trying with the lists at hand" >&2
+    DEBIAN_FRONTEND=noninteractive $line -q </dev/null >/dev/null
+    return
+  fi
+  echo "This needs packages that are not installed:"
+  echo
+  echo "    sudo $line"
+  echo
+  if [[ ! -t 0 ]]; then
+    fail "packages are missing, and there is no terminal to ask at: run the line above, then try again"
+  fi
+  has sudo || fail "there is no sudo here: have root run the line above (without sudo), then try again"
+  local answer
+  read -r -p "Run it now? [y/N] " answer
+  [[ $answer == [yY]* ]] || fail "not installed: run the line above, then try again"
+  # shellcheck disable=SC2086 # words are meant
+  sudo $line
+}
+
+need_cargo() {
+  has cargo && return
+  fail "cargo is not on the PATH" "install Rust (1.89 or newer) as https://rustup.rs says; Debian 12's own is too old"
+}
+
+add_musl() {
+  local target
+  target="$(uname -m)-unknown-linux-musl"
+  if ! has rustup; then
+    echo "setup: no rustup here, so no $target: the shim is linked statically to glibc instead"
+  elif rustup target list --installed | grep -qx "$target"; then
+    return 0
+  elif ! rustup target add "$target"; then
+    echo "setup: $target could not be added: the shim is linked statically to glibc instead"
+  fi
+}
+
+main() {
+  local what=${1:-}
+  local packages
+  case $what in
+    rust) mapfile -t packages < <(missing_programs "${rust[@]}" | sort -u) ;;
+    demo | all) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
+    *) fail "usage: tools/setup.sh rust|demo|all" ;;
+  esac
+  need_cargo
+  if ((${#packages[@]} > 0)); then
+    install "${packages[@]}"
+  fi
+  if [[ $what == all ]]; then
+    add_musl
+    echo "setup: all is here"
+  fi
+}
+
+main "$@"
