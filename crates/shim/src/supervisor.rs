@@ -14,6 +14,7 @@ use crate::folders::Folders;
 use crate::output::{Drained, Output};
 use crate::processes;
 use crate::tree::{self, Reaped};
+use rustix::io::Errno;
 use rustix::process::{self, Signal, WaitStatus};
 use std::os::fd::{AsFd, BorrowedFd};
 use wire::shim::saved::{self, Header};
@@ -119,8 +120,10 @@ impl Supervisor {
             mark: self.mark.clone(),
             ..Header::default()
         };
-        let log = EventLog::create(folders.state.as_fd(), header)
-            .map_err(|error| (Refusal::Disk, format!("could not make the event log: {error}")))?;
+        let log = EventLog::create(folders.state.as_fd(), header).map_err(|error| match error {
+            Errno::EXIST => (Refusal::State, "this id was used before: its event log is there".to_owned()),
+            error => (Refusal::Disk, format!("could not make the event log: {error}")),
+        })?;
         let log = self.log.insert(log);
         if start.kind == Kind::Task
             && let Err(error) = log.append(Happening::Began(Began { run: 1 }))

@@ -82,6 +82,20 @@ impl ShimHost {
         self.connect(id, 0, ANSWER).await
     }
 
+    /// As [`Self::spawn`], for what is one of a kind and whose history nobody needs (epmd): what a dead shim of
+    /// this id left is ended and its folders are removed first, within `within`.
+    ///
+    /// # Errors
+    /// As [`Self::spawn`] and [`Self::clean_up`]; what is left of the dead one is then still there.
+    pub async fn spawn_afresh(&self, id: &ShimId, within: Duration) -> Result<Connected, ShimError> {
+        if !self.is_alive(id)? {
+            let dead = self.read_dead(id)?;
+            self.clean_up(&dead, within).await?;
+            self.forget(id)?;
+        }
+        self.spawn(id).await
+    }
+
     /// Connects to a living shim and asks for its events above `after`.
     ///
     /// # Errors

@@ -185,10 +185,29 @@ async fn an_id_is_used_once() {
     kill(&host, shim).await;
     let again = host.spawn("a").await;
     match again.handle.start(start).await {
-        Err(ShimError::Refused { refusal: Refusal::Disk, .. }) => {}
+        Err(ShimError::Refused { refusal: Refusal::State, .. }) => {}
         other => panic!("a task must never run twice: {other:?}"),
     }
     assert_eq!(host.read("runs"), "run\n");
+}
+
+#[tokio::test]
+async fn what_has_no_history_is_spawned_afresh() {
+    let host = Host::new();
+    let id = ShimId::new("epmd").unwrap();
+    let start = host.script("epmd", "setsid sleep 1000 & echo $! > child; echo up; sleep 1000");
+    let first = host.start(start.clone()).await;
+    first.says("up").await;
+    let mut again = Shim::from(host.shims.spawn_afresh(&id, LONG).await.unwrap());
+    assert_eq!(again.welcome.pid, first.welcome.pid, "one that lives is taken");
+    again.kill();
+    while again.next().await != ShimEvent::Gone(Gone::Died) {}
+    let left: i32 = host.read("child").trim().parse().unwrap();
+    assert!(is_alive(left));
+    let fresh = Shim::from(host.shims.spawn_afresh(&id, LONG).await.unwrap());
+    assert!(!is_alive(left), "what the dead one left is ended first");
+    fresh.handle.start(start).await.unwrap();
+    fresh.says("up").await;
 }
 
 #[tokio::test]
@@ -213,9 +232,11 @@ async fn a_shim_run_by_an_ordinary_user() {
         fs_err::create_dir_all(&folder).unwrap();
         std::os::unix::fs::chown(&folder, Some(owner.uid), Some(owner.gid)).unwrap();
     }
-    // A copy that nobody can reach, and a shell as nobody to start it.
+    // A copy that nobody can reach; made by another process, for a file that this one has open to write while
+    // a third is forked cannot be executed.
     let binary = host.path("bellrock-shim");
-    fs_err::copy(crate::support::shim_binary(), &binary).unwrap();
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.arg(crate::support::shim_binary()).arg(&binary).status().unwrap().success());
     let mut setpriv = std::process::Command::new("setpriv");
     setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&binary);
     let started = setpriv.arg(host.path("run/a")).arg(host.path("state/a")).status().unwrap();

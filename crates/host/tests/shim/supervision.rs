@@ -144,7 +144,12 @@ async fn stop_while_waiting_for_a_restart() {
     let mut start = host.script("a", "exit 1");
     start.restart = RestartPolicy { step_ms: 60_000, cap_ms: 60_000, ..quickly() };
     let shim = host.start(start).await;
-    for_until("the wait", async || shim.state().await == State::BackingOff).await;
+    // The first restart comes at once; the second has to be waited for.
+    for_until("the wait", async || {
+        let status = shim.handle.status().await.unwrap();
+        (status.state, status.run) == (State::BackingOff, 2)
+    })
+    .await;
     shim.handle.stop(LONG).await.unwrap();
     assert_eq!(shim.state().await, State::Stopped);
 }

@@ -1,6 +1,6 @@
 //! Whole trees end: what detached, what forked twice, what a BEAM started.
 
-use crate::support::{Host, LONG, Shim, is_alive, is_root, until};
+use crate::support::{Host, LONG, Shim, is_alive, until};
 use host::shim::{Found, Gone, ShimEvent, ShimId};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,14 +27,21 @@ async fn family(host: &Host, then: &str, change: impl FnOnce(&mut Start)) -> (Sh
     (shim, pids)
 }
 
-/// Where a cgroup can be made, if it can be here.
-fn cgroup_parent() -> Option<PathBuf> {
-    let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
-    let root = roots.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())?;
-    let parent = Path::new(root).join(format!("bellrock-test-{}", std::process::id()));
-    match fs_err::create_dir(&parent) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => None,
-        _ => Some(parent),
+/// A folder of a test's own in which cgroups can be made, if they can be here; removed at the end.
+struct Cgroups(PathBuf);
+
+impl Cgroups {
+    fn new(test: &str) -> Option<Self> {
+        let roots = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+        let root = roots.into_iter().find(|root| Path::new(root).join("cgroup.procs").exists())?;
+        let parent = Path::new(root).join(format!("bellrock-test-{test}-{}", std::process::id()));
+        fs_err::create_dir(&parent).ok().map(|()| Self(parent))
+    }
+}
+
+impl Drop for Cgroups {
+    fn drop(&mut self) {
+        let _ = fs_err::remove_dir(&self.0);
     }
 }
 
@@ -64,15 +71,14 @@ async fn nothing_is_left_after_a_crash_or_a_kill() {
 
 #[tokio::test]
 async fn with_a_cgroup_it_is_used_and_removed() {
-    let Some(parent) = cgroup_parent() else {
-        assert!(!is_root(), "root can make a cgroup");
+    let Some(cgroups) = Cgroups::new("use") else {
         eprintln!("no cgroup can be made by this user: nothing to test");
         return;
     };
     let host = Host::new();
     let (mut shim, pids) =
-        family(&host, "sleep 1000", |start| start.cgroup_parent = Some(parent.clone())).await;
-    let own = parent.join("family");
+        family(&host, "sleep 1000", |start| start.cgroup_parent = Some(cgroups.0.clone())).await;
+    let own = cgroups.0.join("family");
     assert_eq!(shim.handle.status().await.unwrap().cgroup, Some(own.clone()));
     let members = fs_err::read_to_string(own.join("cgroup.procs")).unwrap();
     assert!(pids.iter().all(|pid| members.lines().any(|line| line == pid.to_string())), "{members}");
@@ -84,9 +90,9 @@ async fn with_a_cgroup_it_is_used_and_removed() {
 
 #[tokio::test]
 async fn a_killed_shim_takes_its_main_process_along_and_its_successor_ends_the_rest() {
-    for cgroup in [None, cgroup_parent()] {
+    for cgroup in [None, Cgroups::new("successor")] {
         let host = Host::new();
-        let given = cgroup.clone();
+        let given = cgroup.as_ref().map(|cgroups| cgroups.0.clone());
         let (mut shim, pids) = family(&host, "sleep 1000", |start| start.cgroup_parent = given).await;
         let main = shim.handle.status().await.unwrap().pid.unwrap() as i32;
         shim.kill();
@@ -96,9 +102,10 @@ async fn a_killed_shim_takes_its_main_process_along_and_its_successor_ends_the_r
         let [Found::Dead(dead)] = found.as_slice() else { panic!("{found:?}") };
         assert!(pids.iter().any(|pid| is_alive(*pid)), "otherwise this test shows nothing");
         host.shims.clean_up(dead, LONG).await.unwrap();
-        assert!(!pids.iter().any(|pid| is_alive(*pid)), "with cgroup {cgroup:?}");
-        if let Some(parent) = cgroup {
-            assert!(!parent.join("family").exists(), "its cgroup is removed");
+        let how = if cgroup.is_some() { "with" } else { "without" };
+        assert!(!pids.iter().any(|pid| is_alive(*pid)), "{how} a cgroup");
+        if let Some(cgroups) = cgroup {
+            assert!(!cgroups.0.join("family").exists(), "its cgroup is removed");
         }
     }
 }
