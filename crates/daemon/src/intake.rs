@@ -98,7 +98,7 @@ impl Control {
         announced: &Announced,
     ) -> Result<Taken, WishError> {
         let (site, packed) = (self.site.clone(), arrival.path.clone());
-        let (hint, expected) = (arrival.file_name.clone(), announced.digest.clone());
+        let (hint, expected) = (arrival.file_name.clone(), announced.digest);
         let unpacked = tokio::task::spawn_blocking(move || {
             unpack_aside(&site, &packed, expected.as_ref(), hint.as_deref())
         });
@@ -134,11 +134,11 @@ impl Control {
                 "the store names version {version}, but the package is version {label}"
             )));
         }
-        if let Some(known) = self.app(&app).ok().as_ref().and_then(|app| app.version_called(&label)) {
-            if known.digest != unpacked.digest.to_string() {
-                let refused = Refused::OtherPackage { version: label, registered: known.digest.clone() };
-                return Err(refused.into());
-            }
+        if let Some(known) = self.app(&app).ok().as_ref().and_then(|app| app.version_called(&label))
+            && known.digest != unpacked.digest.to_string()
+        {
+            let refused = Refused::OtherPackage { version: label, registered: known.digest.clone() };
+            return Err(refused.into());
         }
         let size_bytes = fs_err::metadata(&arrival.path).map_err(host)?.len();
         move_into_place(&unpacked.path, &self.paths.version(&app, &label))?;
@@ -148,7 +148,7 @@ impl Control {
         if let Some(log) = &arrival.build_log {
             fs_err::write(self.paths.papers(&app, &label).join("build.log"), log).map_err(host)?;
         }
-        Ok(Taken { app, label, digest: unpacked.digest.clone(), size_bytes, facts })
+        Ok(Taken { app, label, digest: unpacked.digest, size_bytes, facts })
     }
 
     async fn register(

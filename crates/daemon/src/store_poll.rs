@@ -124,8 +124,7 @@ impl StorePoll {
         info!(%app, version = %label, "the store names a version that does not run");
         let announced = announced(&current, &label)?;
         let (path, source) = (self.upload_path(app), store.clone());
-        let (name, version, to, expected) =
-            (app.clone(), label.clone(), path.clone(), announced.digest.clone());
+        let (name, version, to, expected) = (app.clone(), label.clone(), path.clone(), announced.digest);
         let copied = tokio::task::spawn_blocking(move || {
             let (from, _file) = source
                 .open_package(name.as_str(), version.as_str())
@@ -162,7 +161,7 @@ impl StorePoll {
 /// What the version file says about the package.
 fn announced(current: &Current, label: &VersionLabel) -> Result<Announced, String> {
     let digest = match &current.hash {
-        Hash::Sha256(digest) => Some(digest.clone()),
+        Hash::Sha256(digest) => Some(*digest),
         _ => None,
     };
     let pre_commands: Result<Vec<PreCommand>, String> = current

@@ -129,10 +129,10 @@ impl<T: Tell> Commands<T> {
             .insert(id.clone(), connected.handle.clone());
         let exited = async {
             while let Some(event) = connected.events.next().await {
-                if let ShimEvent::Happened(event) = event {
-                    if let Some(Happening::Exited(exited)) = event.what {
-                        return Some(exited);
-                    }
+                if let ShimEvent::Happened(event) = event
+                    && let Some(Happening::Exited(exited)) = event.what
+                {
+                    return Some(exited);
                 }
             }
             None
@@ -251,10 +251,10 @@ impl<T: Tell> Commands<T> {
         account: Option<&crate::users::Account>,
     ) -> Result<(PathBuf, Option<PathBuf>), LaunchError> {
         let site = &self.instances.site;
-        if let RunKind::Init { instance } = run.kind {
-            if let Some(instance) = app.instances.get(&instance) {
-                return Ok((site.tree(&app.name, instance), None));
-            }
+        if let RunKind::Init { instance } = run.kind
+            && let Some(instance) = app.instances.get(&instance)
+        {
+            return Ok((site.tree(&app.name, instance), None));
         }
         let tree = site.paths.commands(&app.name).join(effect.to_string());
         let owner = account.map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });

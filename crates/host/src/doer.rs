@@ -146,10 +146,10 @@ impl<T: Tell> HostDoer<T> {
             Err(error) => return Outcome::Failed { reason: crate::chain(&error), tail: None },
         }
         let outcome = self.commands.run(app, id, run).await;
-        if let Outcome::Ok { .. } = outcome {
-            if let Err(error) = self.journal.set_prepared(Timestamp::now(), content).await {
-                return Outcome::Failed { reason: crate::chain(&error), tail: None };
-            }
+        if let Outcome::Ok { .. } = outcome
+            && let Err(error) = self.journal.set_prepared(Timestamp::now(), content).await
+        {
+            return Outcome::Failed { reason: crate::chain(&error), tail: None };
         }
         outcome
     }

@@ -102,23 +102,23 @@ impl<T: Tell> Instances<T> {
         if self.living(&id).is_some() {
             return Ok(());
         }
-        if let Found::Dead(dead) = self.shims.examine(&id, 0, Duration::from_secs(10)).await? {
-            if !dead.saved.events.is_empty() {
-                self.shims.clean_up(&dead, PORTS_FREE).await?;
-                self.shims.forget(&id)?;
-                return Err(LaunchError::ShimDied);
-            }
+        if let Found::Dead(dead) = self.shims.examine(&id, 0, Duration::from_secs(10)).await?
+            && !dead.saved.events.is_empty()
+        {
+            self.shims.clean_up(&dead, PORTS_FREE).await?;
+            self.shims.forget(&id)?;
+            return Err(LaunchError::ShimDied);
         }
         let unpacked = self.site.unpacked(app, instance.target)?;
         let start = self.start_of(app, instance, &unpacked)?;
         self.ensure_epmd(app, instance, &unpacked).await?;
         let connected = self.shims.spawn(&id).await?;
-        if connected.welcome.status.state == State::Waiting {
-            if let Err(error) = self.ports_free(app, instance).await {
-                connected.handle.release().await?;
-                self.shims.forget(&id)?;
-                return Err(error);
-            }
+        if connected.welcome.status.state == State::Waiting
+            && let Err(error) = self.ports_free(app, instance).await
+        {
+            connected.handle.release().await?;
+            self.shims.forget(&id)?;
+            return Err(error);
         }
         let handle = self.follow(which, connected, instance.seq);
         handle.start(start).await?;
