@@ -13,9 +13,9 @@ use wire::shim::{
     CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
 };
 
-use super::{Instances, Which};
+use super::{ANSWER, CLEAN_UP, Instances, Which};
 use crate::environment::Environment;
-use crate::shim::{Found, ShimError};
+use crate::shim::{Found, Handle, ShimError};
 use crate::site::{Site, SiteError};
 use crate::tell::Tell;
 use crate::users::Account;
@@ -99,28 +99,46 @@ impl<T: Tell> Instances<T> {
     async fn start(self: &Arc<Self>, app: &App, instance: &Instance) -> Result<(), LaunchError> {
         let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
         let id = which.shim_id();
-        if self.living(&id).is_some() {
+        let handle = match self.living(&id) {
+            Some(living) => living.handle,
+            None => self.spawn_for(&which, instance.seq).await?,
+        };
+        // One that an earlier daemon told to start is left alone; a crash may have come before that.
+        if handle.status().await?.state != State::Waiting {
             return Ok(());
         }
-        if let Found::Dead(dead) = self.shims.examine(&id, 0, Duration::from_secs(10)).await?
+        let told = self.tell_to_start(app, instance, &handle).await;
+        if told.is_err() {
+            self.forget_living(&id);
+            handle.release().await?;
+            self.shims.forget(&id)?;
+        }
+        told
+    }
+
+    async fn spawn_for(self: &Arc<Self>, which: &Which, seq: u64) -> Result<Handle, LaunchError> {
+        let id = which.shim_id();
+        if let Found::Dead(dead) = self.shims.examine(&id, 0, ANSWER).await?
             && !dead.saved.events.is_empty()
         {
-            self.shims.clean_up(&dead, PORTS_FREE).await?;
+            self.shims.clean_up(&dead, CLEAN_UP).await?;
             self.shims.forget(&id)?;
             return Err(LaunchError::ShimDied);
         }
+        let connected = self.shims.spawn(&id).await?;
+        Ok(self.follow(which.clone(), connected, seq))
+    }
+
+    async fn tell_to_start(
+        self: &Arc<Self>,
+        app: &App,
+        instance: &Instance,
+        handle: &Handle,
+    ) -> Result<(), LaunchError> {
         let unpacked = self.site.unpacked(app, instance.target)?;
         let start = self.start_of(app, instance, &unpacked)?;
         self.ensure_epmd(app, instance, &unpacked).await?;
-        let connected = self.shims.spawn(&id).await?;
-        if connected.welcome.status.state == State::Waiting
-            && let Err(error) = self.ports_free(app, instance).await
-        {
-            connected.handle.release().await?;
-            self.shims.forget(&id)?;
-            return Err(error);
-        }
-        let handle = self.follow(which, connected, instance.seq);
+        self.ports_free(app, instance).await?;
         handle.start(start).await?;
         Ok(())
     }

@@ -13,6 +13,7 @@ mod stop;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::{AppName, InstanceId, Place};
 use tokio::sync::watch;
@@ -26,6 +27,12 @@ pub use adopt::Adopted;
 pub(crate) use facts::exit_how;
 pub use launch::LaunchError;
 pub(crate) use launch::{log_file, process};
+
+/// How long a shim may take to answer when it is looked for.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// How long the clean-up after a dead shim may take.
+const CLEAN_UP: Duration = Duration::from_secs(10);
 
 /// All instances of this host.
 pub struct Instances<T> {
@@ -88,8 +95,9 @@ impl<T: Tell> Instances<T> {
         self.living.lock().expect("nobody panics while holding it").get(id).cloned()
     }
 
-    fn forget_living(&self, id: &ShimId) {
-        self.living.lock().expect("nobody panics while holding it").remove(id);
+    /// What comes from the shim after this is no news; false when that was said before.
+    fn forget_living(&self, id: &ShimId) -> bool {
+        self.living.lock().expect("nobody panics while holding it").remove(id).is_some()
     }
 }
 

@@ -109,7 +109,9 @@ impl<T: Tell> Pump<T> {
     /// The shim is dead: what it saved and nobody took is told, then its end.
     async fn died(self) {
         let id = self.which.shim_id();
-        self.instances.forget_living(&id);
+        if !self.instances.forget_living(&id) {
+            return;
+        }
         let alive = self.instances.shims.is_alive(&id);
         if !matches!(alive, Ok(false)) {
             return warn!(shim = %id, "the shim does not answer, but its lock is held");

@@ -8,18 +8,12 @@ use model::human;
 use tokio::time::timeout;
 use wire::shim::{Exited, How};
 
-use super::{Instances, Living, Which};
+use super::{ANSWER, CLEAN_UP, Instances, Living, Which};
 use crate::shim::{Found, ShimError, ShimId};
 use crate::tell::Tell;
 
 /// What the shim may need after the app's own `stop_timeout` to end the tree and say so.
 const TO_KILL: Duration = Duration::from_secs(30);
-
-/// How long the clean-up after a dead shim may take.
-const CLEAN_UP: Duration = Duration::from_secs(10);
-
-/// How long a shim may take to answer when it is looked for.
-const ANSWER: Duration = Duration::from_secs(10);
 
 impl<T: Tell> Instances<T> {
     /// Ends an instance: orderly within its `stop_timeout`, else by force. Done twice, it finds nothing to do.
@@ -42,7 +36,6 @@ impl<T: Tell> Instances<T> {
         let Some(living) = living else { return self.clean_up(&id).await };
         match self.end_living(&living, within).await {
             Ok(detail) => {
-                self.forget_living(&id);
                 self.shims.forget(&id)?;
                 Ok(detail)
             }
@@ -77,6 +70,7 @@ impl<T: Tell> Instances<T> {
         // The pump ends, and this sees it, when the shim dies in the middle.
         let exited = exited.ok().and_then(|exited| exited.clone());
         let text = exited.map_or("ended with its shim".to_owned(), |exited| how_text(&exited, within));
+        self.forget_living(living.handle.id());
         living.handle.release().await?;
         Ok(text)
     }
