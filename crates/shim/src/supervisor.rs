@@ -6,16 +6,19 @@
 //! ```
 
 use crate::cgroup::Cgroup;
-use crate::child::{self, Child};
+use crate::child;
 use crate::clock;
 use crate::crash_dump;
 use crate::event_log::EventLog;
 use crate::folders::Folders;
+use crate::mark;
 use crate::output::{Drained, Output};
 use crate::processes;
+use crate::run::{End, Run};
+use crate::start_check;
 use crate::tree::{self, Reaped};
 use rustix::io::Errno;
-use rustix::process::{self, Signal, WaitStatus};
+use rustix::process::{Signal, WaitStatus};
 use std::os::fd::{AsFd, BorrowedFd};
 use wire::shim::saved::{self, Header};
 use wire::shim::{
@@ -60,23 +63,6 @@ enum Phase {
     Finished,
 }
 
-/// A run of the child.
-struct Run {
-    child: Child,
-    cgroup: Option<Cgroup>,
-    started: u64,
-    oom_kills: u64,
-    heart_looked_for: bool,
-    end: Option<End>,
-}
-
-/// The end that somebody asked for, or that the time limit brought.
-struct End {
-    how: How,
-    kill_at: u64,
-    then_start: bool,
-}
-
 /// The main process has ended.
 struct Ended {
     status: WaitStatus,
@@ -91,7 +77,7 @@ impl Supervisor {
         let boot_id = processes::read_file("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Ok(Self {
             id,
-            mark: random_mark()?,
+            mark: mark::random()?,
             boot_id: String::from_utf8_lossy(&boot_id).trim().to_owned(),
             start: None,
             phase: Phase::Waiting,
@@ -106,7 +92,7 @@ impl Supervisor {
 
     /// Begins. Said twice, it is done once.
     pub(crate) fn start(&mut self, start: Start, folders: &Folders) -> Result<(), Refuse> {
-        check(&start, &self.id).map_err(|text| (Refusal::Invalid, text))?;
+        start_check::check(&start, &self.id).map_err(|text| (Refusal::Invalid, text))?;
         match (&self.phase, self.start.is_some()) {
             (_, true) => return Ok(()),
             (Phase::Waiting, false) => {}
@@ -141,7 +127,7 @@ impl Supervisor {
     /// SIGTERM now, SIGKILL to the tree after `timeout_ms` (at once if 0).
     pub(crate) fn stop(&mut self, timeout_ms: u64) {
         match &mut self.phase {
-            Phase::Running(run) => ask_to_end(run, timeout_ms, false),
+            Phase::Running(run) => run.ask_to_end(timeout_ms, false),
             Phase::Sweeping(run, ended) => {
                 run.end = Some(End { how: ended.how, kill_at: 0, then_start: false })
             }
@@ -163,7 +149,7 @@ impl Supervisor {
             {
                 return refuse("it is being stopped");
             }
-            Phase::Running(run) => ask_to_end(run, timeout_ms, true),
+            Phase::Running(run) => run.ask_to_end(timeout_ms, true),
             Phase::Sweeping(run, ended) => {
                 run.end = Some(End { how: ended.how, kill_at: 0, then_start: true })
             }
@@ -208,7 +194,7 @@ impl Supervisor {
     /// Takes what a pipe holds.
     pub(crate) fn drain(&mut self, stream: Stream) -> Drained {
         match &self.phase {
-            Phase::Running(run) | Phase::Sweeping(run, _) => drain(&mut self.output, run, stream),
+            Phase::Running(run) | Phase::Sweeping(run, _) => run.drain(&mut self.output, stream),
             _ => Drained::Ended,
         }
     }
@@ -421,7 +407,7 @@ impl Supervisor {
         for stream in [Stream::Stdout, Stream::Stderr] {
             // A bound, for the pipe may have been handed to a stranger who goes on writing.
             for _ in 0..LAST_TURNS {
-                if drain(&mut self.output, &run, stream) != Drained::More {
+                if run.drain(&mut self.output, stream) != Drained::More {
                     break;
                 }
             }
@@ -435,7 +421,7 @@ impl Supervisor {
             status: ended.status.exit_status(),
             signal: ended.status.terminating_signal(),
             core: ended.status.as_raw() & 0x80 != 0 && ended.status.signaled(),
-            oom: killed && ended.how == How::ByItself && oom_kills(run.cgroup.as_ref()) > run.oom_kills,
+            oom: killed && ended.how == How::ByItself && run.saw_oom_kill(),
             uptime_ms,
             how: ended.how,
             crash_dump: dump.and_then(|dump| crash_dump::left_by(dump, &self.id, self.run)),
@@ -480,69 +466,5 @@ impl Supervisor {
     fn be_stopped(&mut self) {
         self.phase = Phase::Stopped;
         self.note(Happening::Stopped(Stopped {}));
-    }
-}
-
-fn ask_to_end(run: &mut Run, timeout_ms: u64, then_start: bool) {
-    let kill_at = clock::since_boot_ms().saturating_add(timeout_ms);
-    match &mut run.end {
-        Some(end) => {
-            end.kill_at = end.kill_at.min(kill_at);
-            end.then_start = then_start;
-        }
-        None => {
-            let how = if timeout_ms == 0 { How::Killed } else { How::StoppedOrderly };
-            run.end = Some(End { how, kill_at, then_start });
-            if timeout_ms > 0 {
-                let _ = process::pidfd_send_signal(&run.child.pidfd, Signal::TERM);
-            }
-        }
-    }
-}
-
-fn drain(output: &mut Output, run: &Run, stream: Stream) -> Drained {
-    let pipe = match stream {
-        Stream::Stdout => &run.child.stdout,
-        Stream::Stderr => &run.child.stderr,
-    };
-    output.drain(stream, pipe, clock::since_boot_ms())
-}
-
-/// The cgroup's own count where it has one, else the host's.
-fn oom_kills(cgroup: Option<&Cgroup>) -> u64 {
-    match cgroup.map_or(0, Cgroup::oom_kills) {
-        0 => processes::oom_kills(),
-        own => own.saturating_add(processes::oom_kills()),
-    }
-}
-
-fn check(start: &Start, id: &str) -> Result<(), String> {
-    if start.id != id {
-        return Err(format!("this is the shim of {id}, not of {}", start.id));
-    }
-    let absolute = |what: &str, path: &std::path::Path| match path.is_absolute() {
-        true => Ok(()),
-        false => Err(format!("{what} {:?} is not an absolute path", path.display())),
-    };
-    let program = start.argv.first().ok_or("no program is given")?;
-    absolute("program", program.as_ref())?;
-    absolute("working folder", &start.cwd)?;
-    for log in [&start.stdout, &start.stderr] {
-        if !log.path.as_os_str().is_empty() {
-            absolute("log", &log.path)?;
-        }
-    }
-    Ok(())
-}
-
-/// 128 bits in hexadecimal.
-fn random_mark() -> Result<String, String> {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let mut bytes = [0u8; 16];
-    let source = rustix::fs::open("/dev/urandom", flags, rustix::fs::Mode::empty());
-    let read = source.and_then(|source| rustix::io::read(&source, &mut bytes[..]));
-    match read {
-        Ok(16) => Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
-        _ => Err("could not read /dev/urandom".to_owned()),
     }
 }

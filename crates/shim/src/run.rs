@@ -1,0 +1,65 @@
+//! One run of the child: from its execution until nothing of its tree is left.
+
+use crate::cgroup::Cgroup;
+use crate::child::Child;
+use crate::clock;
+use crate::output::{Drained, Output};
+use crate::processes;
+use rustix::process::{self, Signal};
+use wire::shim::{How, Stream};
+
+/// A run of the child.
+pub(crate) struct Run {
+    pub(crate) child: Child,
+    pub(crate) cgroup: Option<Cgroup>,
+    /// ms since boot.
+    pub(crate) started: u64,
+    /// The host's count when it began.
+    pub(crate) oom_kills: u64,
+    pub(crate) heart_looked_for: bool,
+    pub(crate) end: Option<End>,
+}
+
+/// The end that somebody asked for, or that the time limit brought.
+pub(crate) struct End {
+    pub(crate) how: How,
+    /// When the tree gets SIGKILL, in ms since boot.
+    pub(crate) kill_at: u64,
+    /// A forced restart.
+    pub(crate) then_start: bool,
+}
+
+impl Run {
+    /// SIGTERM to the main process; SIGKILL to the tree is due after `timeout_ms`. Asked again, the earlier counts.
+    pub(crate) fn ask_to_end(&mut self, timeout_ms: u64, then_start: bool) {
+        let kill_at = clock::since_boot_ms().saturating_add(timeout_ms);
+        match &mut self.end {
+            Some(end) => {
+                end.kill_at = end.kill_at.min(kill_at);
+                end.then_start = then_start;
+            }
+            None => {
+                let how = if timeout_ms == 0 { How::Killed } else { How::StoppedOrderly };
+                self.end = Some(End { how, kill_at, then_start });
+                if timeout_ms > 0 {
+                    let _ = process::pidfd_send_signal(&self.child.pidfd, Signal::TERM);
+                }
+            }
+        }
+    }
+
+    /// Takes what a pipe holds.
+    pub(crate) fn drain(&self, output: &mut Output, stream: Stream) -> Drained {
+        let pipe = match stream {
+            Stream::Stdout => &self.child.stdout,
+            Stream::Stderr => &self.child.stderr,
+        };
+        output.drain(stream, pipe, clock::since_boot_ms())
+    }
+
+    /// Whether the kernel has killed for want of memory since the run began: in its cgroup, or on the host.
+    pub(crate) fn saw_oom_kill(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_kills() > 0)
+            || processes::oom_kills() > self.oom_kills
+    }
+}
