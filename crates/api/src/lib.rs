@@ -20,3 +20,6 @@ pub mod version;
 
 pub use model::human;
 pub use model::{AppName, BadName, VariableName, VersionLabel};
+
+/// The API's Unix socket, below the root.
+pub const SOCKET: &str = "run/bellrock/api.sock";

@@ -28,3 +28,6 @@ pub struct SettingsVerdict {
     /// What is wrong, one text for each problem, with file, line, key and remedy.
     pub problems: Vec<String>,
 }
+
+/// Reading settings without a daemon: the same pure code that the daemon uses.
+pub use model::settings::{Source, example, load_host, reference};

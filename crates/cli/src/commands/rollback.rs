@@ -1,0 +1,32 @@
+//! `rollback`
+
+use api::AppName;
+use api::app::App;
+use api::change::Granted;
+use hyper::Method;
+
+use super::{Context, Waiting, granted};
+use crate::client::Route;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Goes back to the version that was active before; a running deployment turns round.
+///
+/// The database stays as migrations left it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The app.
+    #[arg(value_name = "APP")]
+    app: AppName,
+
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+    let before: App = context.client.get(Route::app(&args.app, &[])).await?;
+    let running = before.deployment.map(|deployment| deployment.id);
+    let wish: Granted = context.client.call(Method::POST, Route::app(&args.app, &["rollback"])).await?;
+    let turned = running.is_some() && wish.deployment == running;
+    granted(context, wish, args.waiting, turned).await
+}

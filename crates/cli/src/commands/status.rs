@@ -1,0 +1,166 @@
+//! `status`
+
+use api::AppName;
+use api::app::{App, AppState, Instance, InstanceState, Mode};
+use api::deployment::{Deployment, Phase};
+use api::human;
+use jiff::Timestamp;
+
+use super::Context;
+use crate::client::Route;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{ALARM, GOOD, STRONG, WARNING, styled};
+use crate::table::{Cell, Row, lines, row};
+use crate::time::{ago, between, coarse};
+
+/// Shows what is running and what is changing.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this app, with more about it.
+    #[arg(value_name = "APP")]
+    app: Option<AppName>,
+}
+
+pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+    let now = context.now();
+    match args.app {
+        Some(app) => {
+            let app: App = context.client.get(Route::app(&app, &[])).await?;
+            context.output.data(&app, |app| one(app, now));
+        }
+        None => {
+            let apps: Vec<App> = context.client.get(Route::new(["apps"])).await?;
+            context.output.data(&apps, |apps| all(apps, now));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Every app.
+pub(super) fn all(apps: &[App], now: Timestamp) -> String {
+    if apps.is_empty() {
+        return "no apps yet; deploy one:   bellrock deploy APP PACKAGE".to_owned();
+    }
+    let heads: Vec<Row> = apps.iter().map(|app| head(app, now)).collect();
+    let instances: Vec<Row> =
+        apps.iter().flat_map(|app| app.instances.iter().map(|it| instance(it, now))).collect();
+    let mut instances = lines(&instances).into_iter();
+    let mut text = Vec::new();
+    for (app, head) in apps.iter().zip(lines(&heads)) {
+        text.push(head);
+        text.extend(remarks(app));
+        for instance in &app.instances {
+            text.extend(instances.next().map(|line| format!("  {line}")));
+            text.extend(detail(instance, now));
+        }
+    }
+    text.join("\n")
+}
+
+/// One app, with its mode and its way back.
+fn one(app: &App, now: Timestamp) -> String {
+    let mut facts: Vec<Row> = Vec::new();
+    facts.push(match &app.mode {
+        Mode::Automatic => row!["mode", "automatic: follows the store"],
+        Mode::Manual { because, since } => {
+            row!["mode", format!("manual since {}: {because}", ago(*since, now))]
+        }
+    });
+    facts.push(row![
+        "rollback",
+        app.rollback_target.as_ref().map_or("no earlier version".to_owned(), |to| format!("to v{to}"))
+    ]);
+    facts.push(row!["places", format!("{}, at most {}", app.replicas, app.max_replicas)]);
+    for deployment in app.deployment.iter().chain(&app.queued) {
+        facts.push(row!["under way", under_way(deployment, now)]);
+    }
+    let facts = lines(&facts).into_iter().map(|line| format!("  {line}"));
+    let text = all(std::slice::from_ref(app), now);
+    text.lines()
+        .map(ToOwned::to_owned)
+        .chain(std::iter::once(String::new()))
+        .chain(facts)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn head(app: &App, now: Timestamp) -> Row {
+    let (state, style) = match app.state {
+        AppState::NotDeployed | AppState::Stopped => (app.state.word().to_owned(), WARNING),
+        AppState::Ready => (format!("{}/{} ready", app.ready, app.replicas), GOOD),
+        AppState::Degraded => (format!("{}/{} ready", app.ready, app.replicas), WARNING),
+        AppState::Stuck => (format!("{}/{} ready", app.ready, app.replicas), ALARM),
+    };
+    let version = app.version.as_ref().map(|version| format!("v{version}")).unwrap_or_default();
+    let news = app.deployment.as_ref().map(|it| short(it, now));
+    let up = app.up_since.map(|since| format!("up {}", coarse(between(since, now))));
+    let last = match (news, &app.mode) {
+        (Some(news), _) => news,
+        (None, Mode::Manual { .. }) => format!("{}   manual", up.unwrap_or_default()).trim_start().to_owned(),
+        (None, Mode::Automatic) => up.unwrap_or_default(),
+    };
+    vec![
+        Cell::from(app.name.clone()).style(STRONG),
+        Cell::from(state).style(style),
+        version.into(),
+        last.into(),
+    ]
+}
+
+/// `watching, 7 min left`
+fn short(deployment: &Deployment, now: Timestamp) -> String {
+    match (deployment.phase, deployment.watching_until) {
+        (Phase::Watching, Some(until)) => format!("watching, {} left", coarse(between(now, until))),
+        (phase, _) => format!("{}, deployment {}: {}", deployment.kind.word(), deployment.id, phase.word()),
+    }
+}
+
+fn under_way(deployment: &Deployment, now: Timestamp) -> String {
+    let begun = deployment.begun_at.map_or("waits".to_owned(), |begun| format!("began {}", ago(begun, now)));
+    let change = crate::progress::text::change(deployment);
+    let (id, kind, phase) = (deployment.id, deployment.kind.word(), deployment.phase.word());
+    format!("deployment {id}: {kind}{change}, {phase}, {begun}      bellrock deployments show {id}")
+}
+
+fn remarks(app: &App) -> Option<String> {
+    app.stuck.as_ref().map(|stuck| format!("  {}", styled(ALARM, &format!("needs a person: {stuck}"))))
+}
+
+fn instance(instance: &Instance, now: Timestamp) -> Row {
+    let style = match instance.state {
+        InstanceState::Ready => GOOD,
+        InstanceState::Unhealthy | InstanceState::BackingOff => ALARM,
+        InstanceState::Stopped if instance.detail.is_some() => ALARM,
+        _ => WARNING,
+    };
+    let pid = instance.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
+    let memory = instance.memory_bytes.map(human::bytes).unwrap_or_default();
+    vec![
+        Cell::from(instance.place.to_string()),
+        Cell::from(instance.state.word()).style(style),
+        format!("v{}", instance.version).into(),
+        pid.into(),
+        format!(":{}", instance.port).into(),
+        Cell::figure(memory),
+        restarts(instance, now).into(),
+    ]
+}
+
+/// `restarts 1 (exit 137, 3 d ago)`
+fn restarts(instance: &Instance, now: Timestamp) -> String {
+    let times = instance.crashes + instance.forced_restarts;
+    match &instance.last_exit {
+        Some(exit) => format!("restarts {times} ({}, {})", exit.how, ago(exit.at, now)),
+        None => format!("restarts {times}"),
+    }
+}
+
+fn detail(instance: &Instance, now: Timestamp) -> Option<String> {
+    let text = match (&instance.detail, instance.retry_at) {
+        (Some(detail), _) => detail.clone(),
+        (None, Some(at)) if at > now => format!("started again in {}", coarse(between(now, at))),
+        _ => return None,
+    };
+    Some(format!("     {}", styled(WARNING, &text)))
+}
