@@ -4,7 +4,7 @@ use super::NotTaken;
 use super::deployment::{Phase, Verdict as RollbackVerdict};
 use super::effect::{Effect, Run, RunKind};
 use super::event::{Outcome, ShimFact, Verdict};
-use super::instance::{Ending, Exit, ExitHow, Status};
+use super::instance::{Ending, Exit, ExitHow, Instance, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::human;
@@ -200,7 +200,9 @@ impl Turn {
         seq: u64,
         fact: ShimFact,
     ) -> Result<(), NotTaken> {
-        let instance = self.app.instances.get_mut(&id).filter(|instance| !instance.is_gone());
+        // A shim that was told to stop its instance ends with it.
+        let has_ended = |it: &Instance| if fact == ShimFact::Gone { it.is_ending() } else { it.is_gone() };
+        let instance = self.app.instances.get_mut(&id).filter(|instance| !has_ended(instance));
         let instance = instance.ok_or_else(|| NotTaken::Stale(format!("instance {id} has ended")))?;
         if seq != 0 && seq <= instance.seq {
             return Err(NotTaken::Stale(format!("event {seq} of instance {id} was taken before")));

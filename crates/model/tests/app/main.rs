@@ -1,6 +1,8 @@
 //! The state machine of an app, driven from outside through its public types only.
 
 mod invariants;
+mod states;
+mod table;
 mod walk;
 mod walks;
 mod world;

@@ -52,7 +52,6 @@ pub(crate) struct Walk {
     commands_run: BTreeSet<(u64, String)>,
     exits: BTreeSet<(InstanceId, u32)>,
     was_stuck: bool,
-    told: Vec<String>,
 }
 
 /// Settings of a version, decided by its number so that all sorts meet.
@@ -92,7 +91,6 @@ impl Walk {
             commands_run: BTreeSet::new(),
             exits: BTreeSet::new(),
             was_stuck: false,
-            told: Vec::new(),
         };
         if weather == Weather::Calm {
             walk.deploy(0, World::operator());
@@ -115,9 +113,7 @@ impl Walk {
 
     fn event(&mut self, event: Event) -> Result<(), NotTaken> {
         let before = self.app.clone();
-        self.told.push(format!("{event:?}"));
         let stepped = before.step(self.now, event)?;
-        self.told.extend(stepped.notes.iter().map(|note| format!("    {}", note.text)));
         self.app = stepped.app;
         for (id, effect) in stepped.effects {
             self.never_run_twice(&effect);
@@ -138,11 +134,10 @@ impl Walk {
     }
 
     fn never_run_twice(&mut self, effect: &Effect) {
-        if let Effect::Run { run } = effect {
-            if let (RunKind::Pre { place }, Some(deployment)) = (run.kind, run.deployment) {
-                let what = (deployment.0, format!("{place:?} {}", run.command));
-                assert!(self.commands_run.insert(what), "a pre-command is run twice: {run:?}");
-            }
+        let Effect::Run { run } = effect else { return };
+        if let (RunKind::Pre { place }, Some(deployment)) = (run.kind, run.deployment) {
+            let what = (deployment.0, format!("{place:?} {}", run.command));
+            assert!(self.commands_run.insert(what), "a pre-command is run twice: {run:?}");
         }
     }
 
@@ -311,7 +306,7 @@ impl Walk {
                 let name = "A".parse().expect("it is a name");
                 let value = pick.to_string().parse().expect("it is a value");
                 let changes = BTreeMap::from([(name, Some(value))]);
-                Command::SetVariables { changes, later: pick % 3 == 0, deployment }
+                Command::SetVariables { changes, later: pick.is_multiple_of(3), deployment }
             }
             13 => Command::Follow,
             14 => Command::PinTo { version, deployment },
@@ -321,7 +316,9 @@ impl Walk {
     }
 
     fn let_time_pass(&mut self, choice: Choice) {
-        let by = SignedDuration::from_secs(i64::from(choice.how) * if choice.pick % 7 == 0 { 10 } else { 1 });
+        let by = SignedDuration::from_secs(
+            i64::from(choice.how) * if choice.pick.is_multiple_of(7) { 10 } else { 1 },
+        );
         let end = self.now.checked_add(by).expect("it is near");
         // The engine wakes when the state wants it.
         self.now = self.app.wake_at().map_or(end, |at| at.clamp(self.now, end));
@@ -340,7 +337,7 @@ impl Walk {
             match (usize::from(choice.how) >> nth) % 8 {
                 _ if choice.how > 250 => {}
                 0 => {}
-                1 if choice.pick % 5 == 0 => unknown.push(id),
+                1 if choice.pick.is_multiple_of(5) => unknown.push(id),
                 _ => alive.push(id),
             }
         }
@@ -396,18 +393,5 @@ impl Walk {
             return true;
         }
         false
-    }
-
-    /// Prints how it came to a failure.
-    pub(crate) fn story(&self) -> String {
-        self.told.join("\n")
-    }
-}
-
-impl Drop for Walk {
-    fn drop(&mut self) {
-        if std::thread::panicking() && std::env::var_os("WALK").is_some() {
-            eprintln!("{}", self.story());
-        }
     }
 }

@@ -1,0 +1,329 @@
+//! Representative states, one of each sort, each reached as it is reached in life.
+
+use model::Place;
+use model::app::{App, Command, Effect, Event, Verdict};
+use model::settings::{AppSettings, PreCommand, Strategy};
+
+use crate::world::{Boot, Reply, World, with};
+
+fn two() -> AppSettings {
+    with(|it| it.replicas = 2)
+}
+
+fn away() -> AppSettings {
+    with(|it| {
+        it.replicas = 2;
+        it.strategy = Strategy::TemporaryShutdown;
+    })
+}
+
+fn all_commands() -> AppSettings {
+    let command = |text| vec![PreCommand::parse(text).expect("it is one")];
+    with(|it| {
+        it.replicas = 2;
+        it.pre_commands = command("eval Beacon.migrate");
+        it.post_rollback = command("rpc Beacon.tell");
+        it.init_commands = vec![model::settings::Command::split("bin/init").expect("it is one")];
+    })
+}
+
+/// Effects of this sort do not end from now on.
+fn hold(world: &mut World, which: fn(&Effect) -> bool) {
+    world.script(move |_, effect| if which(effect) { Reply::Hold } else { Reply::Ok });
+}
+
+/// Version 1 is active; `change` has been asked for and stands still where `which` is waited for.
+fn frozen(settings: AppSettings, which: fn(&Effect) -> bool, change: impl FnOnce(&mut World)) -> World {
+    let mut world = World::with_v1(settings);
+    hold(&mut world, which);
+    change(&mut world);
+    world.pass(1);
+    world
+}
+
+fn never(_: &Effect) -> bool {
+    false
+}
+
+fn is_stage(effect: &Effect) -> bool {
+    matches!(effect, Effect::Stage { .. })
+}
+
+fn is_run(effect: &Effect) -> bool {
+    matches!(effect, Effect::Run { .. })
+}
+
+fn is_create(effect: &Effect) -> bool {
+    matches!(effect, Effect::Create { .. })
+}
+
+fn is_launch(effect: &Effect) -> bool {
+    matches!(effect, Effect::Launch { .. })
+}
+
+fn is_stop(effect: &Effect) -> bool {
+    matches!(effect, Effect::Stop { .. })
+}
+
+fn deploy_two(world: &mut World) {
+    world.deploy("2", two());
+}
+
+fn deploy_two_with_commands(world: &mut World) {
+    world.deploy("2", all_commands());
+}
+
+fn deploy_two_away(world: &mut World) {
+    world.deploy("2", away());
+}
+
+fn ask(command: impl FnOnce(model::DeploymentId) -> Command) -> impl FnOnce(&mut World) {
+    |world| {
+        let deployment = world.next_deployment();
+        world.command(command(deployment));
+    }
+}
+
+fn watching() -> World {
+    let mut world = frozen(two(), never, deploy_two);
+    world.pass(30);
+    world
+}
+
+fn rolling_back(which: fn(&Effect) -> bool) -> World {
+    let mut world = watching();
+    hold(&mut world, which);
+    world.unhealthy(1);
+    world.pass(1);
+    world
+}
+
+fn stopped() -> World {
+    frozen(two(), never, ask(|deployment| Command::Stop { deployment }))
+}
+
+fn with_v2() -> World {
+    let mut world = frozen(two(), never, deploy_two);
+    world.pass(200);
+    world
+}
+
+fn stuck() -> World {
+    let mut world = watching();
+    world.boots("1", Boot::Exits);
+    world.unhealthy(1);
+    world.pass(60);
+    world
+}
+
+fn variables(later: bool) -> impl FnOnce(&mut World) {
+    ask(move |deployment| {
+        let name = "A".parse().expect("it is a name");
+        let value = "1".parse().expect("it is a value");
+        Command::SetVariables { changes: [(name, Some(value))].into(), later, deployment }
+    })
+}
+
+/// Every state of the table, with the name it has there.
+pub(crate) fn all() -> Vec<(&'static str, World)> {
+    let mut states = idle();
+    states.extend(forward());
+    states.extend(back());
+    states.extend(other_kinds());
+    states
+}
+
+fn idle() -> Vec<(&'static str, World)> {
+    let lost = |which| frozen(two(), which, |world| world.kill_shim(1));
+    let mut unhealthy = World::with_v1(two());
+    unhealthy.unhealthy(1);
+    let mut backing_off = World::with_v1(two());
+    backing_off.exits(backing_off.in_place(1), 0);
+    let mut starting = World::with_v1(two());
+    starting.crash(1);
+    let mut unknown = World::with_v1(two());
+    let silent = unknown.in_place(1);
+    let alive = vec![unknown.in_place(2)];
+    unknown.event(Event::Adopted { alive, unknown: vec![silent] }).expect("adoption is taken");
+    let mut waiting = World::with_v1(two());
+    waiting.script(|_, effect| if is_create(effect) { Reply::Fail("disk full") } else { Reply::Ok });
+    waiting.kill_shim(1);
+    vec![
+        ("never deployed", World::new()),
+        ("idle", World::with_v1(two())),
+        ("idle, two versions", with_v2()),
+        ("idle, automatic", frozen(two(), never, |world| world.command(Command::Follow))),
+        ("idle, variables for later", frozen(two(), never, variables(true))),
+        ("idle, one stopping", lost(is_stop)),
+        ("idle, one creating", lost(is_create)),
+        ("idle, one launching", lost(is_launch)),
+        ("idle, one initialising", frozen(all_commands(), is_run, |world| world.kill_shim(1))),
+        ("idle, one starting again", starting),
+        ("idle, one unhealthy", unhealthy),
+        ("idle, one backing off", backing_off),
+        ("idle, one unknown", unknown),
+        ("idle, one waiting for its next try", waiting),
+        ("stopped", stopped()),
+        ("stuck", stuck()),
+    ]
+}
+
+fn first(which: fn(&Effect) -> bool) -> World {
+    let mut world = World::new();
+    hold(&mut world, which);
+    world.deploy("1", all_commands());
+    world.pass(1);
+    world
+}
+
+fn forward() -> Vec<(&'static str, World)> {
+    let deploying = |which| frozen(two(), which, deploy_two);
+    let mut failed = World::new();
+    failed.boots("1", Boot::Exits);
+    failed.deploy("1", two());
+    failed.pass(60);
+    let mut second_place = deploying(never);
+    second_place.pass(2);
+    let mut one_is_down = watching();
+    one_is_down.exits(one_is_down.in_place(1), 0);
+    let mut queued = watching();
+    queued.deploy("3", two());
+    let mut superseded = deploying(is_stage);
+    superseded.deploy("3", two());
+    let mut given_up = frozen(two(), is_run, deploy_two_with_commands);
+    given_up.command(Command::Cancel { deployment: model::DeploymentId(2) });
+    vec![
+        ("first deployment staging", first(is_stage)),
+        ("first deployment, pre-command", first(is_run)),
+        ("first deployment creating", first(is_create)),
+        ("first deployment failed", failed),
+        ("deploy staging", deploying(is_stage)),
+        ("deploy staging, superseded", superseded),
+        ("deploy, pre-command", frozen(two(), is_run, deploy_two_with_commands)),
+        ("deploy, pre-command, given up", given_up),
+        ("deploy replacing, creating", deploying(is_create)),
+        ("deploy replacing, launching", deploying(is_launch)),
+        ("deploy replacing, starting", deploying(never)),
+        ("deploy replacing, old one stopping", {
+            let mut world = deploying(is_stop);
+            world.pass(2);
+            world
+        }),
+        ("deploy replacing, second place", second_place),
+        ("deploy replacing, temporary shutdown, stopping", frozen(away(), is_stop, deploy_two_away)),
+        ("deploy replacing, temporary shutdown, starting", frozen(away(), never, deploy_two_away)),
+        ("deploy watching", watching()),
+        ("deploy watching, one backing off", one_is_down),
+        ("deploy watching, one queued", queued),
+    ]
+}
+
+fn back() -> Vec<(&'static str, World)> {
+    let mut queued = rolling_back(is_create);
+    queued.deploy("3", two());
+    let mut away_back = frozen(away(), never, deploy_two_away);
+    away_back.pass(30);
+    hold(&mut away_back, is_stop);
+    away_back.unhealthy(1);
+    let mut after = frozen(all_commands(), never, deploy_two);
+    after.pass(30);
+    hold(&mut after, is_run);
+    after.unhealthy(1);
+    hold(
+        &mut after,
+        |effect| matches!(effect, Effect::Run { run } if run.kind == model::app::RunKind::PostRollback),
+    );
+    after.release(is_run, model::app::Outcome::Ok { detail: None });
+    after.pass(5);
+    vec![
+        ("rolling back, old one creating", rolling_back(is_create)),
+        ("rolling back, old one starting", rolling_back(never)),
+        ("rolling back, new one stopping", rolling_back(is_stop)),
+        ("rolling back, one queued", queued),
+        ("rolling back, temporary shutdown, stopping", away_back),
+        ("after rollback, command", after),
+    ]
+}
+
+fn other_kinds() -> Vec<(&'static str, World)> {
+    let activating = |which: fn(&Effect) -> bool| {
+        let mut world = with_v2();
+        hold(&mut world, which);
+        world.activate("1");
+        world.pass(1);
+        world
+    };
+    let going_back = |which: fn(&Effect) -> bool| {
+        let mut world = with_v2();
+        hold(&mut world, which);
+        ask(|deployment| Command::Rollback { deployment })(&mut world);
+        world.pass(1);
+        world
+    };
+    let asked = |which, command: fn(model::DeploymentId) -> Command| frozen(two(), which, ask(command));
+    let restart = |deployment| Command::Restart { place: None, deployment };
+    let restart_one = |deployment| Command::Restart { place: Some(Place(2)), deployment };
+    let up = |deployment| Command::Scale { replicas: 3, deployment };
+    let down = |deployment| Command::Scale { replicas: 1, deployment };
+    let starting = |which: fn(&Effect) -> bool| {
+        let mut world = stopped();
+        hold(&mut world, which);
+        ask(|deployment| Command::Start { deployment })(&mut world);
+        world.pass(1);
+        world
+    };
+    let mut variables_watched = frozen(two(), never, variables(false));
+    variables_watched.pass(30);
+    vec![
+        ("activate staging", activating(is_stage)),
+        ("activate replacing", activating(never)),
+        ("rollback staging", going_back(is_stage)),
+        ("rollback replacing", going_back(never)),
+        ("restart staging", asked(is_stage, restart)),
+        ("restart replacing", asked(never, restart)),
+        ("restart of one place replacing", asked(never, restart_one)),
+        ("variables staging", frozen(two(), is_stage, variables(false))),
+        ("variables replacing", frozen(two(), never, variables(false))),
+        ("variables watching", variables_watched),
+        ("scale up staging", asked(is_stage, up)),
+        ("scale up replacing", asked(never, up)),
+        ("scale down replacing", asked(is_stop, down)),
+        ("stop replacing", asked(is_stop, |deployment| Command::Stop { deployment })),
+        ("start staging", starting(is_stage)),
+        ("start replacing", starting(never)),
+    ]
+}
+
+/// Verdicts, each once.
+pub(crate) fn verdicts() -> Vec<(&'static str, Verdict)> {
+    let (why, tail) = ("503".to_owned(), None);
+    vec![
+        ("ready", Verdict::Ready),
+        ("never ready", Verdict::NeverReady { why: why.clone(), tail: tail.clone() }),
+        ("healthy", Verdict::Healthy),
+        ("unhealthy", Verdict::Unhealthy { why, tail }),
+    ]
+}
+
+/// What stands where, and what is under way: one line.
+pub(crate) fn describe(app: &App) -> String {
+    let deployment = app.deployment.as_ref().map_or("no deployment".to_owned(), |it| {
+        format!("{} {}{}", it.kind.word(), it.word(), if it.is_given_up() { ", given up" } else { "" })
+    });
+    let mut words = vec![deployment];
+    if app.queued.is_some() {
+        words.push("one queued".into());
+    }
+    if !app.running {
+        words.push("stopped".into());
+    }
+    if app.stuck.is_some() {
+        words.push("stuck".into());
+    }
+    let instances = app
+        .instances
+        .values()
+        .map(|it| format!("{} {}{} v{} {}", it.id, it.place, it.slot, app.label(it.target), it.word()));
+    words.extend(instances);
+    words.join("; ")
+}
