@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::EffectId;
-use model::app::{App, Effect, Event, NotTaken, Stepped};
+use model::app::{App, Effect, Event, Level, NotTaken, Note, Stepped};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -114,9 +114,7 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
         self.remember(turn, stop).await?;
         self.app = Arc::new(stepped.app.clone());
         self.snapshot.send_replace(self.app.clone());
-        for note in &stepped.notes {
-            info!(deployment = ?note.deployment.map(|id| id.0), place = ?note.place.map(|place| place.0), level = ?note.level, "{}", note.text);
-        }
+        stepped.notes.iter().for_each(log);
         for (id, effect) in stepped.effects.iter().cloned() {
             self.perform(id, effect);
         }
@@ -166,4 +164,14 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// One line per note, as loud as it matters.
+fn log(note: &Note) {
+    let (deployment, place) = (note.deployment.map(|id| id.0), note.place.map(|place| place.0));
+    match note.level {
+        Level::Info => info!(deployment, place, "{}", note.text),
+        Level::Warning => warn!(deployment, place, "{}", note.text),
+        Level::Alarm => error!(deployment, place, "{}", note.text),
+    }
 }

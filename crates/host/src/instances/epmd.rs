@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use wire::shim::{Kind, LogFile, RestartPolicy, Start, State, Variable};
 
-use super::{Instances, LaunchError};
+use super::{CLEAN_UP, Instances, LaunchError};
 use crate::shim::ShimId;
 use crate::site::SiteError;
 use crate::tell::Tell;
@@ -37,7 +37,7 @@ impl<T: Tell> Instances<T> {
         let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
         let program = self.epmd_program(self.site.erlang_bin(unpacked, settings)?.join("epmd"))?;
         let id = ShimId::new("epmd".to_owned())?;
-        let connected = self.shims.spawn(&id).await?;
+        let connected = self.shims.spawn_afresh(&id, CLEAN_UP).await?;
         if connected.welcome.status.state == State::Waiting {
             connected.handle.start(start(program, &self.site.paths.run())).await?;
         }
