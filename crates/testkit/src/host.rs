@@ -58,7 +58,7 @@ impl HostPlan {
         // Apps run as another user, when we are root, and must get through.
         let passable = std::fs::Permissions::from_mode(0o755);
         fs_err::set_permissions(folder.path(), passable).expect("the folder is ours");
-        let root = folder.path().join(self.folder.unwrap_or_default());
+        let root = self.folder.map_or_else(|| folder.path().to_owned(), |below| folder.path().join(below));
         let etc = root.join("etc/bellrock");
         fs_err::create_dir_all(etc.join("apps")).expect("the folder is ours");
         fs_err::create_dir_all(root.join("run/bellrock")).expect("the folder is ours");
