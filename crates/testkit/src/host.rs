@@ -1,0 +1,318 @@
+//! A temporary host: a root folder with a daemon of its own, and nothing left of either afterwards.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::app::TestApp;
+use crate::client::Client;
+use crate::ports::PortBlock;
+use crate::wait::wait_for;
+use crate::{config, epmd, processes, programs};
+
+/// Hosts of one test program at the same time: what two cores bear.
+static HOSTS: Semaphore = Semaphore::const_new(4);
+
+/// Stands in each daemon's environment and must never be found in anything that it starts.
+pub const SECRET: &str = "DAEMONS_OWN_SECRET=8b0f4f0e";
+
+/// How long a daemon may take until it answers, or ends.
+const DAEMON: Duration = Duration::from_secs(30);
+
+/// How long killed processes may take to be gone.
+const END: Duration = Duration::from_secs(20);
+
+/// What a host is made of.
+#[derive(Debug, Clone, Default)]
+pub struct HostPlan {
+    /// Laid over the tests' host settings.
+    pub config: String,
+    /// Below the host's folder; lets tests have long paths.
+    pub folder: Option<String>,
+    /// Put before `bellrockd`, e.g. `unshare --net`.
+    pub wrapper: Vec<String>,
+}
+
+impl HostPlan {
+    /// Makes the host and starts its daemon.
+    pub async fn start(self) -> TempHost {
+        let host = self.make().await;
+        host.start_daemon().await;
+        host
+    }
+
+    /// Makes the host without starting its daemon.
+    pub async fn make(self) -> TempHost {
+        let permit = HOSTS.acquire().await.expect("nobody closes it");
+        epmd::ensure();
+        let ports = PortBlock::take();
+        let prefix = format!("br-{}-", ports.number());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in("/tmp").expect("/tmp is writable");
+        // Apps run as another user, when we are root, and must get through.
+        let passable = std::fs::Permissions::from_mode(0o755);
+        fs_err::set_permissions(folder.path(), passable).expect("the folder is ours");
+        let root = self.folder.map_or_else(|| folder.path().to_owned(), |below| folder.path().join(below));
+        let etc = root.join("etc/bellrock");
+        fs_err::create_dir_all(etc.join("apps")).expect("the folder is ours");
+        fs_err::create_dir_all(root.join("run/bellrock")).expect("the folder is ours");
+        fs_err::write(etc.join("config.toml"), config::host(&self.config)).expect("the folder is ours");
+        TempHost {
+            root,
+            wrapper: self.wrapper,
+            number: ports.number(),
+            ports: Mutex::new(ports),
+            daemon: Mutex::new(None),
+            folder: Some(folder),
+            _permit: permit,
+        }
+    }
+}
+
+/// A temporary host. Dropped, it ends everything that belongs to it and removes its folder; when the test
+/// fails it prints the daemon's log first, and with `BELLROCK_KEEP=1` the folder stays.
+#[derive(Debug)]
+pub struct TempHost {
+    root: PathBuf,
+    wrapper: Vec<String>,
+    number: u16,
+    ports: Mutex<PortBlock>,
+    daemon: Mutex<Option<Child>>,
+    folder: Option<TempDir>,
+    _permit: SemaphorePermit<'static>,
+}
+
+impl TempHost {
+    /// A host with a running daemon and the tests' settings.
+    pub async fn start() -> Self {
+        HostPlan::default().start().await
+    }
+
+    /// `--root`
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A number that no other living host has; it is part of its apps' names.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+
+    /// A path below the root.
+    pub fn path(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.root.join(below)
+    }
+
+    /// So many ports in a row that nobody else uses; returns the first.
+    ///
+    /// # Panics
+    /// When the host's ports are used up.
+    pub fn ports(&self, count: u16) -> u16 {
+        self.ports.lock().expect("nobody panics while holding it").next(count)
+    }
+
+    /// The client of its daemon.
+    pub fn client(&self) -> Client {
+        Client::new(&self.path("run/bellrock"))
+    }
+
+    /// An app with its settings in `etc/bellrock/apps`: quick ones, and `settings` laid over them. Its name is
+    /// `base` with the host's number, since node names are known to the whole machine's epmd.
+    pub fn app(&self, base: &str, settings: &str) -> TestApp<'_> {
+        TestApp::new(self, base, settings)
+    }
+
+    /// What the daemon has written so far.
+    pub fn daemon_log(&self) -> String {
+        fs_err::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.root.join("daemon.log")
+    }
+
+    /// Starts the daemon and waits until it answers.
+    ///
+    /// # Panics
+    /// When it ends instead, or does not answer in time.
+    pub async fn start_daemon(&self) {
+        self.spawn_daemon();
+        self.wait_until_ready().await;
+    }
+
+    /// Starts the daemon; its environment is nothing but a path and a secret.
+    ///
+    /// # Panics
+    /// When the program is missing.
+    pub fn spawn_daemon(&self) {
+        let child = self.daemon_command().spawn().unwrap_or_else(|error| panic!("bellrockd: {error}"));
+        let before = self.daemon.lock().expect("nobody panics while holding it").replace(child);
+        assert!(before.is_none(), "the daemon was started twice");
+    }
+
+    /// The command that starts a daemon on this root, its output added to the daemon's log.
+    ///
+    /// # Panics
+    /// When the program is missing.
+    pub fn daemon_command(&self) -> Command {
+        let log = fs_err::OpenOptions::new().create(true).append(true).open(self.log_path());
+        let log = log.unwrap_or_else(|error| panic!("{error}")).into_parts().0;
+        let daemon = programs::program("bellrockd");
+        let words: Vec<_> = self.wrapper.iter().map(Into::into).chain([daemon.into_os_string()]).collect();
+        let mut command = Command::new(&words[0]);
+        let (name, value) = SECRET.split_once('=').expect("it has a value");
+        command
+            .args(&words[1..])
+            .arg("--root")
+            .arg(&self.root)
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env(name, value)
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a file can be duplicated"))
+            .stdout(log);
+        if let Some(filter) = std::env::var_os("BELLROCK_LOG") {
+            command.env("BELLROCK_LOG", filter);
+        }
+        command
+    }
+
+    /// Waits until the daemon answers.
+    ///
+    /// # Panics
+    /// When it ends instead, or does not answer in time.
+    pub async fn wait_until_ready(&self) {
+        let client = self.client();
+        wait_for("the daemon answers", DAEMON, async || {
+            if let Some(status) = self.try_daemon_status() {
+                panic!("the daemon ended with {status}:\n{}", self.daemon_log());
+            }
+            client.daemon().await.ok()
+        })
+        .await;
+    }
+
+    /// The daemon's process id.
+    ///
+    /// # Panics
+    /// When none was started.
+    pub fn daemon_pid(&self) -> u32 {
+        let daemon = self.daemon.lock().expect("nobody panics while holding it");
+        daemon.as_ref().expect("the daemon was started").id()
+    }
+
+    fn try_daemon_status(&self) -> Option<ExitStatus> {
+        let mut daemon = self.daemon.lock().expect("nobody panics while holding it");
+        daemon.as_mut()?.try_wait().expect("it is our child")
+    }
+
+    /// SIGKILL to the daemon; its end is waited for. Does nothing when there is none.
+    pub fn kill_daemon(&self) {
+        let daemon = self.daemon.lock().expect("nobody panics while holding it").take();
+        if let Some(mut daemon) = daemon {
+            let _ = daemon.kill();
+            let _ = daemon.wait();
+        }
+    }
+
+    /// SIGTERM to the daemon; returns how it ended.
+    ///
+    /// # Panics
+    /// When there is none, or it does not end in time.
+    pub async fn stop_daemon(&self) -> ExitStatus {
+        let pid = i32::try_from(self.daemon_pid()).expect("a pid is positive");
+        assert!(processes::signal(pid, &self.root, Signal::TERM), "the daemon is there");
+        let status = self.daemon_ends().await;
+        self.kill_daemon();
+        status
+    }
+
+    /// Waits until the daemon has ended by itself.
+    ///
+    /// # Panics
+    /// When it has not in time.
+    pub async fn daemon_ends(&self) -> ExitStatus {
+        wait_for("the daemon ends", DAEMON, async || self.try_daemon_status()).await
+    }
+
+    /// SIGKILL and a new start.
+    pub async fn restart_daemon(&self) {
+        self.kill_daemon();
+        self.start_daemon().await;
+    }
+
+    fn end_everything(&self) {
+        self.kill_daemon();
+        let left = processes::end_all(&self.root, END);
+        if !left.is_empty() {
+            eprintln!("still there after SIGKILL: {left:?}");
+        }
+        remove_cgroups(&self.root, END);
+    }
+
+    fn tell_failure(&self) {
+        eprintln!("--- daemon of {} ---\n{}", self.root.display(), self.daemon_log());
+    }
+}
+
+impl Drop for TempHost {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell_failure();
+        }
+        self.end_everything();
+        if let Some(folder) = self.folder.take() {
+            if std::env::var_os("BELLROCK_KEEP").is_some() {
+                eprintln!("kept: {}", folder.keep().display());
+            } else if let Err(error) = remove(&folder) {
+                eprintln!("could not remove {}: {error}", folder.path().display());
+            }
+        }
+    }
+}
+
+/// Removes a host's folder; unpacked versions are read-only, which only root ignores.
+fn remove(folder: &TempDir) -> std::io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(folder.path()).status();
+    }
+    let deadline = Instant::now() + END;
+    loop {
+        match fs_err::remove_dir_all(folder.path()) {
+            // A dying process may have made a file behind our back.
+            Err(error)
+                if error.kind() == std::io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline => {}
+            done => return done,
+        }
+    }
+}
+
+/// The instances' cgroups, wherever the hierarchy is mounted: a killed member leaves its cgroup a little later.
+fn remove_cgroups(root: &Path, within: Duration) {
+    let deadline = Instant::now() + within;
+    let name: String =
+        root.to_string_lossy().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let mounts = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    for group in
+        mounts.map(|mount| mount.join(format!("bellrock{name}"))).iter().filter(|group| group.is_dir())
+    {
+        while fs_err::remove_dir(group).is_err() && Instant::now() < deadline {
+            for below in fs_err::read_dir(group).into_iter().flatten().flatten() {
+                let _ = fs_err::write(below.path().join("cgroup.kill"), "1");
+                let _ = fs_err::remove_dir(below.path());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// How a process ended, in one word for assertions: its status, or minus the signal.
+pub fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap_or(i32::MAX)
+}

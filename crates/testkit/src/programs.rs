@@ -1,0 +1,27 @@
+//! The programs under test: those that were built beside the running test.
+
+use std::path::{Path, PathBuf};
+
+/// The profile's folder, e.g. `target/debug`: test programs lie in its `deps`.
+pub fn folder() -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its program");
+    let folder = own.parent().expect("a program lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    profile.to_owned()
+}
+
+/// A program of ours.
+///
+/// # Panics
+/// When it was not built: cargo does not build other packages' programs for a test.
+pub fn program(name: &str) -> PathBuf {
+    let path = folder().join(name);
+    assert!(path.is_file(), "{} is missing; run: cargo build -p daemon -p shim -p cli", path.display());
+    path
+}
+
+/// Cargo's target folder.
+pub fn target() -> PathBuf {
+    let profile = folder();
+    profile.parent().map_or_else(|| profile.clone(), Path::to_owned)
+}

@@ -1,0 +1,7 @@
+//! End to end: real releases, real processes, a real daemon on a temporary host.
+//!
+//! Build what is tested first: `cargo build -p daemon -p shim -p cli && cargo xtask samples`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
+mod first_deployment;
