@@ -1,17 +1,56 @@
 //! Where cgroups of instances can be made: below our own, in the unified (v2) hierarchy.
 
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// Why instances get no cgroup of their own.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCgroup {
+    /// There is no unified hierarchy.
+    #[error("no cgroup2 file system is mounted")]
+    NotMounted,
+    /// The kernel does not say which group is ours.
+    #[error("/proc/self/cgroup names no group in the unified hierarchy")]
+    NoGroup,
+    /// This user may not make one.
+    #[error("a cgroup cannot be made")]
+    NotMade(#[from] io::Error),
+    /// The kernel is older than 5.14.
+    #[error("{0} has no cgroup.kill: the kernel is older than 5.14")]
+    NoKill(PathBuf),
+}
 
 /// A folder in which shims can make cgroups, if this user may make one.
 pub(crate) fn parent(root: &Path) -> Option<PathBuf> {
-    let mount = mount_point(&fs_err::read_to_string("/proc/self/mountinfo").ok()?)?;
-    let own = own_group(&fs_err::read_to_string("/proc/self/cgroup").ok()?)?;
-    let name: String =
-        root.to_string_lossy().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-    let group =
-        mount.join(own.trim_start_matches('/')).join(format!("bellrock{}", name.trim_end_matches('-')));
-    fs_err::create_dir_all(&group).ok()?;
-    Some(group)
+    make_parent(root).ok()
+}
+
+/// Makes a cgroup as a shim would and removes it again; gives the folder that shims make theirs in.
+///
+/// # Errors
+/// [`NoCgroup`].
+pub fn rehearse(root: &Path) -> Result<PathBuf, NoCgroup> {
+    let parent = make_parent(root)?;
+    let group = parent.join(format!("rehearsal-{}", std::process::id()));
+    fs_err::create_dir(&group)?;
+    let can_kill = group.join("cgroup.kill").exists();
+    fs_err::remove_dir(&group)?;
+    if can_kill { Ok(parent) } else { Err(NoCgroup::NoKill(parent)) }
+}
+
+fn make_parent(root: &Path) -> Result<PathBuf, NoCgroup> {
+    let mount = mount_point(&fs_err::read_to_string("/proc/self/mountinfo")?).ok_or(NoCgroup::NotMounted)?;
+    let own = own_group(&fs_err::read_to_string("/proc/self/cgroup")?).ok_or(NoCgroup::NoGroup)?;
+    let group = mount.join(own.trim_start_matches('/')).join(group_name(root));
+    fs_err::create_dir_all(&group)?;
+    Ok(group)
+}
+
+/// One group per root, so that the groups of two daemons of one user stay apart.
+fn group_name(root: &Path) -> String {
+    let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
+    let name: String = root.to_string_lossy().chars().map(plain).collect();
+    format!("bellrock{}", name.trim_end_matches('-'))
 }
 
 /// proc(5), mountinfo: the fifth field is the mount point; the type follows the separator `-`.
@@ -39,6 +78,28 @@ mod tests {
             own_group("9:name=systemd:/\n0::/system.slice/bellrock.service\n").as_deref(),
             Some("/system.slice/bellrock.service")
         );
-        assert_eq!(own_group("9:name=systemd:/\n"), None);
+    }
+
+    #[test]
+    fn a_host_without_the_unified_hierarchy_has_none() {
+        let version_1 = "31 25 0:27 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n";
+        assert_eq!(mount_point(version_1), None);
+        assert_eq!(own_group("9:name=systemd:/\n4:pids:/user\n"), None);
+    }
+
+    #[test]
+    fn every_root_has_a_group_of_its_own() {
+        assert_eq!(group_name(Path::new("/")), "bellrock");
+        assert_eq!(group_name(Path::new("/home/ann/demo.1/")), "bellrock-home-ann-demo-1");
+    }
+
+    /// Whether one can be made here depends on the host, but either way nothing of the rehearsal stays.
+    #[test]
+    fn a_rehearsal_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let Ok(parent) = rehearse(root.path()) else { return };
+        let left = fs_err::read_dir(&parent).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+        assert_eq!(left.count(), 0);
+        fs_err::remove_dir(parent).unwrap();
     }
 }

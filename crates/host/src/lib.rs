@@ -1,12 +1,13 @@
 //! This machine: paths, the journal, instances under their shims, checks, files with secrets. It only does;
 //! deciding is the model's.
 
-mod cgroup;
+pub mod cgroup;
 pub mod checks;
 pub mod commands;
 pub mod cookie;
 pub mod doer;
 pub mod environment;
+pub mod epmd;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;

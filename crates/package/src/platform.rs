@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::recognise::Refusal;
+
 /// A version of the GNU C library, `2.36`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GlibcVersion {
@@ -79,6 +81,11 @@ impl HostPlatform {
         let musl = [Path::new("/lib"), Path::new("/usr/lib")].iter().any(|lib| lib.join(&loader).exists());
         Self { arch, glibc, musl }
     }
+
+    /// Whether this host can run a native file, which was fine on the host that unpacked it.
+    pub fn check_file(&self, path: &Path) -> Result<(), Refusal> {
+        crate::recognise::check_native(path, self)
+    }
 }
 
 /// Debian's folders for several architectures, then Red Hat's, then the plain ones.
@@ -108,6 +115,17 @@ mod tests {
         let host = HostPlatform::detect();
         assert_eq!(host.arch, std::env::consts::ARCH);
         assert!(host.glibc.is_some() || host.musl, "tests run on Linux with one of the two: {host:?}");
+    }
+
+    #[test]
+    fn a_file_for_another_host_is_refused() {
+        let own = std::env::current_exe().unwrap();
+        let host = HostPlatform::detect();
+        assert!(host.check_file(&own).is_ok());
+        let other = HostPlatform { arch: "riscv64".to_owned(), ..host.clone() };
+        assert!(matches!(other.check_file(&own), Err(Refusal::WrongArchitecture { .. })));
+        let text = Path::new("/etc/passwd");
+        assert!(matches!(host.check_file(text), Err(Refusal::Broken { .. })));
     }
 
     #[test]

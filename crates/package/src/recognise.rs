@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use native::check_file as check_native;
 pub use refusal::Refusal;
 use unpacked::Tree;
 

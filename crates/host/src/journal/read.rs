@@ -163,6 +163,22 @@ impl Journal {
             .await
     }
 
+    /// What is wrong with the database's own structure; empty when nothing is (SQLite's `quick_check`).
+    ///
+    /// # Errors
+    /// When the journal cannot be read at all.
+    pub async fn quick_check(&self) -> Result<Vec<String>, JournalError> {
+        self.reader
+            .run(|connection| {
+                let sql = "pragma quick_check(10)";
+                let mut found =
+                    rows(connection, "check the journal", sql, [], |row| row.get::<_, String>(0))?;
+                found.retain(|line| line != "ok");
+                Ok(found)
+            })
+            .await
+    }
+
     /// Whether a prepare command of this content was run on this host.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! The database's schema, and how an older one becomes it.
 
-use std::path::Path;
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -32,15 +35,11 @@ const STEPS: &[&str] = &["
 /// How long a statement waits for another connection's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
+/// Permissions of the database, of what SQLite keeps beside it, and of copies: variables of apps are in it.
+const MODE: u32 = 0o600;
+
 pub(super) fn open(path: &Path) -> Result<Connection, JournalError> {
-    let failed = |source| JournalError::Open { path: path.to_owned(), source };
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
-    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
-    migrate(path, &mut connection)?;
-    Ok(connection)
+    open_with(path, STEPS)
 }
 
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
@@ -50,24 +49,84 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     Ok(connection)
 }
 
-fn migrate(path: &Path, connection: &mut Connection) -> Result<(), JournalError> {
+/// Opens with the steps of some program; tests play older and newer ones.
+pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Open { path: path.to_owned(), source };
-    let known = u32::try_from(STEPS.len()).expect("there are few steps");
-    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    if found > known {
-        return Err(JournalError::Newer { path: path.to_owned(), found, known });
+    make_private(path)?;
+    refuse_newer(path, steps)?;
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    migrate(path, &mut connection, steps)?;
+    Ok(connection)
+}
+
+/// Sees that the files are there with the right mode before SQLite opens them: what it makes beside a database (the
+/// WAL, its index) gets the database's mode.
+fn make_private(path: &Path) -> Result<(), JournalError> {
+    fs_err::OpenOptions::from_options(OpenOptions::new().write(true).create(true).mode(MODE).clone())
+        .open(path)?;
+    for ending in ["", "-wal", "-shm"] {
+        let file = beside(path, ending);
+        match fs_err::set_permissions(&file, Permissions::from_mode(MODE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
     }
-    if found == known {
+    Ok(())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Looks without a right to write: closing another connection may move the WAL into the database.
+fn refuse_newer(path: &Path, steps: &[&str]) -> Result<(), JournalError> {
+    let connection = open_to_read(path)?;
+    match (version(path, &connection)?, number(steps)) {
+        (found, known) if found > known => Err(JournalError::Newer { path: path.to_owned(), found, known }),
+        _ => Ok(()),
+    }
+}
+
+fn version(path: &Path, connection: &Connection) -> Result<u32, JournalError> {
+    connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|source| JournalError::Open { path: path.to_owned(), source })
+}
+
+fn number(steps: &[&str]) -> u32 {
+    u32::try_from(steps.len()).expect("there are few steps")
+}
+
+fn migrate(path: &Path, connection: &mut Connection, steps: &[&str]) -> Result<(), JournalError> {
+    let failed = |source| JournalError::Open { path: path.to_owned(), source };
+    let found = version(path, connection)?;
+    if found == number(steps) {
         return Ok(());
     }
     if found > 0 {
-        let copy = format!("{}.schema-{found}", path.display());
-        connection.backup("main", &copy, None::<fn(rusqlite::backup::Progress)>).map_err(failed)?;
+        copy(connection, &beside(path, &format!(".schema-{found}")))?;
     }
     let transaction = connection.transaction().map_err(failed)?;
-    for step in &STEPS[usize::try_from(found).expect("it is small")..] {
+    for step in &steps[usize::try_from(found).expect("it is small")..] {
         transaction.execute_batch(step).map_err(failed)?;
     }
-    transaction.pragma_update(None, "user_version", known).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", number(steps)).map_err(failed)?;
     transaction.commit().map_err(failed)
+}
+
+/// The way back for those who install the older program again; durable before the schema changes.
+fn copy(connection: &Connection, to: &Path) -> Result<(), JournalError> {
+    make_private(to)?;
+    connection
+        .backup("main", to, None::<fn(rusqlite::backup::Progress)>)
+        .map_err(|source| JournalError::Open { path: to.to_owned(), source })?;
+    fs_err::File::open(to)?.sync_all()?;
+    fs_err::File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Whether this host can run a package's native code.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::{NativeLibrary, Refusal, unpacked::Tree};
 use crate::elf::{self, NativeNeeds};
@@ -38,6 +39,14 @@ pub(super) fn check(
         Some(refusal) => Err(refusal),
         None => Ok(libraries),
     }
+}
+
+/// Looks at one native file on its own.
+pub(crate) fn check_file(path: &Path, platform: &HostPlatform) -> Result<(), Refusal> {
+    let shown = path.display().to_string();
+    let needs = elf::needs(path)
+        .map_err(|problem| Refusal::broken(&shown, format!("is not a native program: {problem}")))?;
+    unfit(&shown, &needs, platform).map_or(Ok(()), Err)
 }
 
 /// The first refusal of an application none of whose native files fits.

@@ -1,0 +1,100 @@
+//! The host part of node names: other nodes, shells and rpc look it up to connect.
+
+use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+
+use api::doctor::Check;
+
+use super::findings::Findings;
+use super::scene::Scene;
+
+pub(super) const NAME: &str = "node host name";
+
+struct Facts {
+    name: String,
+    resolved: Result<Vec<Address>, String>,
+}
+
+struct Address {
+    address: IpAddr,
+    /// It is one of this host's own.
+    own: bool,
+}
+
+pub(super) fn check(scene: &Scene) -> Check {
+    let name = scene.site.node_host.clone();
+    let resolved = resolve(&name).map_err(|error| error.to_string());
+    judge(&Facts { name, resolved })
+}
+
+fn resolve(name: &str) -> std::io::Result<Vec<Address>> {
+    let addresses = (name, 0).to_socket_addrs()?.map(|found| found.ip());
+    // Only an address of this host can be bound.
+    let own = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    Ok(addresses.map(|address| Address { address, own: own(address) }).collect())
+}
+
+fn judge(facts: &Facts) -> Check {
+    let mut findings = Findings::new(NAME);
+    let Facts { name, resolved } = facts;
+    let remedy = || {
+        format!(
+            "add the line `127.0.1.1 {name}` to /etc/hosts, or set node_host = \"127.0.0.1\" in config.toml and restart the apps"
+        )
+    };
+    let no_connection = "instances start, but nodes, shells and rpc commands cannot connect to them";
+    match resolved {
+        Err(why) => {
+            findings.wrong(format!("{name} cannot be resolved ({why}): {no_connection}"), remedy());
+        }
+        Ok(addresses) if !addresses.iter().any(|address| address.own) => {
+            let found: Vec<String> = addresses.iter().map(|it| it.address.to_string()).collect();
+            findings.wrong(
+                format!("{name} leads to {}, which is not this host: {no_connection}", list(&found)),
+                remedy(),
+            );
+        }
+        Ok(_) => {}
+    }
+    findings.or_fine(format!("{name} leads to this host"))
+}
+
+fn list(addresses: &[String]) -> String {
+    if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(resolved: Result<Vec<Address>, String>) -> Check {
+        judge(&Facts { name: "web1".into(), resolved })
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows() {
+        let check = judged(Err("Name or service not known".into()));
+        assert!(!check.ok && check.detail.contains("Name or service not known"));
+        assert!(check.remedy.unwrap().contains("127.0.1.1 web1"));
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere() {
+        let check = judged(Ok(vec![Address { address: "192.0.2.7".parse().unwrap(), own: false }]));
+        assert!(!check.ok && check.detail.contains("leads to 192.0.2.7, which is not this host"));
+        assert!(check.remedy.unwrap().contains("/etc/hosts"));
+        assert!(!judged(Ok(vec![])).ok);
+    }
+
+    #[test]
+    fn one_address_of_this_host_is_enough() {
+        let address = |text: &str, own| Address { address: text.parse().unwrap(), own };
+        assert!(judged(Ok(vec![address("192.0.2.7", false), address("127.0.1.1", true)])).ok);
+    }
+
+    #[test]
+    fn really_resolved() {
+        assert!(resolve("localhost").unwrap().iter().any(|address| address.own));
+        assert!(!resolve("192.0.2.7").unwrap()[0].own);
+        assert!(resolve("no-such-host.invalid").is_err());
+    }
+}

@@ -1,0 +1,55 @@
+//! What all checks look at.
+
+use std::sync::Arc;
+
+use host::journal::Journal;
+use host::site::Site;
+use model::app::{App, Target};
+use model::settings::AppSettings;
+
+/// This host and its apps, for as long as the checks run.
+pub(super) struct Scene {
+    /// The host.
+    pub(super) site: Site,
+    /// The journal.
+    pub(super) journal: Journal,
+    /// The apps as they are now.
+    pub(super) apps: Vec<Arc<App>>,
+}
+
+impl Scene {
+    pub(super) fn new(site: &Site, journal: &Journal, apps: &[Arc<App>]) -> Self {
+        let site = Site {
+            paths: site.paths.clone(),
+            settings: site.settings.clone(),
+            platform: site.platform.clone(),
+            node_host: site.node_host.clone(),
+        };
+        Scene { site, journal: journal.clone(), apps: apps.to_vec() }
+    }
+
+    /// Each app with the settings that hold for it; an app without a version has none.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&App, &AppSettings)> {
+        self.apps.iter().filter_map(|app| Some((&**app, settings_of(app)?)))
+    }
+
+    /// Waits for something; only from the thread of a check.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        tokio::runtime::Handle::current().block_on(future)
+    }
+}
+
+/// The settings of the active version, else of the newest one.
+fn settings_of(app: &App) -> Option<&AppSettings> {
+    let active = app.active().and_then(|target| app.revision(target));
+    active.or_else(|| app.versions.last().map(|version| version.current())).map(|revision| &revision.settings)
+}
+
+/// What an app runs or will run again: the active version, and those of its living instances.
+pub(super) fn targets(app: &App) -> Vec<Target> {
+    let living = app.instances.values().filter(|instance| !instance.is_gone());
+    let mut targets: Vec<Target> = living.map(|instance| instance.target).chain(app.active()).collect();
+    targets.sort();
+    targets.dedup();
+    targets
+}

@@ -1,0 +1,96 @@
+//! Looking at Erlang's port mapper, whoever runs it.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+pub use model::settings::ports::EPMD_PORT;
+
+use crate::ports;
+
+/// epmd is on this host: one that needs longer does not answer.
+const ANSWERS: Duration = Duration::from_secs(2);
+
+/// The request for the names of all nodes (Erlang distribution protocol, "NAMES_REQ"): length 1, then `n`.
+const NAMES: [u8; 3] = [0, 1, b'n'];
+
+/// What is on epmd's port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Addresses that somebody listens on.
+    pub addresses: Vec<IpAddr>,
+    /// Who listens, where this user may see it.
+    pub by: Option<String>,
+    /// Whether an epmd answers on 127.0.0.1; else why not.
+    pub answers: Result<(), String>,
+}
+
+/// Looks, and asks for the names of the nodes; blocks for two seconds at most.
+pub fn look() -> Seen {
+    look_at(EPMD_PORT)
+}
+
+fn look_at(port: u16) -> Seen {
+    Seen {
+        addresses: ports::listening_on(port),
+        by: ports::listener(port),
+        answers: ask(port).map_err(|error| error.to_string()),
+    }
+}
+
+/// An epmd repeats its own port before the names.
+fn ask(port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWERS)?;
+    stream.set_read_timeout(Some(ANSWERS))?;
+    stream.set_write_timeout(Some(ANSWERS))?;
+    stream.write_all(&NAMES)?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer)?;
+    match u32::from_be_bytes(answer) == u32::from(port) {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it answers, but it is no epmd")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// Answers one connection after reading a names request.
+    fn server(answer: impl FnOnce(u16) -> [u8; 4] + Send + 'static) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 3];
+            stream.read_exact(&mut request).unwrap();
+            assert_eq!(request, NAMES);
+            stream.write_all(&answer(port)).unwrap();
+        });
+        port
+    }
+
+    #[test]
+    fn an_epmd_tells_its_own_port() {
+        let port = server(|port| u32::from(port).to_be_bytes());
+        let seen = look_at(port);
+        assert_eq!(seen.answers, Ok(()));
+        assert_eq!(seen.addresses, [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        assert!(seen.by.unwrap().starts_with(&format!("pid {}", std::process::id())));
+    }
+
+    #[test]
+    fn something_else_on_its_port_is_no_epmd() {
+        let port = server(|_| *b"HTTP");
+        assert!(look_at(port).answers.unwrap_err().contains("no epmd"));
+    }
+
+    #[test]
+    fn nobody_there() {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let seen = look_at(port);
+        assert!(seen.answers.is_err());
+        assert_eq!((seen.addresses, seen.by), (vec![], None));
+    }
+}
