@@ -9,6 +9,9 @@ const MOST_BYTES: u64 = 8 << 10;
 /// Lines that are shown.
 const MOST_LINES: usize = 15;
 
+/// Characters of a line that are shown.
+const MOST_CHARACTERS: usize = 240;
+
 /// The last lines of an instance's two logs, standard error last; `None` when both are empty.
 pub fn of_instance(stdout: &Path, stderr: &Path) -> Option<String> {
     let both: Vec<String> = [stdout, stderr].into_iter().filter_map(read).collect();
@@ -32,9 +35,20 @@ pub fn last_lines(text: &str, first_is_cut: bool) -> Option<String> {
     if first_is_cut && lines.len() > 1 {
         lines.remove(0);
     }
+    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
     let from = lines.len().saturating_sub(MOST_LINES);
-    let tail = lines[from..].join("\n");
-    (!tail.trim().is_empty()).then_some(tail)
+    let tail: Vec<String> = lines[from..].iter().map(|line| shortened(line)).collect();
+    (!tail.is_empty()).then(|| tail.join("\n"))
+}
+
+/// Erlang prints whole terms on one line; their beginning tells what happened.
+fn shortened(line: &str) -> String {
+    match line.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -45,6 +59,9 @@ mod tests {
     fn only_whole_and_last_lines() {
         assert_eq!(last_lines("ut off\nwhole\nlast", true).as_deref(), Some("whole\nlast"));
         assert_eq!(last_lines("  \n", false), None);
+        assert_eq!(last_lines("x\n\n", false).as_deref(), Some("x"));
+        let long = "ü".repeat(MOST_CHARACTERS + 1);
+        assert_eq!(last_lines(&long, false).map(|tail| tail.chars().count()), Some(MOST_CHARACTERS + 1));
         let many: String = (0..50).map(|n| format!("{n}\n")).collect();
         assert_eq!(last_lines(&many, false).map(|tail| tail.lines().count()), Some(MOST_LINES));
     }
