@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, Command, Deployment, Effect, Ended, Event, ExitHow, Kind, NotTaken, Origin, Outcome, Phase, RunKind,
+    App, Command, Deployment, Effect, Ended, Event, ExitHow, NotTaken, Origin, Outcome, Phase, RunKind,
     ShimFact, Status, Verdict,
 };
 use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy};
@@ -158,7 +158,7 @@ impl Walk {
                 }
                 Ended::Committed => assert!(living.is_empty(), "place {place} has left"),
                 Ended::RollbackFailed { .. } => assert!(living.len() <= 1, "place {place} has one at most"),
-                _ if self.was_stuck || record.kind == Kind::Start || self.app.stuck.is_some() => {
+                _ if self.was_stuck || record.from == record.to || self.app.stuck.is_some() => {
                     assert!(living.len() <= 1, "place {place} has one at most");
                 }
                 _ if lane.old.is_some() && record.from.is_some() => {
