@@ -1,15 +1,16 @@
 //! The owner task of one app.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use model::EffectId;
-use model::app::{App, Effect, Event, Level, NotTaken, Note, Stepped};
+use model::app::{App, Effect, Event, Level, NotTaken, Note, Outcome, Stepped};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::{Instrument, debug, error, info, warn};
 
 use crate::effects::Order;
 use crate::handle::{AppHandle, Letter, Unreached};
@@ -21,137 +22,199 @@ const INBOX: usize = 256;
 /// Wait between attempts to journal a fact that must not be lost.
 const JOURNAL_RETRY: Duration = Duration::from_secs(1);
 
+/// Wait after a tick that changed nothing, which should not be: it keeps a mistake from taking a core.
+const IDLE_TICK: Duration = Duration::from_millis(100);
+
 /// The owner of one app's state.
-pub struct AppEngine<J, D, C> {
+pub(crate) struct AppEngine<J, D, C> {
     app: Arc<App>,
     partners: Arc<Partners<J, D, C>>,
     inbox: mpsc::Receiver<Letter>,
+    /// Facts that arrived while a turn could not be journalled; at most as many as the inbox holds.
+    backlog: VecDeque<Letter>,
     to_self: mpsc::WeakSender<Letter>,
     snapshot: watch::Sender<Arc<App>>,
     order: Order,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
     /// An engine for an app as the journal has it, and its handle.
-    pub fn new(app: App, partners: Arc<Partners<J, D, C>>) -> (Self, AppHandle) {
+    pub(crate) fn new(
+        app: App,
+        partners: Arc<Partners<J, D, C>>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> (Self, AppHandle) {
         let app = Arc::new(app);
         let (sender, inbox) = mpsc::channel(INBOX);
         let (snapshot, receiver) = watch::channel(app.clone());
-        let to_self = sender.downgrade();
-        let engine = AppEngine { app, partners, inbox, to_self, snapshot, order: Order::default() };
+        let engine = AppEngine {
+            app,
+            partners,
+            inbox,
+            backlog: VecDeque::new(),
+            to_self: sender.downgrade(),
+            snapshot,
+            order: Order::default(),
+            tasks,
+            stop,
+        };
         (engine, AppHandle { inbox: sender, snapshot: receiver })
     }
 
-    /// Takes events until it is told to stop: `first` before all others, then what the journal has unfinished is
-    /// performed again.
-    pub async fn run(mut self, first: Vec<Event>, stop: CancellationToken) {
-        let unfinished = self.app.outbox.clone();
-        for event in first {
-            self.turn(Letter { event, reply: None }, &stop).await;
-        }
-        self.recover(unfinished);
-        loop {
-            let wake_at = self.app.wake_at().unwrap_or(Timestamp::MAX);
-            let letter = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                letter = self.inbox.recv() => letter,
-                () = self.partners.clock.sleep_until(wake_at) => Some(Letter { event: Event::Tick, reply: None }),
-            };
-            let Some(letter) = letter else { break };
-            self.turn(letter, &stop).await;
+    /// Takes events until it is told to stop, or nobody is left who could tell it anything.
+    pub(crate) async fn run(mut self, first: Vec<Event>) {
+        self.recover(first).await;
+        while let Some(letter) = self.next_letter().await {
+            self.turn(letter).await;
         }
     }
 
-    /// Performs what an earlier daemon journalled and that has no outcome yet.
-    fn recover(&mut self, unfinished: BTreeMap<EffectId, Effect>) {
-        for (id, effect) in unfinished {
-            if !self.app.outbox.contains_key(&id) {
-                continue;
+    /// Takes what was found after a start of the daemon; then performs whatever has no outcome yet, in the order in
+    /// which it was asked for.
+    async fn recover(&mut self, first: Vec<Event>) {
+        for event in first {
+            let at = self.partners.clock.now();
+            if let Err(unreached) = self.take(at, event).await {
+                debug!(%unreached, "found after a start, and not taken");
             }
-            info!(%id, ?effect, "performed again after a start");
+        }
+        for (id, effect) in self.app.outbox.clone() {
+            info!(%id, ?effect, "performed after a start");
             self.perform(id, effect);
         }
     }
 
-    async fn turn(&mut self, letter: Letter, stop: &CancellationToken) {
+    async fn next_letter(&mut self) -> Option<Letter> {
+        if self.stop.is_cancelled() {
+            return None;
+        }
+        if let Some(letter) = self.backlog.pop_front() {
+            return Some(letter);
+        }
+        let wake_at = self.app.wake_at().unwrap_or(Timestamp::MAX);
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            letter = self.inbox.recv() => letter,
+            () = self.partners.clock.sleep_until(wake_at) => Some(Letter { event: Event::Tick, reply: None }),
+        }
+    }
+
+    async fn turn(&mut self, letter: Letter) {
         let at = self.partners.clock.now();
-        let answer = match self.app.step(at, letter.event.clone()) {
-            Ok(stepped) => self.commit(at, letter.event, stepped, stop).await,
-            Err(not_taken) => {
-                self.log_not_taken(&not_taken, &letter.event);
-                Err(not_taken.into())
+        let answer = self.take(at, letter.event).await.map(|effects| {
+            for (id, effect) in effects {
+                self.perform(id, effect);
             }
-        };
+        });
         if let Some(reply) = letter.reply {
             // Whoever asked may have gone away.
             let _ = reply.send(answer);
         }
     }
 
-    fn log_not_taken(&self, not_taken: &NotTaken, event: &Event) {
-        match not_taken {
-            NotTaken::Refused(refused) => info!(%refused, "command refused"),
-            NotTaken::Stale(why) => debug!(why, ?event, "event ignored"),
-        }
-    }
-
-    async fn commit(
-        &mut self,
-        at: Timestamp,
-        event: Event,
-        stepped: Stepped,
-        stop: &CancellationToken,
-    ) -> Result<(), Unreached> {
+    /// Lets the model decide and the journal remember; what is returned may be performed from then on.
+    async fn take(&mut self, at: Timestamp, event: Event) -> Result<Vec<(EffectId, Effect)>, Unreached> {
+        let stepped = match self.app.step(at, event.clone()) {
+            Ok(stepped) => stepped,
+            Err(not_taken) => {
+                log_not_taken(&not_taken, &event);
+                return Err(not_taken.into());
+            }
+        };
         // A tick that changes nothing needs no durable trace.
         if event == Event::Tick && stepped.app == *self.app {
             warn!("a tick changed nothing");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            return Ok(());
+            tokio::time::sleep(IDLE_TICK).await;
+            return Ok(Vec::new());
         }
-        let stepped = Arc::new(stepped);
-        let turn = Turn { at, event, stepped: stepped.clone() };
-        self.remember(turn, stop).await?;
+        let turn = Turn { at, event, stepped: Arc::new(stepped) };
+        let stepped = turn.stepped.clone();
+        self.remember(turn).await?;
+        self.publish(&stepped);
+        Ok(stepped.effects.clone())
+    }
+
+    fn publish(&mut self, stepped: &Stepped) {
         self.app = Arc::new(stepped.app.clone());
         self.snapshot.send_replace(self.app.clone());
         stepped.notes.iter().for_each(log);
-        for (id, effect) in stepped.effects.iter().cloned() {
-            self.perform(id, effect);
-        }
-        Ok(())
     }
 
     /// Commands fail when the journal does; a fact is tried until it is durable, because it will not be told again.
-    async fn remember(&self, turn: Turn, stop: &CancellationToken) -> Result<(), Unreached> {
+    async fn remember(&mut self, turn: Turn) -> Result<(), Unreached> {
         loop {
             let Err(error) = self.partners.journal.commit(turn.clone()).await else { return Ok(()) };
             let error = chain(&error);
             error!(error, "could not journal a turn");
-            if matches!(turn.event, Event::Command { .. }) || stop.is_cancelled() {
+            if matches!(turn.event, Event::Command { .. }) {
                 return Err(Unreached::Journal(error));
             }
-            tokio::time::sleep(JOURNAL_RETRY).await;
+            self.wait_for_the_journal(&error).await?;
         }
     }
 
+    /// Meanwhile commands are refused rather than kept waiting; facts queue up.
+    async fn wait_for_the_journal(&mut self, error: &str) -> Result<(), Unreached> {
+        let retry = tokio::time::sleep(JOURNAL_RETRY);
+        tokio::pin!(retry);
+        loop {
+            let letter = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Unreached::ShuttingDown),
+                () = &mut retry => return Ok(()),
+                Some(letter) = self.inbox.recv(), if self.backlog.len() < INBOX => letter,
+            };
+            match (&letter.event, letter.reply) {
+                (Event::Command { .. }, Some(reply)) => {
+                    // Whoever asked may have gone away.
+                    let _ = reply.send(Err(Unreached::Journal(error.to_owned())));
+                }
+                (_, reply) => self.backlog.push_back(Letter { event: letter.event, reply }),
+            }
+        }
+    }
+
+    /// Has an effect done; its end comes back as an event. When the daemon stops first, it is performed again after
+    /// the next start.
     fn perform(&mut self, id: EffectId, effect: Effect) {
         let Some(inbox) = self.to_self.upgrade() else { return };
-        let (partners, app) = (self.partners.clone(), self.app.clone());
         debug!(%id, ?effect, "effect");
-        let doing = {
-            let effect = effect.clone();
-            async move { partners.doer.perform(app, id, effect).await }
+        let (partners, app, stop) = (self.partners.clone(), self.app.clone(), self.stop.clone());
+        let of_effect = effect.clone();
+        let doing = async move { partners.doer.perform(app, id, of_effect).await };
+        let doing = self.order.after_earlier(&effect, doing).in_current_span();
+        let telling = async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                outcome = outcome_of(doing) => {
+                    // When the engine is gone, so is the daemon.
+                    let _ = inbox.send(Letter { event: Event::Done { effect: id, outcome }, reply: None }).await;
+                }
+            }
         };
-        let in_order = self.order.after_earlier(&effect, doing);
-        let span = tracing::Span::current();
-        tokio::spawn(tracing::Instrument::instrument(
-            async move {
-                let outcome = in_order.await;
-                // The engine is gone when the daemon stops; the effect is performed again then.
-                let _ = inbox.send(Letter { event: Event::Done { effect: id, outcome }, reply: None }).await;
-            },
-            span,
-        ));
+        self.tasks.spawn(telling.in_current_span());
+    }
+}
+
+/// How an effect ended. A panic is a fault of ours, and the state must not wait for ever because of it.
+async fn outcome_of(doing: impl Future<Output = Outcome> + Send + 'static) -> Outcome {
+    match AbortOnDropHandle::new(tokio::spawn(doing)).await {
+        Ok(outcome) => outcome,
+        Err(fault) => {
+            error!(%fault, "an effect failed by a fault of Bellrock");
+            Outcome::Unknown { reason: format!("a fault of Bellrock itself: {fault}") }
+        }
+    }
+}
+
+fn log_not_taken(not_taken: &NotTaken, event: &Event) {
+    match not_taken {
+        NotTaken::Refused(refused) => info!(%refused, "command refused"),
+        NotTaken::Stale(why) => debug!(why, ?event, "event ignored"),
     }
 }
 

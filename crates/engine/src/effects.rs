@@ -61,3 +61,18 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn effects_that_have_ended_are_forgotten() {
+        let mut order = Order::default();
+        for number in 0..1000 {
+            let effect = Effect::Remove { instance: InstanceId(number) };
+            order.after_earlier(&effect, async {}).await;
+        }
+        assert_eq!(order.last.len(), 1);
+    }
+}

@@ -2,7 +2,8 @@
 //! the effects to the doer. Generic over all three of its partners, so that a simulator can drive the real one.
 //!
 //! Order of every turn: `App::step` → [`Journal::commit`] (durable) → snapshot published → effects performed →
-//! each outcome comes back as an event. Recovery is [`AppEngine::run`]: unfinished effects are performed again.
+//! each outcome comes back as an event. Recovery: what was found after a start is taken first, then every effect
+//! without an outcome is performed again, in the order in which they were asked for.
 
 mod app_engine;
 mod effects;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use model::app::{App, Effect, Event, Outcome, Stepped};
 use model::{AppName, EffectId};
 
-pub use app_engine::AppEngine;
+use app_engine::AppEngine;
 pub use handle::{AppHandle, Unreached};
 
 /// Remembers turns. Everything of a turn becomes durable in one transaction, or nothing does.
@@ -74,8 +75,8 @@ pub fn start<J: Journal, D: Doer, C: Clock>(
     stop: tokio_util::sync::CancellationToken,
 ) -> AppHandle {
     let name: AppName = app.name.clone();
-    let (engine, handle) = AppEngine::new(app, partners);
+    let (engine, handle) = AppEngine::new(app, partners, tasks.clone(), stop);
     let span = tracing::info_span!("engine", app = %name);
-    tasks.spawn(tracing::Instrument::instrument(engine.run(first, stop), span));
+    tasks.spawn(tracing::Instrument::instrument(engine.run(first), span));
     handle
 }

@@ -21,8 +21,8 @@ impl Turn {
         if self.deployment().kind == Kind::Scale {
             self.app.scaled_to = self.deployment().scaled_before;
         }
-        let (from, to) = (self.deployment().from, self.deployment().to);
-        let way_back = from.filter(|_| from != to).map(|from| self.app.label(from));
+        let way_back = self.deployment().from.filter(|_| self.changes_version());
+        let way_back = way_back.map(|from| self.app.label(from));
         let text = match (way_back, then) {
             (_, Verdict::Superseded) => reason,
             (Some(label), _) if self.has_started() && self.app.running => {
@@ -33,6 +33,12 @@ impl Turn {
         let note = self.note(Step::RollingBack, text);
         note.level = if then == Verdict::RolledBack { Level::Alarm } else { Level::Warning };
         note.tail = tail;
+    }
+
+    /// Whether there is another version (or revision) to go back to. Where there is not, what is missing is made
+    /// anew without a deployment: it backs off and alarms, but it is never given up.
+    fn changes_version(&self) -> bool {
+        self.app.deployment.as_ref().is_some_and(|it| it.from != it.to)
     }
 
     fn has_started(&self) -> bool {
@@ -89,7 +95,7 @@ impl Turn {
 
     fn is_back(&self, lane: &Lane) -> bool {
         let has_old = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
-        has_old && self.app.is_gone(lane.new)
+        (has_old || !self.changes_version()) && self.app.is_gone(lane.new)
     }
 
     /// A new instance that is ready goes on serving until something better is there; any other ends at once.
@@ -107,7 +113,7 @@ impl Turn {
     /// Starts a fresh instance of the old version where the old one is gone; false when the way back has failed.
     fn bring_back(&mut self, place: Place, lane: &Lane) -> bool {
         let (Some(from), Some(old)) = (self.deployment().from, lane.old) else { return true };
-        if self.old_lives(lane) || !self.app.is_gone(Some(old)) {
+        if self.old_lives(lane) || !self.app.is_gone(Some(old)) || !self.changes_version() {
             return true;
         }
         match lane.back.and_then(|id| self.app.instances.get(&id)).cloned() {
@@ -148,6 +154,10 @@ impl Turn {
         let tries = self.settings(from).tries;
         let lane = self.deployment().lanes.entry(place).or_default();
         lane.back = None;
+        if back.ready_at.is_some() {
+            // It had been brought up: a fresh one takes its place.
+            return true;
+        }
         lane.back_failures += 1;
         let failures = lane.back_failures;
         let text =

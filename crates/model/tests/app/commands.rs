@@ -181,6 +181,24 @@ fn restart_that_fails_in_the_second_place_keeps_the_first_one_fresh() {
 }
 
 #[test]
+fn restart_that_fails_in_a_temporary_shutdown_backs_off_and_never_gives_up() {
+    let away = with(|it| {
+        it.replicas = 1;
+        it.strategy = model::settings::Strategy::TemporaryShutdown;
+    });
+    let mut world = World::with_v1(away);
+    world.boots("1", Boot::Exits);
+    let deployment = world.next_deployment();
+    world.command(Command::Restart { place: None, deployment });
+    world.pass(60);
+    assert_eq!(world.ended(2), "rolled back");
+    assert!(world.app.stuck.is_none());
+    world.boots("1", Boot::Ready);
+    world.pass(600);
+    assert_eq!(world.places(), "1b v1 ready");
+}
+
+#[test]
 fn scale_up_and_down() {
     let mut world = World::with_v1(two());
     for replicas in [4, 1] {

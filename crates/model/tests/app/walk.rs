@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, Command, Deployment, Effect, Ended, Event, ExitHow, Kind, NotTaken, Origin, Outcome, Phase, RunKind,
+    App, Command, Deployment, Effect, Ended, Event, ExitHow, NotTaken, Origin, Outcome, Phase, RunKind,
     ShimFact, Status, Verdict,
 };
 use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy};
@@ -147,6 +147,8 @@ impl Walk {
         if record.started_at.is_none() || before.deployment.is_none() {
             return;
         }
+        let in_last_command =
+            before.deployment.as_ref().is_some_and(|it| matches!(it.phase, Phase::AfterRollback { .. }));
         for (place, lane) in &record.lanes {
             let living: Vec<_> = self.app.living(*place).filter(|it| !it.is_ending()).collect();
             match outcome {
@@ -156,13 +158,18 @@ impl Walk {
                 }
                 Ended::Committed => assert!(living.is_empty(), "place {place} has left"),
                 Ended::RollbackFailed { .. } => assert!(living.len() <= 1, "place {place} has one at most"),
-                _ if self.was_stuck || record.kind == Kind::Start || self.app.stuck.is_some() => {
+                _ if self.was_stuck || record.from == record.to || self.app.stuck.is_some() => {
                     assert!(living.len() <= 1, "place {place} has one at most");
                 }
                 _ if lane.old.is_some() && record.from.is_some() => {
-                    assert_eq!(living.len(), 1, "place {place} has one instance again");
-                    let versions = (Some(living[0].target.version), record.from.map(|from| from.version));
-                    assert_eq!(versions.0, versions.1, "place {place} runs what it ran before");
+                    // One that is lost while the last command runs is made anew without a deployment.
+                    let is_lost = living.is_empty() && in_last_command;
+                    assert!(living.len() == 1 || is_lost, "place {place} has one instance again");
+                    let ran = record.from.map(|from| from.version);
+                    assert!(
+                        living.iter().all(|it| Some(it.target.version) == ran),
+                        "place {place} runs that version"
+                    );
                 }
                 _ => assert!(living.len() <= 1, "place {place} has one at most"),
             }
