@@ -33,9 +33,8 @@ struct Room {
 
 pub(super) fn check(scene: &Scene) -> Check {
     let paths = &scene.site.paths;
-    let logs = paths.daemon_log().parent().map(Path::to_owned).unwrap_or_default();
     let store = scene.site.settings.store.clone().unwrap_or_else(|| paths.store());
-    let folders = [("state", paths.state()), ("logs", logs), ("the store", store)];
+    let folders = [("state", paths.state()), ("logs", paths.logs_root()), ("the store", store)];
     let looked_at = folders.map(|(holds, path)| {
         let room = room(&path).map_err(|error| error.to_string());
         (Folder { holds, path }, room)

@@ -32,7 +32,7 @@ fn shim_lives(scene: &Scene) -> bool {
     let shims = ShimHost {
         run_root: scene.site.paths.shims_run(),
         state_root: scene.site.paths.shims_state(),
-        shim_binary: super::shim_program::path(),
+        shim_binary: scene.shim.clone(),
         epoch: 0,
     };
     ShimId::new("epmd").is_ok_and(|id| shims.is_alive(&id).unwrap_or(false))

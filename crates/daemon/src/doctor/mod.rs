@@ -30,10 +30,7 @@ use std::time::Duration;
 
 use api::doctor::Check;
 use findings::Findings;
-use host::journal::Journal;
-use host::site::Site;
-use model::app::App;
-use scene::Scene;
+pub(crate) use scene::Scene;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
@@ -65,8 +62,8 @@ const CHECKS: [(&str, Look); 17] = [
 ];
 
 /// Makes every check, all at the same time; takes ten seconds at most.
-pub(crate) async fn examine(site: &Site, journal: &Journal, apps: &[Arc<App>]) -> Vec<Check> {
-    run(&CHECKS, Arc::new(Scene::new(site, journal, apps)), DEADLINE).await
+pub(crate) async fn examine(scene: Scene) -> Vec<Check> {
+    run(&CHECKS, Arc::new(scene), DEADLINE).await
 }
 
 async fn run(checks: &[(&'static str, Look)], scene: Arc<Scene>, within: Duration) -> Vec<Check> {

@@ -1,5 +1,6 @@
 //! What all checks look at.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::journal::Journal;
@@ -7,27 +8,23 @@ use host::site::Site;
 use model::app::{App, Target};
 use model::settings::AppSettings;
 
+use crate::settings::SettingsFiles;
+
 /// This host and its apps, for as long as the checks run.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     /// The host.
-    pub(super) site: Site,
+    pub(crate) site: Arc<Site>,
     /// The journal.
-    pub(super) journal: Journal,
+    pub(crate) journal: Journal,
+    /// Where the settings are.
+    pub(crate) settings_files: SettingsFiles,
+    /// The program `bellrock-shim`.
+    pub(crate) shim: PathBuf,
     /// The apps as they are now.
-    pub(super) apps: Vec<Arc<App>>,
+    pub(crate) apps: Vec<Arc<App>>,
 }
 
 impl Scene {
-    pub(super) fn new(site: &Site, journal: &Journal, apps: &[Arc<App>]) -> Self {
-        let site = Site {
-            paths: site.paths.clone(),
-            settings: site.settings.clone(),
-            platform: site.platform.clone(),
-            node_host: site.node_host.clone(),
-        };
-        Scene { site, journal: journal.clone(), apps: apps.to_vec() }
-    }
-
     /// Each app with the settings that hold for it; an app without a version has none.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&App, &AppSettings)> {
         self.apps.iter().filter_map(|app| Some((&**app, settings_of(app)?)))

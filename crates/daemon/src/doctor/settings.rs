@@ -1,162 +1,109 @@
 //! The settings files, and the ports of all apps together.
 
-use std::path::Path;
-
 use api::doctor::Check;
 use model::AppName;
-use model::settings::ports::overlaps;
-use model::settings::{Source, load_host};
+use model::settings::Problem;
+use model::settings::ports::{Overlap, overlaps};
 
 use super::findings::Findings;
 use super::scene::Scene;
+use crate::settings::{SettingsError, SettingsFiles};
 
 pub(super) const NAME: &str = "settings";
 
-/// One mistake.
-struct Mistake {
-    what: String,
-    remedy: String,
+struct Facts {
+    files: Result<(), SettingsError>,
+    /// Ports of registered apps: a package's own settings say some, which no file of the host has.
+    overlaps: Vec<(AppName, Overlap)>,
 }
 
 pub(super) fn check(scene: &Scene) -> Check {
-    let paths = &scene.site.paths;
-    let mut mistakes = in_files(&paths.config_file(), &paths.app_settings());
-    mistakes.extend(between_apps(scene));
-    judge(&mistakes)
-}
-
-fn in_files(config: &Path, apps: &Path) -> Vec<Mistake> {
-    let mut mistakes = Vec::new();
-    let config = read(config, &mut mistakes).unwrap_or_else(|| Source::new("config.toml", ""));
-    let mut named = Vec::new();
-    for path in toml_files(apps, &mut mistakes) {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        match stem.parse::<AppName>() {
-            Ok(app) => named.extend(read(&path, &mut mistakes).map(|source| (app, source))),
-            Err(error) => mistakes.push(Mistake {
-                what: format!("{}: {error}", path.display()),
-                remedy: "rename the file to its app's name, NAME.toml".to_owned(),
-            }),
-        }
-    }
-    if let Err(problems) = load_host(&config, &named) {
-        mistakes.extend(problems.iter().map(|problem| {
-            Mistake {
-                what: model::settings::Problem { remedy: String::new(), ..problem.clone() }
-                    .to_string()
-                    .trim_end_matches("; ")
-                    .to_owned(),
-                remedy: problem.remedy.clone(),
-            }
-        }));
-    }
-    mistakes
-}
-
-/// A file that is not there says nothing.
-fn read(path: &Path, mistakes: &mut Vec<Mistake>) -> Option<Source> {
-    match fs_err::read_to_string(path) {
-        Ok(text) => Some(Source::new(path.display().to_string(), text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            mistakes.push(unreadable(path, &error));
-            None
-        }
-    }
-}
-
-fn toml_files(folder: &Path, mistakes: &mut Vec<Mistake>) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    match fs_err::read_dir(folder) {
-        Ok(entries) => files.extend(
-            entries
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|it| it == "toml")),
-        ),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => mistakes.push(unreadable(folder, &error)),
-    }
-    files.sort();
-    files
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Mistake {
-    Mistake {
-        what: error.to_string(),
-        remedy: format!("see that bellrockd's user may read {} and that it is UTF-8 text", path.display()),
-    }
-}
-
-/// Ports of registered apps: a package's own settings say some, which no file of the host has.
-fn between_apps(scene: &Scene) -> Vec<Mistake> {
     let apps: Vec<_> = scene.settings().map(|(app, settings)| (&app.name, settings)).collect();
-    let tell = |(app, overlap): (AppName, model::settings::ports::Overlap)| Mistake {
-        what: format!("{app}.{}: {}", overlap.name, overlap.message()),
-        remedy: overlap.remedy(),
-    };
-    overlaps(&apps).into_iter().map(tell).collect()
+    judge(&Facts { files: load(&scene.settings_files), overlaps: overlaps(&apps) })
 }
 
-fn judge(mistakes: &[Mistake]) -> Check {
+fn load(files: &SettingsFiles) -> Result<(), SettingsError> {
+    files.load().map(|_| ())
+}
+
+fn judge(facts: &Facts) -> Check {
     let mut findings = Findings::new(NAME);
-    for Mistake { what, remedy } in mistakes {
-        findings.wrong(what, remedy);
+    match &facts.files {
+        Err(SettingsError::Problems(problems)) => {
+            for problem in problems {
+                findings.wrong(without_remedy(problem), &problem.remedy);
+            }
+        }
+        Err(SettingsError::Read(why)) => findings.wrong(
+            why,
+            "see that bellrockd's user may read it, that it is UTF-8 text, and that files in apps/ are called NAME.toml after their app",
+        ),
+        Ok(()) => {}
+    }
+    for (app, overlap) in &facts.overlaps {
+        findings.wrong(format!("{app}: {}: {}", overlap.name, overlap.message()), overlap.remedy());
     }
     findings.or_fine("all files can be read, and no two apps have the same ports")
+}
+
+/// A problem's line without its last part, which is shown apart.
+fn without_remedy(problem: &Problem) -> String {
+    let line = problem.to_string();
+    line.strip_suffix(&format!("; {}", problem.remedy)).unwrap_or(&line).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use host::Paths;
+    use model::settings::AppSettings;
 
-    struct Files(tempfile::TempDir);
-
-    impl Files {
-        fn new(files: &[(&str, &str)]) -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            fs_err::create_dir(folder.path().join("apps")).unwrap();
-            for (name, text) in files {
-                fs_err::write(folder.path().join(name), text).unwrap();
-            }
-            Files(folder)
+    fn judged(files: &[(&str, &[u8])]) -> Check {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path());
+        fs_err::create_dir_all(paths.app_settings()).unwrap();
+        for (name, text) in files {
+            fs_err::write(paths.app_settings().join("..").join(name), text).unwrap();
         }
-
-        fn judged(&self) -> Check {
-            judge(&in_files(&self.0.path().join("config.toml"), &self.0.path().join("apps")))
-        }
+        judge(&Facts { files: load(&SettingsFiles::new(&paths, None)), overlaps: vec![] })
     }
 
     #[test]
     fn a_mistake_is_told_with_its_line_and_remedy() {
-        let check = Files::new(&[("config.toml", "\npol_interval = \"5s\"\n")]).judged();
+        let check = judged(&[("config.toml", b"\npol_interval = \"5s\"\n")]);
         assert!(!check.ok && check.detail.contains("config.toml:2: pol_interval"), "{check:?}");
-        assert!(check.remedy.unwrap().contains("poll_interval"));
+        let remedy = check.remedy.unwrap();
+        assert!(remedy.contains("poll_interval") && !check.detail.contains(&remedy));
     }
 
     #[test]
-    fn ports_of_two_apps_that_overlap() {
-        let check = Files::new(&[("apps/a.toml", "port = 4000"), ("apps/b.toml", "port = 4001")]).judged();
+    fn ports_that_overlap_in_the_files() {
+        let check = judged(&[("apps/a.toml", b"port = 4000"), ("apps/b.toml", b"port = 4001")]);
         assert!(!check.ok && check.detail.contains("overlaps \"a\""), "{check:?}");
         assert!(check.remedy.unwrap().contains("choose"));
     }
 
     #[test]
-    fn a_file_that_is_no_apps() {
-        let check = Files::new(&[("apps/My App.toml", "")]).judged();
-        assert!(!check.ok && check.remedy.unwrap().contains("rename the file"));
+    fn ports_that_overlap_between_registered_apps() {
+        let (a, b): (AppName, AppName) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let settings = AppSettings::default();
+        let overlaps = overlaps(&[(&a, &settings), (&b, &settings)]);
+        let check = judge(&Facts { files: Ok(()), overlaps });
+        assert!(!check.ok && check.detail.starts_with("b: PORT: 4000–4011 overlaps \"a\""), "{check:?}");
+        assert_eq!(check.remedy.as_deref(), Some("choose 4012"));
     }
 
     #[test]
-    fn a_file_that_is_no_text() {
-        let files = Files::new(&[]);
-        fs_err::write(files.0.path().join("config.toml"), [0xff, 0xfe]).unwrap();
-        let check = files.judged();
-        assert!(!check.ok && check.remedy.unwrap().contains("UTF-8"));
+    fn files_that_cannot_be_read() {
+        let files: [(&str, &[u8]); 2] = [("config.toml", &[0xff, 0xfe]), ("apps/My App.toml", b"")];
+        for file in files {
+            let check = judged(&[file]);
+            assert!(!check.ok && check.remedy.unwrap().contains("UTF-8"));
+        }
     }
 
     #[test]
     fn no_files_are_fine() {
-        assert!(Files::new(&[]).judged().ok);
+        assert!(judged(&[]).ok);
     }
 }

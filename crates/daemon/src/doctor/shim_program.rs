@@ -24,14 +24,8 @@ struct Facts {
     expected: &'static str,
 }
 
-/// Beside our own program.
-pub(super) fn path() -> PathBuf {
-    let own = std::env::current_exe().unwrap_or_default();
-    own.with_file_name("bellrock-shim")
-}
-
 pub(super) fn check(scene: &Scene) -> Check {
-    let path = path();
+    let path = scene.shim.clone();
     let version = scene.wait(ask(&path)).map_err(|error| error.to_string());
     judge(&Facts { version, path, expected: env!("CARGO_PKG_VERSION") })
 }
@@ -51,10 +45,7 @@ fn judge(facts: &Facts) -> Check {
     match &facts.version {
         Err(why) => findings.wrong(
             format!("{path} cannot be run ({why}): no instance can be started"),
-            format!(
-                "install bellrock-shim {} beside bellrockd, executable for bellrockd's user",
-                facts.expected
-            ),
+            format!("install bellrock-shim {} there, executable for bellrockd's user", facts.expected),
         ),
         Ok(version) if version != facts.expected => findings.wrong(
             format!("{path} is version {version}, bellrockd is {}", facts.expected),

@@ -3,12 +3,18 @@
 use super::*;
 
 use host::Paths;
+use host::journal::Journal;
+use host::site::Site;
+use model::app::App;
 use model::settings::HostSettings;
 use package::HostPlatform;
 
+use crate::settings::SettingsFiles;
+
+/// A root of its own with a journal and no files besides.
 struct Place {
     _folder: tempfile::TempDir,
-    site: Site,
+    paths: Paths,
     journal: Journal,
 }
 
@@ -18,17 +24,23 @@ impl Place {
         let paths = Paths::new(folder.path());
         fs_err::create_dir_all(paths.state()).unwrap();
         let journal = Journal::open(&paths.database()).unwrap();
+        Place { _folder: folder, paths, journal }
+    }
+
+    fn scene(&self, apps: Vec<Arc<App>>) -> Scene {
         let site = Site {
-            paths,
+            paths: self.paths.clone(),
             settings: HostSettings::default(),
             platform: HostPlatform::detect(),
             node_host: "localhost".into(),
         };
-        Place { _folder: folder, site, journal }
-    }
-
-    fn scene(&self) -> Arc<Scene> {
-        Arc::new(Scene::new(&self.site, &self.journal, &[]))
+        Scene {
+            site: Arc::new(site),
+            journal: self.journal.clone(),
+            settings_files: SettingsFiles::new(&self.paths, None),
+            shim: self.paths.root().join("bellrock-shim"),
+            apps,
+        }
     }
 }
 
@@ -49,7 +61,7 @@ fn hangs(_: &Scene) -> Check {
 async fn a_check_that_panics_or_hangs_fails_alone() {
     let place = Place::new();
     let checks: [(&str, Look); 4] = [("hangs", hangs), ("first", fine), ("panics", panics), ("last", fine)];
-    let made = run(&checks, place.scene(), Duration::from_millis(50)).await;
+    let made = run(&checks, Arc::new(place.scene(vec![])), Duration::from_millis(50)).await;
     assert_eq!(made.iter().map(|check| check.ok).collect::<Vec<_>>(), [false, true, false, true]);
     assert!(made[0].detail.contains("no answer within 50 ms") && made[0].remedy.is_some());
     assert!(made[2].detail.contains("the check itself failed") && made[2].remedy.is_some());
@@ -58,7 +70,7 @@ async fn a_check_that_panics_or_hangs_fails_alone() {
 #[tokio::test]
 async fn on_a_new_root_every_check_is_made() {
     let place = Place::new();
-    let made = examine(&place.site, &place.journal, &[Arc::new(App::new("beacon".parse().unwrap()))]).await;
+    let made = examine(place.scene(vec![Arc::new(App::new("beacon".parse().unwrap()))])).await;
     let names: Vec<&str> = made.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(names, CHECKS.map(|(name, _)| name));
     let of = |name: &str| made.iter().find(|check| check.name == name).unwrap();
@@ -71,7 +83,7 @@ async fn on_a_new_root_every_check_is_made() {
     // An app that follows a store which is not there.
     assert!(!of(store::NAME).ok);
     assert!(of(store::NAME).remedy.as_ref().unwrap().starts_with("mount or make"));
-    // Tests run without a shim beside them.
+    // There is no shim in this root.
     assert!(!of(shim_program::NAME).ok);
 }
 
@@ -79,12 +91,12 @@ async fn on_a_new_root_every_check_is_made() {
 async fn open_files_and_broken_settings_are_seen_on_a_real_root() {
     use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
-    let database = place.site.paths.database();
+    let database = place.paths.database();
     fs_err::set_permissions(&database, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let config = place.site.paths.config_file();
+    let config = place.paths.config_file();
     fs_err::create_dir_all(config.parent().unwrap()).unwrap();
     fs_err::write(&config, "min_free_disk = \"many\"\n").unwrap();
-    let made = examine(&place.site, &place.journal, &[]).await;
+    let made = examine(place.scene(vec![])).await;
     let failed = |name: &str| made.iter().find(|check| check.name == name && !check.ok);
     let modes = failed(modes::NAME).unwrap();
     assert_eq!(modes.remedy, Some(format!("chmod 0600 {}", database.display())));

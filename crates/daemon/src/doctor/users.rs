@@ -1,11 +1,13 @@
 //! Whom apps run as, and whether they can reach their folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use api::doctor::Check;
+use host::Paths;
 use host::users::Account;
+use model::app::App;
 use model::settings::AppSettings;
 
 use super::findings::Findings;
@@ -17,9 +19,7 @@ struct Facts {
     /// The name of the user that the daemon runs as.
     daemon: String,
     /// One for each way to say a user.
-    accounts: Vec<Wanted>,
-    /// The folders down to the instances.
-    folders: Vec<Folder>,
+    wanted: Vec<Wanted>,
 }
 
 /// What apps want to run as.
@@ -27,6 +27,8 @@ struct Wanted {
     apps: Vec<String>,
     /// `None`: as the daemon.
     account: Result<Option<Account>, String>,
+    /// The folders down to the apps' instances.
+    folders: Vec<Folder>,
 }
 
 struct Folder {
@@ -38,32 +40,44 @@ struct Folder {
 
 pub(super) fn check(scene: &Scene) -> Check {
     let uid = rustix::process::geteuid().as_raw();
-    judge(&Facts {
-        daemon: host::users::name_of(uid).unwrap_or_else(|| format!("uid {uid}")),
-        accounts: accounts(scene),
-        folders: folders(&scene.site.paths.state().join("service")),
-    })
+    let daemon = host::users::name_of(uid).unwrap_or_else(|| format!("uid {uid}"));
+    judge(&Facts { daemon, wanted: wanted(scene) })
 }
 
-fn accounts(scene: &Scene) -> Vec<Wanted> {
-    let default = AppSettings::default();
-    let mut who: BTreeMap<_, (Vec<String>, &AppSettings)> = BTreeMap::new();
+fn wanted(scene: &Scene) -> Vec<Wanted> {
+    let mut by_user: BTreeMap<_, Vec<(&App, &AppSettings)>> = BTreeMap::new();
     for (app, settings) in scene.settings() {
-        let said = (settings.user.clone(), settings.group.clone());
-        who.entry(said).or_insert((Vec::new(), settings)).0.push(app.name.to_string());
+        by_user.entry((&settings.user, &settings.group)).or_default().push((app, settings));
     }
-    if who.is_empty() {
-        who.insert((None, None), (vec!["apps".to_owned()], &default));
+    let account = |settings: &AppSettings| scene.site.account(settings).map_err(|error| host::chain(&error));
+    if by_user.is_empty() {
+        let apps = vec!["apps".to_owned()];
+        let folders = folders([scene.site.paths.state().join("service")]);
+        return vec![Wanted { apps, account: account(&AppSettings::default()), folders }];
     }
-    let account = |settings| scene.site.account(settings).map_err(|error| host::chain(&error));
-    who.into_values().map(|(apps, settings)| Wanted { apps, account: account(settings) }).collect()
+    let of_user = |apps: Vec<(&App, &AppSettings)>| Wanted {
+        account: account(apps[0].1),
+        folders: folders(apps.iter().flat_map(|(app, _)| leaves(&scene.site.paths, app))),
+        apps: apps.into_iter().map(|(app, _)| app.name.to_string()).collect(),
+    };
+    by_user.into_values().map(of_user).collect()
 }
 
-/// A folder and all that it is in, as far as they are there.
-fn folders(path: &Path) -> Vec<Folder> {
-    let there = path.ancestors().filter_map(|path| {
-        let found = fs_err::metadata(path).ok()?;
-        Some(Folder { path: path.to_owned(), mode: found.mode(), uid: found.uid(), gid: found.gid() })
+/// Where an app's trees and crash dumps are.
+fn leaves(paths: &Paths, app: &App) -> Vec<PathBuf> {
+    let services = app.places.keys().map(|place| paths.service(&app.name, *place));
+    services.chain([paths.crash_dumps(&app.name), paths.commands(&app.name)]).collect()
+}
+
+/// The folders and all that they are in, as far as they are there.
+fn folders(leaves: impl IntoIterator<Item = PathBuf>) -> Vec<Folder> {
+    let all: BTreeSet<PathBuf> = leaves
+        .into_iter()
+        .flat_map(|leaf| leaf.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+        .collect();
+    let there = all.into_iter().filter_map(|path| {
+        let found = fs_err::metadata(&path).ok()?;
+        Some(Folder { mode: found.mode(), uid: found.uid(), gid: found.gid(), path })
     });
     there.collect()
 }
@@ -71,7 +85,7 @@ fn folders(path: &Path) -> Vec<Folder> {
 fn judge(facts: &Facts) -> Check {
     let mut findings = Findings::new(NAME);
     let mut said = Vec::new();
-    for Wanted { apps, account } in &facts.accounts {
+    for Wanted { apps, account, folders } in &facts.wanted {
         let apps = apps.join(", ");
         match account {
             Err(why) => findings.wrong(
@@ -80,7 +94,7 @@ fn judge(facts: &Facts) -> Check {
             ),
             Ok(None) => said.push(format!("{apps}: as {}, like bellrockd", facts.daemon)),
             Ok(Some(account)) => {
-                for folder in facts.folders.iter().filter(|folder| !may_enter(account, folder)) {
+                for folder in folders.iter().filter(|folder| !may_enter(account, folder)) {
                     let path = folder.path.display();
                     findings.wrong(
                         format!("{apps}: uid {} may not pass through {path} (mode {:04o}) to its instances", account.uid, folder.mode & 0o7777),
@@ -118,8 +132,7 @@ mod tests {
     fn judged(account: Result<Option<Account>, String>, folders: Vec<Folder>) -> Check {
         judge(&Facts {
             daemon: "root".into(),
-            accounts: vec![Wanted { apps: vec!["beacon".into()], account }],
-            folders,
+            wanted: vec![Wanted { apps: vec!["beacon".into()], account, folders }],
         })
     }
 
@@ -163,8 +176,8 @@ mod tests {
     #[test]
     fn every_folder_up_to_the_top_is_looked_at() {
         let temporary = tempfile::tempdir().unwrap();
-        let found = folders(&temporary.path().join("not/yet"));
-        assert_eq!(found.first().unwrap().path, temporary.path());
-        assert_eq!(found.last().unwrap().path, Path::new("/"));
+        let found = folders([temporary.path().join("not/yet")]);
+        assert_eq!(found.last().unwrap().path, temporary.path());
+        assert_eq!(found.first().unwrap().path, Path::new("/"));
     }
 }
