@@ -1,1 +1,7 @@
+//! The API over a real Unix socket, spoken to by the command's own client.
 
+mod document;
+mod reads;
+mod uploads;
+mod wishes;
+mod world;

@@ -1,0 +1,181 @@
+//! A daemon without its shims: real control, engines, journal and socket, apps brought up by the model itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cli::{Client, Failure};
+use engine::Partners;
+use host::Paths;
+use host::checks::Probe;
+use host::doer::HostDoer;
+use host::instances::Instances;
+use host::journal::Journal;
+use host::shim::ShimHost;
+use host::site::Site;
+use jiff::Timestamp;
+use model::app::{App, Command, Effect, Event, NewVersion, Origin, Outcome, ShimFact, Stepped, Verdict};
+use model::settings::{AppSettings, HealthKind, HostSettings};
+use model::{AppName, DeploymentId, InstanceId};
+use package::HostPlatform;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::control::Control;
+use crate::http::{self, Api};
+use crate::partners::{Does, Remembers, SteadyClock};
+use crate::settings::SettingsFiles;
+
+/// The daemon; it ends with the test.
+pub(super) struct World {
+    pub(super) control: Arc<Control>,
+    pub(super) client: Client,
+    pub(super) root: PathBuf,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A daemon that serves, without apps.
+    pub(super) async fn new() -> Self {
+        World::below("root").await
+    }
+
+    /// The same, below a folder of that name.
+    pub(super) async fn below(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join(name);
+        let paths = Paths::new(&root);
+        for folder in [paths.state(), paths.uploads(), paths.run(), paths.shims_run(), paths.shims_state()] {
+            fs_err::create_dir_all(folder).unwrap();
+        }
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let control = control(&paths, &tasks, &stop);
+        let world = World { control, client: Client::new(&root), root, stop, tasks, _folder: folder };
+        world.serve();
+        world
+    }
+
+    /// Opens the socket and answers on it.
+    pub(super) fn serve(&self) {
+        let listener = http::bind(&self.control.paths.api_socket(), None).unwrap();
+        let api =
+            Api { control: self.control.clone(), started_at: Timestamp::UNIX_EPOCH, stop: self.stop.clone() };
+        let grace = Duration::from_secs(5);
+        self.tasks.spawn(http::serve(listener, http::router(api), self.stop.clone(), grace));
+    }
+
+    /// An app whose versions were deployed one after another, two instances each.
+    pub(super) async fn with_app(self, name: &str, versions: &[&str]) -> Self {
+        let app = App::new(name.parse().unwrap());
+        self.control.journal.create(&app).await.unwrap();
+        let mut life = Life { app, journal: self.control.journal.clone(), next: 1 };
+        for version in versions {
+            life.deploy(version).await;
+        }
+        self.control.start_app(life.app, Vec::new());
+        self
+    }
+}
+
+fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<Control> {
+    let site = Arc::new(Site {
+        paths: paths.clone(),
+        settings: HostSettings::default(),
+        platform: HostPlatform::detect(),
+        node_host: "localhost".into(),
+    });
+    let shims = ShimHost {
+        run_root: paths.shims_run(),
+        state_root: paths.shims_state(),
+        shim_binary: "/nonexistent/bellrock-shim".into(),
+        epoch: 1,
+    };
+    let journal = Journal::open(&paths.database()).unwrap();
+    let control = Arc::new(Control::new(site.clone(), SettingsFiles::new(paths, None), journal.clone()));
+    let instances = Arc::new(Instances::new(shims, site, control.clone()));
+    let doer = Does(HostDoer::new(instances, journal.clone()));
+    let partners = Partners { journal: Remembers(journal), doer, clock: SteadyClock::new() };
+    control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone());
+    control
+}
+
+/// Brings an app up through the model's own steps: everything that it wants is done at once and well.
+struct Life {
+    app: App,
+    journal: Journal,
+    next: u64,
+}
+
+impl Life {
+    async fn deploy(&mut self, label: &str) {
+        let mut settings = AppSettings { replicas: 2, ..AppSettings::default() };
+        settings.watch_window = Duration::ZERO;
+        settings.health.kind = Some(HealthKind::Off);
+        let version = NewVersion {
+            label: label.parse().unwrap(),
+            digest: format!("{:064x}", self.next),
+            size_bytes: 31_450_000,
+            settings,
+            meta: BTreeMap::from([("commit".into(), "3f2a".into())]),
+            pre_commands: Vec::new(),
+        };
+        let deployment = self.journal.next_deployment(&self.app.name).await.unwrap();
+        self.next += 1;
+        let command = Command::Deploy { version: Box::new(version), deployment };
+        self.step(Event::Command { command, by: operator() }).await;
+        while let Some(event) = self.answer(deployment) {
+            self.step(event).await;
+        }
+        assert_eq!(self.app.deployment, None, "v{label} was deployed");
+    }
+
+    /// What the world tells next.
+    fn answer(&self, deployment: DeploymentId) -> Option<Event> {
+        if let Some((id, _)) =
+            self.app.outbox.iter().find(|(_, effect)| !matches!(effect, Effect::Halt { .. }))
+        {
+            return Some(Event::Done { effect: *id, outcome: Outcome::Ok { detail: None } });
+        }
+        let starting = self.app.instances.values().find(|it| it.is_launched() && !it.is_ready());
+        if let Some(instance) = starting {
+            let started = ShimFact::Started { run: 1, pid: 4000, at: Timestamp::now() };
+            return Some(match instance.run {
+                0 => Event::Shim { instance: instance.id, seq: 1, fact: started },
+                run => Event::Check { instance: instance.id, run, verdict: Verdict::Ready },
+            });
+        }
+        self.app.deployment.as_ref().filter(|it| it.id == deployment).map(|_| Event::Tick)
+    }
+
+    async fn step(&mut self, event: Event) {
+        let at = Timestamp::now();
+        let stepped: Stepped = self.app.step(at, event.clone()).unwrap();
+        self.journal.commit(at, &event, &stepped).await.unwrap();
+        self.app = stepped.app;
+    }
+}
+
+fn operator() -> Origin {
+    Origin::Operator { uid: 1000, user: Some("ulf".into()) }
+}
+
+/// The problem's slug and status of a request that was not carried out.
+pub(super) fn refused<T: std::fmt::Debug>(answer: Result<T, Failure>) -> (String, u16) {
+    match answer {
+        Err(Failure::Problem(problem)) => (problem.slug().to_owned(), problem.status),
+        other => panic!("not a problem: {other:?}"),
+    }
+}
+
+/// An app's name.
+pub(super) fn name(text: &str) -> AppName {
+    text.parse().unwrap()
+}
+
+/// The newest instance of an app in a place.
+pub(super) fn newest(app: &App, place: u16) -> InstanceId {
+    app.instances.values().filter(|it| it.place.0 == place).map(|it| it.id).max().unwrap()
+}
