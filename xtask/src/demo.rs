@@ -15,7 +15,7 @@ mod story;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::binaries;
@@ -102,15 +102,14 @@ fn stop_apps(folder: &Folder, programs: &Path, bellrock: &Bellrock) -> Result<()
         println!("the daemon does not run: it is started to stop the app in order");
         daemon::start(folder, programs, bellrock)?;
     }
-    let instances = match bellrock.json(&["status", story::APP]) {
-        Ok(status) => status["instances"].as_array().map_or(0, Vec::len),
-        Err(_) => return Ok(()),
-    };
-    let stopped = bellrock.show(&["stop", story::APP, "--yes"])?;
-    if !stopped {
-        bail!("bellrock stop {} failed", story::APP);
+    let Ok(status) = bellrock.json(&["status", story::APP]) else { return Ok(()) };
+    if let Some(id) = status["deployment"]["id"].as_u64() {
+        println!("deployment {id} is under way: it is given up first");
+        bellrock.show(&["deployments", "cancel", &id.to_string(), "--wait"])?;
     }
-    println!("stopped   {}, {instances} instances", story::APP);
+    if !bellrock.show(&["stop", story::APP, "--wait", "--yes"])? {
+        println!("so the app is stopped without the daemon: each of its shims is told to stop it");
+    }
     Ok(())
 }
 

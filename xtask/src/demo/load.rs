@@ -1,7 +1,8 @@
 //! A steady load on the app, sent straight to the ports of its places.
 //!
-//! There is no proxy yet, so the client does what one will do: it asks which port serves each place, and when a
-//! request gets no whole answer there, it tries the place's other port once. Lost is what then still has none.
+//! There is no proxy yet, so the client does what one would do: it asks which port serves each place, and when a
+//! request gets no whole answer there, it tries the place's other port, then another place. Each is tried once; lost
+//! is what then still has no whole answer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) sent: u64,
-    /// Answered by the place's other port only.
+    /// Answered at the second or third try.
     pub(crate) retried: u64,
     pub(crate) lost: u64,
 }
@@ -143,27 +144,28 @@ impl Shared {
     }
 
     fn send(&self, turn: usize) {
-        let (place, port) = {
-            let serving = locked(&self.serving);
-            let nth = turn % serving.len().max(1);
-            match serving.iter().nth(nth) {
-                Some((place, port)) => (*place, *port),
-                None => return,
-            }
-        };
-        let first = ask(port);
-        let answered = first.is_ok() || ask(self.ports.other(place, port)).is_ok();
+        let answered = self.candidates(turn).into_iter().position(|port| ask(port).is_ok());
         let mut counts = locked(&self.counts);
         counts.sent += 1;
-        counts.retried += u64::from(first.is_err() && answered);
-        counts.lost += u64::from(!answered);
+        counts.retried += u64::from(answered.is_some_and(|tries| tries > 0));
+        counts.lost += u64::from(answered.is_none());
+    }
+
+    /// The ports to try: that of a place, its other one, that of the next place.
+    fn candidates(&self, turn: usize) -> Vec<u16> {
+        let serving = locked(&self.serving);
+        let mut places = serving.iter().cycle().skip(turn % serving.len().max(1)).take(serving.len().min(2));
+        let first = places.next().map(|(place, port)| [*port, self.ports.other(*place, *port)]);
+        first.into_iter().flatten().chain(places.map(|(_, port)| *port)).collect()
     }
 
     fn follow(&self, bellrock: &Bellrock, app: &str) {
         while !self.is_over() {
-            // a place that is between two instances, and a daemon that does not answer, leave what was known
-            if let Ok(status) = bellrock.json(&["status", app]) {
-                locked(&self.serving).extend(serving_ports(&status));
+            // a daemon that does not answer, and an app without a ready place, leave what was known
+            let now =
+                bellrock.json(&["status", app]).map(|status| serving_ports(&status)).unwrap_or_default();
+            if !now.is_empty() {
+                *locked(&self.serving) = now;
             }
             thread::sleep(FOLLOW_EVERY);
         }
@@ -279,5 +281,16 @@ mod tests {
         locked(&shared.serving).insert(1, ports[1]);
         shared.send(0);
         assert_eq!(*locked(&shared.counts), Counts { sent: 1, retried: 1, lost: 0 });
+    }
+
+    #[test]
+    fn another_place_is_tried_last() {
+        let shared = shared(4000, 3);
+        assert_eq!(shared.candidates(7), [4000, 4003]);
+        *locked(&shared.serving) = [(1, 4003), (3, 4002)].into();
+        assert_eq!(shared.candidates(0), [4003, 4000, 4002]);
+        assert_eq!(shared.candidates(1), [4002, 4005, 4003]);
+        locked(&shared.serving).clear();
+        assert!(shared.candidates(0).is_empty());
     }
 }

@@ -117,7 +117,7 @@ fn settings(Ports { first, max }: Ports) -> String {
 replicas = {REPLICAS}
 max = {max}
 port = {first}
-watch_window = \"8 s\"
+watch_window = \"9 s\"
 
 [readiness]
 kind = \"http_get\"
