@@ -15,6 +15,7 @@ use model::{AppName, DeploymentId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::doctor::{self, Scene};
 use crate::partners::{Does, Remembers, SteadyClock};
 use crate::settings::{SettingsError, SettingsFiles};
 
@@ -93,6 +94,8 @@ pub struct Control {
     pub settings_files: SettingsFiles,
     /// The journal.
     pub journal: Journal,
+    /// The program that runs instances.
+    shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
     works: OnceLock<Works>,
 }
@@ -107,12 +110,13 @@ struct Works {
 
 impl Control {
     /// A front without apps.
-    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal) -> Self {
+    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal, shim: PathBuf) -> Self {
         Control {
             paths: site.paths.clone(),
             site,
             settings_files,
             journal,
+            shim,
             apps: RwLock::default(),
             works: OnceLock::new(),
         }
@@ -200,7 +204,14 @@ impl Control {
 impl Control {
     /// Looks at everything that an operator would look at.
     pub async fn doctor(&self) -> Vec<api::doctor::Check> {
-        Vec::new()
+        doctor::examine(Scene {
+            site: self.site.clone(),
+            journal: self.journal.clone(),
+            settings_files: self.settings_files.clone(),
+            shim: self.shim.clone(),
+            apps: self.apps(),
+        })
+        .await
     }
 }
 

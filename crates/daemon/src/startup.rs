@@ -80,7 +80,7 @@ struct Daemon {
 impl Daemon {
     fn new(site: Arc<Site>, files: SettingsFiles, journal: Journal, shims: ShimHost) -> anyhow::Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let control = Arc::new(Control::new(site.clone(), files, journal.clone()));
+        let control = Arc::new(Control::new(site.clone(), files, journal.clone(), shims.shim_binary.clone()));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone());
         let partners = Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() };

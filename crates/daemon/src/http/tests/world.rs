@@ -94,7 +94,12 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         epoch: 1,
     };
     let journal = Journal::open(&paths.database()).unwrap();
-    let control = Arc::new(Control::new(site.clone(), SettingsFiles::new(paths, None), journal.clone()));
+    let control = Arc::new(Control::new(
+        site.clone(),
+        SettingsFiles::new(paths, None),
+        journal.clone(),
+        "/nonexistent".into(),
+    ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));
     let doer = Does(HostDoer::new(instances, journal.clone()));
     let partners = Partners { journal: Remembers(journal), doer, clock: SteadyClock::new() };
