@@ -8,8 +8,8 @@ use super::scene::Scene;
 
 pub(super) const NAME: &str = "limits";
 
-/// Each connection of an instance is an open file; a busy one has tens of thousands.
-const ENOUGH_FILES: u64 = 65_536;
+/// Each connection of an instance is an open file: below this an ordinary day can end in EMFILE.
+const FEWEST_FILES: u64 = 8_192;
 
 /// Processes and threads of one user: a node has some thirty threads, and starts programs besides.
 const ENOUGH_PROCESSES: u64 = 4_096;
@@ -33,10 +33,10 @@ pub(super) fn check(_: &Scene) -> Check {
 fn judge(facts: &Facts) -> Check {
     let mut findings = Findings::new(NAME);
     let Facts { files_soft, files_hard, processes } = *facts;
-    if files_hard < ENOUGH_FILES {
+    if files_hard < FEWEST_FILES {
         findings.wrong(
             format!("a process may open {files_hard} files at most, and each connection is one"),
-            format!("raise the limit to at least {ENOUGH_FILES} (LimitNOFILE= in bellrockd's unit, ulimit -Hn before its start) and restart bellrockd; rlimits.nofile in an app's settings cannot go beyond it"),
+            format!("raise the limit to at least {FEWEST_FILES} (LimitNOFILE= in bellrockd's unit, ulimit -Hn before its start) and restart bellrockd; rlimits.nofile in an app's settings cannot go beyond it"),
         );
     }
     if files_soft < files_hard {
