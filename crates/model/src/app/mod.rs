@@ -2,9 +2,9 @@
 //!
 //! `App::step(at, event)` is the only way the state changes. It is pure: the time is an argument, waiting is
 //! [`App::wake_at`], and everything to be done comes back as data. A step has three parts: the event is taken
-//! into the facts ([`commands`], [`outcomes`], [`shims`], [`verdicts`]); then the running deployment advances
-//! as far as the facts allow ([`pre_start`], [`forward`], [`back`]); then places without a deployment are looked after
-//! ([`supervise`]). Taking and advancing are apart so that recovery needs no code of its own.
+//! into the facts (`commands`, `outcomes`, `shims`, `verdicts`); then the running deployment advances
+//! as far as the facts allow (`pre_start`, `forward`, `back`); then places without a deployment are looked after
+//! (`supervise`). Taking and advancing are apart so that recovery needs no code of its own.
 
 mod back;
 mod beginning;
