@@ -1,10 +1,10 @@
 //! Taking commands: each is refused with nothing changed, or changes what is wanted.
 
 use super::Mode;
+use super::beginning::Beginning;
 use super::command::{Command, Refused};
 use super::deployment::{Ended, GiveUp, Kind, Phase, Verdict};
 use super::effect::Effect;
-use super::forward::Beginning;
 use super::turn::Turn;
 use super::version::{NewVersion, Origin};
 use crate::names::{DeploymentId, VersionLabel};

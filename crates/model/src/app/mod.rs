@@ -2,28 +2,32 @@
 //!
 //! `App::step(at, event)` is the only way the state changes. It is pure: the time is an argument, waiting is
 //! [`App::wake_at`], and everything to be done comes back as data. A step has three parts: the event is taken
-//! into the facts (commands by [`commands`], the rest by [`facts`]); then the running deployment advances
-//! as far as the facts allow ([`forward`], [`back`]); then places without a deployment are looked after
-//! ([`supervise`]). Taking and advancing are apart so that recovery needs no code of its own.
+//! into the facts (`commands`, `outcomes`, `shims`, `verdicts`); then the running deployment advances
+//! as far as the facts allow (`pre_start`, `forward`, `back`); then places without a deployment are looked after
+//! (`supervise`). Taking and advancing are apart so that recovery needs no code of its own.
 
 mod back;
+mod beginning;
 mod command;
 mod commands;
 mod deployment;
 mod effect;
 mod event;
-mod facts;
 mod forward;
 mod instance;
 mod note;
 mod operations;
+mod outcomes;
+mod pre_start;
 mod queue;
 mod registration;
 mod retention;
 mod sets;
+mod shims;
 mod strategy;
 mod supervise;
 mod turn;
+mod verdicts;
 mod version;
 mod wants;
 

@@ -1,8 +1,8 @@
 //! Commands about instances: restart, stop, start, scale.
 
+use super::beginning::{Beginning, places};
 use super::command::Refused;
 use super::deployment::Kind;
-use super::forward::{Beginning, places};
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target, Version};

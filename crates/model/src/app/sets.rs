@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Mode;
+use super::beginning::Beginning;
 use super::command::Refused;
 use super::deployment::Kind;
-use super::forward::Beginning;
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Revision, Target};

@@ -166,3 +166,18 @@ fn fewer_places_in_the_new_version() {
     ");
     assert_eq!(world.places(), "1b v2 ready, 2b v2 ready");
 }
+
+#[test]
+fn old_instance_stays_while_a_new_one_before_it_is_down() {
+    let mut world = World::with_v1(settings());
+    world.deploy("2", settings());
+    world.pass(3);
+    let first = world.in_place(1);
+    world.exits(first, 1);
+    world.pass(30);
+    assert_eq!(world.places(), "1b v2 backing off, 2a v1 ready, 2b v2 ready, 3a v1 ready");
+    world.started(first);
+    world.verdict(first, model::app::Verdict::Ready);
+    world.pass(10);
+    assert_eq!(world.places(), "1b v2 ready, 2b v2 ready, 3b v2 ready");
+}

@@ -27,7 +27,7 @@ proptest! {
 
     /// Everything may fail, die, be unknown, come twice or late; daemons come and go.
     #[test]
-    fn storm(choices in choices(200)) {
+    fn storm(choices in choices(120)) {
         let mut walk = Walk::new(Weather::Storm);
         choices.into_iter().for_each(|choice| walk.step(choice));
         walk.come_to_rest();
@@ -36,7 +36,7 @@ proptest! {
     /// While what is ready stays well, deployments of good and bad versions, their ends and their giving way to
     /// each other leave three instances ready at every moment.
     #[test]
-    fn nobody_notices(choices in choices(200)) {
+    fn nobody_notices(choices in choices(120)) {
         let mut walk = Walk::new(Weather::Calm);
         choices.into_iter().for_each(|choice| walk.step(choice));
         walk.come_to_rest();

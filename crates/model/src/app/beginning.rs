@@ -1,0 +1,141 @@
+//! How a deployment begins: its lanes are drawn.
+
+use std::collections::BTreeMap;
+
+use super::deployment::{Deployment, Kind, Lane, Phase};
+use super::effect::Effect;
+use super::note::Step;
+use super::turn::Turn;
+use super::version::{Origin, Target};
+use crate::names::{DeploymentId, Place, Slot};
+use crate::settings::{NodeName, Strategy};
+
+/// What a deployment is begun with.
+pub(super) struct Beginning {
+    pub(super) id: DeploymentId,
+    pub(super) kind: Kind,
+    pub(super) by: Origin,
+    pub(super) to: Option<Target>,
+    pub(super) only: Option<Place>,
+    pub(super) scaled_before: Option<u16>,
+}
+
+fn strategy_word(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Rolling => "rolling",
+        Strategy::TemporaryShutdown => "temporary shutdown",
+    }
+}
+
+pub(super) fn places(number: u16) -> String {
+    if number == 1 { "1 place".to_owned() } else { format!("{number} places") }
+}
+
+impl Turn {
+    /// Begins a deployment: lanes are drawn, nothing is started before the host was found fit.
+    pub(super) fn begin(&mut self, beginning: Beginning) {
+        let Beginning { id, kind, by, to, only, scaled_before } = beginning;
+        let lanes = self.lanes(to, kind, only);
+        self.look_at_places(&lanes, &by);
+        let strategy =
+            to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
+        let mut deployment = Deployment {
+            id,
+            kind,
+            by,
+            from: self.app.active(),
+            to,
+            strategy,
+            begun_at: self.at,
+            started_at: None,
+            serving_at: None,
+            ended_at: None,
+            phase: Phase::Replacing,
+            lanes,
+            scaled_before,
+            pre_commands_ran: false,
+            give_up: None,
+        };
+        // What only takes instances away needs nothing of the host.
+        let takes_away = kind == Kind::Scale && deployment.lanes.values().all(|lane| !lane.wants_new);
+        match to.filter(|_| !takes_away) {
+            Some(target) => {
+                let places = self.slots_needed(&deployment);
+                deployment.phase = Phase::Staging { effect: self.issue(Effect::Stage { target, places }) };
+            }
+            None => deployment.started_at = Some(self.at),
+        }
+        let text = self.begun_text(&deployment);
+        self.app.deployment = Some(deployment);
+        self.note(Step::Begun, text);
+    }
+
+    fn begun_text(&self, deployment: &Deployment) -> String {
+        let name = |target: Option<Target>| {
+            target.map_or("nothing".to_owned(), |target| format!("v{}", self.app.label(target)))
+        };
+        let kind = deployment.kind.word();
+        match deployment.kind {
+            Kind::Deploy | Kind::Activate | Kind::Rollback | Kind::Variables => {
+                format!(
+                    "{kind} {} → {}, {}",
+                    name(deployment.from),
+                    name(deployment.to),
+                    strategy_word(deployment.strategy)
+                )
+            }
+            Kind::Scale => {
+                format!("{kind} to {}", places(deployment.to.map_or(0, |target| self.app.replicas(target))))
+            }
+            Kind::Restart | Kind::Start | Kind::Stop => {
+                format!("{kind} {}", name(deployment.to.or(deployment.from)))
+            }
+        }
+    }
+
+    /// Draws a lane for each place that the deployment touches.
+    fn lanes(&self, to: Option<Target>, kind: Kind, only: Option<Place>) -> BTreeMap<Place, Lane> {
+        let wanted = to.map_or(0, |target| self.app.replicas(target));
+        let last = self.app.places.keys().next_back().map_or(0, |place| place.0).max(wanted);
+        (1..=last)
+            .map(Place)
+            .filter(|place| only.is_none_or(|only| only == *place))
+            .filter_map(|place| {
+                let living = || self.app.living(place).map(|instance| instance.id);
+                let old = living().rfind(|id| !self.app.is_ending(Some(*id)));
+                let old = old.or_else(|| living().next_back());
+                let wants_new = place.0 <= wanted && (kind != Kind::Scale || old.is_none());
+                let leaves = place.0 > wanted && old.is_some();
+                (wants_new || leaves).then_some((place, Lane { old, wants_new, ..Lane::default() }))
+            })
+            .collect()
+    }
+
+    /// A person who has a place's instances replaced has looked at it.
+    fn look_at_places(&mut self, lanes: &BTreeMap<Place, Lane>, by: &Origin) {
+        let places = lanes.keys().filter(|_| matches!(by, Origin::Operator { .. }));
+        for place in places {
+            if let Some(state) = self.app.places.get_mut(place) {
+                state.unknown = None;
+            }
+        }
+    }
+
+    fn slots_needed(&self, deployment: &Deployment) -> Vec<(Place, Slot)> {
+        let to = deployment.to;
+        deployment
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.wants_new)
+            .map(|(place, lane)| (*place, self.new_slot(lane, to)))
+            .collect()
+    }
+
+    /// The slot of a lane's new instance: the other one than the old one's, or always `a` where names are plain.
+    pub(super) fn new_slot(&self, lane: &Lane, to: Option<Target>) -> Slot {
+        if to.is_some_and(|target| self.settings(target).node_name == NodeName::Plain) {
+            return Slot::A;
+        }
+        lane.old.and_then(|old| self.app.instances.get(&old)).map_or(Slot::A, |old| old.slot.other())
+    }
+}

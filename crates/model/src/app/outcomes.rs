@@ -1,0 +1,192 @@
+//! Taking the ends of effects.
+
+use super::NotTaken;
+use super::deployment::{Phase, Verdict};
+use super::effect::{Effect, Run, RunKind};
+use super::event::Outcome;
+use super::instance::{Ending, Status};
+use super::note::{Level, Step};
+use super::turn::Turn;
+use crate::names::{EffectId, InstanceId};
+
+impl Turn {
+    pub(super) fn take_outcome(&mut self, id: EffectId, outcome: Outcome) -> Result<(), NotTaken> {
+        let effect = self.app.outbox.remove(&id);
+        let effect = effect.ok_or_else(|| NotTaken::Stale(format!("effect {id} is unknown or has ended")))?;
+        match effect {
+            Effect::Stage { .. } => self.stage_ended(id, outcome),
+            Effect::Run { run } => self.run_ended(id, &run, outcome),
+            Effect::Create { instance } => self.create_ended(id, instance, outcome),
+            Effect::Launch { instance } => self.launch_ended(id, instance, outcome),
+            Effect::Stop { instance } => self.stop_ended(id, instance, outcome),
+            Effect::Remove { instance } => {
+                self.warn_if_failed("could not delete what an instance left", outcome);
+                self.app.instances.remove(&instance);
+            }
+            Effect::Link { place, .. } => {
+                self.warn_if_failed(&format!("could not set the links of place {place}"), outcome)
+            }
+            Effect::Forget { label, .. } => {
+                self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome)
+            }
+            Effect::Halt { .. } => self.warn_if_failed("could not end a command", outcome),
+        }
+        Ok(())
+    }
+
+    fn warn_if_failed(&mut self, what: &str, outcome: Outcome) {
+        if let Outcome::Failed { reason, .. } | Outcome::Unknown { reason } = outcome {
+            self.note(Step::Told, format!("{what}: {reason}")).level = Level::Warning;
+        }
+    }
+
+    fn stage_ended(&mut self, id: EffectId, outcome: Outcome) {
+        let here = matches!(&self.app.deployment, Some(it) if it.phase == Phase::Staging { effect: id });
+        if !here {
+            return;
+        }
+        match outcome {
+            Outcome::Ok { detail } => self.staged(detail),
+            Outcome::Failed { .. } | Outcome::Unknown { .. } if self.gave_up() => {}
+            Outcome::Failed { reason, tail } => self.turn_back(reason, tail, Verdict::RolledBack),
+            Outcome::Unknown { reason } => self.turn_back(reason, None, Verdict::RolledBack),
+        }
+    }
+
+    fn run_ended(&mut self, id: EffectId, run: &Run, outcome: Outcome) {
+        let text = format!("{} `{}`", run.kind, run.command);
+        let (failure, tail) = match outcome {
+            Outcome::Ok { detail } => {
+                let detail = detail.map(|detail| format!("  {detail}")).unwrap_or_default();
+                self.note(Step::Command, format!("{text}{detail}"));
+                (None, None)
+            }
+            Outcome::Failed { reason, tail } => (Some(format!("{text}: {reason}")), tail),
+            Outcome::Unknown { reason } => {
+                (Some(format!("{text}: nobody knows how it ended ({reason}); it is not run again")), None)
+            }
+        };
+        match run.kind {
+            RunKind::Prepare | RunKind::Pre { .. } => self.command_ended(id, failure, tail),
+            RunKind::Init { instance } => self.init_ended(id, instance, failure, tail),
+            RunKind::PostRollback => self.post_rollback_ended(id, failure, tail),
+        }
+    }
+
+    fn command_ended(&mut self, id: EffectId, failure: Option<String>, tail: Option<String>) {
+        let Some(Phase::Commands { effect, index }) = self.app.deployment.as_ref().map(|it| it.phase.clone())
+        else {
+            return;
+        };
+        if effect != id {
+            return;
+        }
+        match failure {
+            None => self.run_command(index + 1),
+            Some(_) if self.gave_up() => {}
+            Some(reason) => self.turn_back(reason, tail, Verdict::RolledBack),
+        }
+    }
+
+    fn init_ended(
+        &mut self,
+        id: EffectId,
+        instance: InstanceId,
+        failure: Option<String>,
+        tail: Option<String>,
+    ) {
+        let Some(Status::Initialising { effect, index }) =
+            self.app.instances.get(&instance).map(|it| it.status.clone())
+        else {
+            return;
+        };
+        if effect != id {
+            return;
+        }
+        match failure {
+            None => self.initialise(instance, index + 1),
+            Some(reason) => self.failed_to_start(instance, reason, tail),
+        }
+    }
+
+    fn post_rollback_ended(&mut self, id: EffectId, failure: Option<String>, tail: Option<String>) {
+        let Some(Phase::AfterRollback { effect, index, .. }) =
+            self.app.deployment.as_ref().map(|it| it.phase.clone())
+        else {
+            return;
+        };
+        if effect != id {
+            return;
+        }
+        if let Some(failure) = failure {
+            let note = self.note(Step::Command, failure);
+            note.level = Level::Alarm;
+            note.tail = tail;
+        }
+        self.after_rollback(index + 1);
+    }
+
+    fn create_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
+        if !matches!(self.app.instances.get(&instance), Some(it) if it.status == Status::Creating { effect: id })
+        {
+            return;
+        }
+        match outcome {
+            Outcome::Ok { .. } => self.initialise(instance, 0),
+            Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
+            Outcome::Unknown { reason } => self.failed_to_start(instance, reason, None),
+        }
+    }
+
+    fn launch_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
+        let at = self.at;
+        let Some(it) =
+            self.app.instances.get_mut(&instance).filter(|it| it.status == Status::Launching { effect: id })
+        else {
+            return;
+        };
+        match outcome {
+            Outcome::Ok { .. } => {
+                // Its shim may have told of a first run, and of its end, before.
+                let ended = it.run > 0 && it.pid.is_none();
+                it.status = if ended { Status::BackingOff { until: at } } else { Status::Starting };
+                let text = format!("instance {} started", it.place);
+                self.note_of(instance, Step::Started, text);
+            }
+            Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
+            // Something of it may be there: it is ended like one that was started.
+            Outcome::Unknown { reason } => self.stop(instance, Ending::Failed { reason, tail: None }),
+        }
+    }
+
+    fn stop_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
+        let at = self.at;
+        let Some(it) = self.app.instances.get_mut(&instance) else { return };
+        let Status::Stopping { effect, why } = &it.status else { return };
+        if *effect != id {
+            return;
+        }
+        let (place, failed) = (it.place, matches!(why, Ending::Failed { .. }));
+        it.status = Status::Stopped { at, why: why.clone() };
+        it.pid = None;
+        if failed {
+            self.back_off(instance);
+        }
+        match outcome {
+            Outcome::Ok { detail } => {
+                let text = format!("instance {place} {}", detail.unwrap_or_else(|| "stopped".into()));
+                self.note_of(instance, Step::Stopped, text);
+            }
+            Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => {
+                // Nobody knows whether it still runs.
+                self.app.places.entry(place).or_default().unknown = Some(instance);
+                let text = format!(
+                    "instance {place} could not be stopped: {reason}; nothing is started in its place before \
+                     somebody has looked: bellrock doctor, then bellrock restart {} {place}",
+                    self.app.name
+                );
+                self.note_of(instance, Step::Stopped, text).level = Level::Alarm;
+            }
+        }
+    }
+}
