@@ -1,7 +1,7 @@
 //! The Erlang cookie of an app: made once, kept 0600, never logged.
 
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::Path;
 
 /// Characters of a cookie; each carries five bits.
@@ -27,15 +27,16 @@ fn make(path: &Path) -> io::Result<String> {
     let mut random = [0_u8; LENGTH];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let cookie: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-    write_private(path, cookie.as_bytes(), 0o600)?;
+    write_private(path, cookie.as_bytes(), 0o600, None)?;
     Ok(cookie)
 }
 
-/// Writes a file that only its owner may read, visible by one rename.
+/// Writes a file that only its owner may read, visible by one rename. It gets its owner before it gets its name: the
+/// folder may belong to somebody who would put a link in its place.
 ///
 /// # Errors
 /// When the file cannot be written; nothing is visible then.
-pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub fn write_private(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
     fs_err::create_dir_all(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -46,6 +47,9 @@ pub fn write_private(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     )
     .open(&temporary)?;
     file.write_all(bytes)?;
+    if let Some((uid, gid)) = owner {
+        fchown(file.file(), Some(uid), Some(gid))?;
+    }
     file.sync_all()?;
     fs_err::rename(&temporary, path)?;
     fs_err::File::open(folder)?.sync_all()

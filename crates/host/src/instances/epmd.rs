@@ -7,20 +7,31 @@ use std::time::Duration;
 
 use model::app::{App, Instance};
 use package::tree::Unpacked;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
-use wire::shim::{Kind, LogFile, RestartPolicy, Start, State, Variable};
+use tokio::time::{Instant, sleep, timeout};
+use wire::shim::{Kind, LogFile, Owner, RestartPolicy, Start, State, Variable};
 
 use super::{CLEAN_UP, Instances, LaunchError};
 use crate::shim::ShimId;
 use crate::site::SiteError;
 use crate::tell::Tell;
+use crate::users::Account;
 
 /// The port that every Erlang node asks (`ERL_EPMD_PORT` changes it; we do not).
 const PORT: u16 = 4369;
 
+/// How long an epmd may take to accept a connection.
+const ANSWERS: Duration = Duration::from_secs(1);
+
+/// Largest list of names that is read.
+const MOST_NAMES_BYTES: u64 = 1 << 20;
+
 /// How long a started epmd may take to listen.
 const LISTENS: Duration = Duration::from_secs(5);
+
+/// Where a system that has Erlang has its epmd.
+const SYSTEMS_OWN: [&str; 2] = ["/usr/bin/epmd", "/usr/local/bin/epmd"];
 
 impl<T: Tell> Instances<T> {
     /// Sees that an epmd runs: one that is there already, or ours.
@@ -36,10 +47,12 @@ impl<T: Tell> Instances<T> {
         }
         let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
         let program = self.epmd_program(self.site.erlang_bin(unpacked, settings)?.join("epmd"))?;
+        // A program of a package never gets more rights than the package's app.
+        let account = self.site.account(settings)?;
         let id = ShimId::new("epmd".to_owned())?;
         let connected = self.shims.spawn_afresh(&id, CLEAN_UP).await?;
         if connected.welcome.status.state == State::Waiting {
-            connected.handle.start(start(program, &self.site.paths.run())).await?;
+            connected.handle.start(start(program, account, &self.site.paths.run())).await?;
         }
         let deadline = Instant::now() + LISTENS;
         while !listens().await {
@@ -53,8 +66,11 @@ impl<T: Tell> Instances<T> {
         Ok(())
     }
 
-    /// A copy of a release's epmd: the release may be deleted while it runs.
+    /// The system's epmd, else a copy of a release's: the release may be deleted while it runs.
     fn epmd_program(&self, from: PathBuf) -> Result<PathBuf, LaunchError> {
+        if let Some(program) = SYSTEMS_OWN.map(PathBuf::from).into_iter().find(|program| program.is_file()) {
+            return Ok(program);
+        }
         let folder = self.site.paths.state().join("epmd");
         let own = folder.join("epmd");
         if own.is_file() {
@@ -74,11 +90,28 @@ impl<T: Tell> Instances<T> {
     }
 }
 
-async fn listens() -> bool {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).await.is_ok()
+/// Names of the nodes that are registered, without their host; none when no epmd answers.
+///
+/// The request and the answer are those of the Erlang distribution protocol, `NAMES_REQ`: four bytes of epmd's own
+/// port, then lines `name beacon-1 at port 40123`.
+pub(super) async fn names() -> Vec<String> {
+    let asked = timeout(ANSWERS, async {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).await?;
+        stream.write_all(&[0, 1, b'n']).await?;
+        let mut answer = Vec::new();
+        stream.take(MOST_NAMES_BYTES).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    });
+    let Ok(Ok(answer)) = asked.await else { return Vec::new() };
+    let text = String::from_utf8_lossy(answer.get(4..).unwrap_or_default()).into_owned();
+    text.lines().filter_map(|line| Some(line.strip_prefix("name ")?.split(' ').next()?.to_owned())).collect()
 }
 
-fn start(program: PathBuf, cwd: &std::path::Path) -> Start {
+async fn listens() -> bool {
+    matches!(timeout(ANSWERS, TcpStream::connect((Ipv4Addr::LOCALHOST, PORT))).await, Ok(Ok(_)))
+}
+
+fn start(program: PathBuf, account: Option<Account>, cwd: &std::path::Path) -> Start {
     let log = LogFile { path: PathBuf::new(), max_bytes: 0, max_age_ms: 0, keep: 0 };
     Start {
         id: "epmd".into(),
@@ -86,6 +119,7 @@ fn start(program: PathBuf, cwd: &std::path::Path) -> Start {
         argv: vec![program.into_os_string()],
         cwd: cwd.to_owned(),
         env: vec![Variable { name: "ERL_EPMD_ADDRESS".into(), value: "127.0.0.1".into() }],
+        owner: account.map(|it| Owner { uid: it.uid, gid: it.gid, groups: it.groups }),
         no_new_privs: true,
         stdout: log.clone(),
         stderr: log,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::app::{App, Instance, Outcome};
 use model::settings::AppSettings;
 use package::tree::{Unpacked, instance_tree};
+use tokio::time::{Instant, sleep};
 use wire::shim::{
     CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
 };
@@ -20,8 +21,11 @@ use crate::site::{Site, SiteError};
 use crate::tell::Tell;
 use crate::users::Account;
 
-/// How long the ports of an instance that has just ended may take to become free.
-const PORTS_FREE: Duration = Duration::from_secs(5);
+/// How long ports and node name of an instance that has just ended may take to become free.
+const PLACE_FREE: Duration = Duration::from_secs(5);
+
+/// Between two looks at them.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Largest crash dump; a bigger one is cut.
 const MOST_DUMP_BYTES: u64 = 512 << 20;
@@ -48,6 +52,14 @@ pub enum LaunchError {
         port: u16,
         /// Who listens there, where it can be seen.
         by: Option<String>,
+    },
+    /// Another node has registered the name.
+    #[error(
+        "another Erlang node on this host is called {node}; stop it (epmd -names lists them), or give the app another name"
+    )]
+    NodeNameInUse {
+        /// The name.
+        node: String,
     },
     /// There is no epmd and none could be started.
     #[error("Erlang's port mapper (epmd) does not run and could not be started: {0}")]
@@ -82,10 +94,8 @@ impl<T: Tell> Instances<T> {
             let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
             instance_tree(&unpacked.path, &tree, owner)?;
             let cookie_file = tree.join("tmp/.erlang.cookie");
-            crate::cookie::write_private(&cookie_file, cookie.as_bytes(), 0o400)?;
-            if let Some(account) = account {
-                chown(&cookie_file, Some(account.uid), Some(account.gid))?;
-            }
+            let owner = account.map(|it| (it.uid, it.gid));
+            crate::cookie::write_private(&cookie_file, cookie.as_bytes(), 0o400, owner)?;
             Ok(())
         })
         .await?
@@ -107,19 +117,22 @@ impl<T: Tell> Instances<T> {
         if handle.status().await?.state != State::Waiting {
             return Ok(());
         }
-        let told = self.tell_to_start(app, instance, &handle).await;
-        if told.is_err() {
-            self.forget_living(&id);
-            handle.release().await?;
-            self.shims.forget(&id)?;
+        match self.make_ready(app, instance).await {
+            // Whatever goes wrong from here on, it may have been started.
+            Ok(start) => Ok(handle.start(start).await?),
+            Err(error) => {
+                self.forget_living(&id);
+                handle.release().await?;
+                self.shims.forget(&id)?;
+                Err(error)
+            }
         }
-        told
     }
 
     async fn spawn_for(self: &Arc<Self>, which: &Which, seq: u64) -> Result<Handle, LaunchError> {
         let id = which.shim_id();
         if let Found::Dead(dead) = self.shims.examine(&id, 0, ANSWER).await?
-            && !dead.saved.events.is_empty()
+            && dead.saved.header.is_some()
         {
             self.shims.clean_up(&dead, CLEAN_UP).await?;
             self.shims.forget(&id)?;
@@ -129,35 +142,41 @@ impl<T: Tell> Instances<T> {
         Ok(self.follow(which.clone(), connected, seq))
     }
 
-    async fn tell_to_start(
-        self: &Arc<Self>,
-        app: &App,
-        instance: &Instance,
-        handle: &Handle,
-    ) -> Result<(), LaunchError> {
+    /// Everything that can be found wrong before the shim is told anything.
+    async fn make_ready(self: &Arc<Self>, app: &App, instance: &Instance) -> Result<Start, LaunchError> {
         let unpacked = self.site.unpacked(app, instance.target)?;
         let start = self.start_of(app, instance, &unpacked)?;
         self.ensure_epmd(app, instance, &unpacked).await?;
-        self.ports_free(app, instance).await?;
-        handle.start(start).await?;
-        Ok(())
+        self.place_free(app, instance).await?;
+        Ok(start)
     }
 
-    async fn ports_free(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
-        let ports: Vec<u16> = self
-            .site
-            .ports(app, instance.target, instance.place, instance.slot)?
-            .into_iter()
-            .map(|(_, port)| port)
-            .collect();
-        let deadline = tokio::time::Instant::now() + PORTS_FREE;
-        while let Some(port) = crate::ports::in_use(ports.iter().copied()) {
-            if tokio::time::Instant::now() >= deadline {
-                return Err(LaunchError::PortInUse { port, by: crate::ports::listener(port) });
+    /// Waits until nobody listens on the instance's ports and no node has its name: its predecessor may just have ended.
+    async fn place_free(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+        let (place, slot) = (instance.place, instance.slot);
+        let ports = self.site.ports(app, instance.target, place, slot)?;
+        let ports: Vec<u16> = ports.into_iter().map(|(_, port)| port).collect();
+        let node = self.site.node(&app.name, instance);
+        let name = node.split('@').next().unwrap_or_default().to_owned();
+        let deadline = Instant::now() + PLACE_FREE;
+        loop {
+            let taken = match crate::ports::in_use(ports.iter().copied()) {
+                Some(port) => LaunchError::PortInUse { port, by: None },
+                None if super::epmd::names().await.contains(&name) => {
+                    LaunchError::NodeNameInUse { node: node.clone() }
+                }
+                None => return Ok(()),
+            };
+            if Instant::now() >= deadline {
+                return Err(match taken {
+                    LaunchError::PortInUse { port, .. } => {
+                        LaunchError::PortInUse { port, by: crate::ports::listener(port) }
+                    }
+                    taken => taken,
+                });
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(LOOK_AGAIN).await;
         }
-        Ok(())
     }
 
     fn start_of(&self, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<Start, LaunchError> {
@@ -253,6 +272,10 @@ pub(crate) fn make_writable_folder(path: &Path, account: Option<&Account>) -> st
 fn outcome(done: Result<(), LaunchError>) -> Outcome {
     match done {
         Ok(()) => Outcome::Ok { detail: None },
+        // A shim that did not answer may have started it: the engine has it stopped before anything else is tried.
+        Err(LaunchError::Shim(error)) if error.leaves_unknown() => {
+            Outcome::Unknown { reason: crate::chain(&error) }
+        }
         Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
     }
 }

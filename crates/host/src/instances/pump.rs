@@ -57,19 +57,28 @@ impl<T: Tell> Pump<T> {
                     return warn!(shim = %id, "another daemon has taken over the shim");
                 }
                 ShimEvent::Gone(Gone::Died) => return self.died().await,
-                ShimEvent::Gone(Gone::Lost) => {
-                    match self.instances.shims.connect(&id, self.taken, RECONNECT).await {
-                        Ok(connected) => {
-                            info!(shim = %id, "connected again");
-                            let instances = self.instances.clone();
-                            instances.follow(self.which, connected, self.taken);
-                            return;
-                        }
-                        Err(error) => {
-                            warn!(shim = %id, %error, "lost the connection and could not connect again");
-                            return self.died().await;
-                        }
-                    }
+                ShimEvent::Gone(Gone::Lost) => return self.connect_again().await,
+            }
+        }
+    }
+
+    /// The connection is lost and the shim may live: as long as its lock is held it is asked again.
+    async fn connect_again(self) {
+        let id = self.which.shim_id();
+        loop {
+            match self.instances.shims.connect(&id, self.taken, RECONNECT).await {
+                Ok(connected) => {
+                    info!(shim = %id, "connected again");
+                    let instances = self.instances.clone();
+                    instances.follow(self.which, connected, self.taken);
+                    return;
+                }
+                Err(_) if matches!(self.instances.shims.is_alive(&id), Ok(false)) => {
+                    return self.died().await;
+                }
+                Err(error) => {
+                    warn!(shim = %id, error = crate::chain(&error), "it lives and does not answer; asked again");
+                    tokio::time::sleep(RECONNECT).await;
                 }
             }
         }
@@ -111,10 +120,6 @@ impl<T: Tell> Pump<T> {
         let id = self.which.shim_id();
         if !self.instances.forget_living(&id) {
             return;
-        }
-        let alive = self.instances.shims.is_alive(&id);
-        if !matches!(alive, Ok(false)) {
-            return warn!(shim = %id, "the shim does not answer, but its lock is held");
         }
         if let Ok(dead) = self.instances.shims.read_dead(&id) {
             for event in dead.events_after(self.taken) {

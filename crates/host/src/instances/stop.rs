@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::app::{App, Instance, Outcome};
 use model::human;
 use tokio::time::timeout;
-use wire::shim::{Exited, How};
+use wire::shim::{Exited, How, State};
 
 use super::{ANSWER, CLEAN_UP, Instances, Living, Which};
 use crate::shim::{Found, ShimError, ShimId};
@@ -14,6 +14,9 @@ use crate::tell::Tell;
 
 /// What the shim may need after the app's own `stop_timeout` to end the tree and say so.
 const TO_KILL: Duration = Duration::from_secs(30);
+
+/// How long the end of an app is waited for before the shim is asked what it does.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 impl<T: Tell> Instances<T> {
     /// Ends an instance: orderly within its `stop_timeout`, else by force. Done twice, it finds nothing to do.
@@ -59,16 +62,13 @@ impl<T: Tell> Instances<T> {
     }
 
     async fn end_living(&self, living: &Living, within: Duration) -> Result<String, ShimError> {
-        let mut ended = living.ended.clone();
         living.handle.stop(within).await?;
         let late = |_| ShimError::TimedOut {
             id: living.handle.id().to_string(),
             doing: "end its app",
             within: within + TO_KILL,
         };
-        let exited = timeout(within + TO_KILL, ended.wait_for(Option::is_some)).await.map_err(late)?;
-        // The pump ends, and this sees it, when the shim dies in the middle.
-        let exited = exited.ok().and_then(|exited| exited.clone());
+        let exited = timeout(within + TO_KILL, end_told(living)).await.map_err(late)??;
         let text = exited.map_or("ended with its shim".to_owned(), |exited| how_text(&exited, within));
         self.forget_living(living.handle.id());
         living.handle.release().await?;
@@ -84,6 +84,25 @@ impl<T: Tell> Instances<T> {
             1 => "ended; a process that it left was killed".to_owned(),
             killed => format!("ended; {killed} processes that it left were killed"),
         })
+    }
+}
+
+/// Waits until the shim has told the end of its app; `None` when there was nothing to end.
+async fn end_told(living: &Living) -> Result<Option<Exited>, ShimError> {
+    let mut ended = living.ended.clone();
+    loop {
+        let told =
+            timeout(ASK_AGAIN, async { ended.wait_for(Option::is_some).await.map(|exited| exited.clone()) });
+        match told.await {
+            Ok(Ok(exited)) => return Ok(exited),
+            // The pump ends when the shim dies in the middle.
+            Ok(Err(_)) => return Ok(None),
+            // One that had not started, or has told its end before, has nothing to tell.
+            Err(_) if matches!(living.handle.status().await?.state, State::Stopped | State::Finished) => {
+                return Ok(ended.borrow().clone());
+            }
+            Err(_) => {}
+        }
     }
 }
 

@@ -125,6 +125,14 @@ pub enum ShimError {
 }
 
 impl ShimError {
+    /// Whether the shim may have done what it was asked nevertheless.
+    pub fn leaves_unknown(&self) -> bool {
+        !matches!(
+            self,
+            Self::BadId { .. } | Self::Execute { .. } | Self::NotStarted { .. } | Self::Refused { .. }
+        )
+    }
+
     /// For `map_err`: what was tried on which file.
     pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

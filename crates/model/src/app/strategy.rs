@@ -43,8 +43,16 @@ impl App {
             _ if deployment.is_serving() => true,
             Strategy::Rolling if lanes.all(|lane| lane.old.is_none()) => true,
             Strategy::Rolling => self.is_settled_before(deployment, place),
-            Strategy::TemporaryShutdown => lanes.all(|lane| self.is_gone(lane.old)),
+            Strategy::TemporaryShutdown => {
+                lanes.all(|lane| self.is_gone(lane.old))
+                    && !deployment.lanes.keys().any(|place| self.is_unknown(*place))
+            }
         }
+    }
+
+    /// Whether an instance may still run in a place though it should have ended.
+    fn is_unknown(&self, place: Place) -> bool {
+        self.places.get(&place).is_some_and(|state| state.unknown.is_some())
     }
 
     /// Whether the old instance of a place may be retired.
