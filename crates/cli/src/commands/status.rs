@@ -59,7 +59,7 @@ pub(super) fn all(apps: &[App], now: Timestamp) -> String {
 }
 
 /// One app, with its mode and its way back.
-fn one(app: &App, now: Timestamp) -> String {
+pub(super) fn one(app: &App, now: Timestamp) -> String {
     let mut facts: Vec<Row> = Vec::new();
     facts.push(match &app.mode {
         Mode::Automatic => row!["mode", "automatic: follows the store"],
