@@ -87,6 +87,9 @@ pub(super) fn one(app: &App, now: Timestamp) -> String {
 
 fn head(app: &App, now: Timestamp) -> Row {
     let (state, style) = match app.state {
+        AppState::NotDeployed if app.deployment.is_some() => {
+            (format!("{}/{} ready", app.ready, app.replicas), WARNING)
+        }
         AppState::NotDeployed | AppState::Stopped => (app.state.word().to_owned(), WARNING),
         AppState::Ready => (format!("{}/{} ready", app.ready, app.replicas), GOOD),
         AppState::Degraded => (format!("{}/{} ready", app.ready, app.replicas), WARNING),

@@ -16,9 +16,10 @@ const STEP_WIDTH: usize = 64;
 /// `deployment 42 of beacon: deploy 1.4.2 → 1.5.0, rolling, by ulf`
 pub(crate) fn heading(deployment: &Deployment) -> String {
     let Deployment { id, app, kind, by, .. } = deployment;
-    let strategy = deployment.strategy.replace('_', " ");
+    // Nothing takes turns when everything is stopped.
+    let strategy = deployment.to.as_ref().map(|_| format!(", {}", deployment.strategy.replace('_', " ")));
     let what = styled(STRONG, &format!("deployment {id} of {app}"));
-    format!("{what}: {}{}, {strategy}, by {by}", kind.word(), change(deployment))
+    format!("{what}: {}{}{}, by {by}", kind.word(), change(deployment), strategy.unwrap_or_default())
 }
 
 /// ` 1.4.2 → 1.5.0`, ` 1.5.0` when nothing was there before or nothing changes.
