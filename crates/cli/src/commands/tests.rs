@@ -112,6 +112,11 @@ fn apps() -> Vec<App> {
             json!({"state": "not_deployed", "version": null, "replicas": 0, "ready": 0,
             "up_since": null}),
         )),
+        from(app(
+            "first",
+            json!({"state": "not_deployed", "version": null, "ready": 1, "up_since": null,
+            "deployment": deployment(json!({"phase": "replacing", "from": null, "ended_at": null}))}),
+        )),
     ]
 }
 
