@@ -59,3 +59,32 @@ pub(crate) fn parse_since(text: &str, now: Timestamp, zone: &TimeZone) -> Result
     })?;
     now.checked_sub(span.abs()).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn times_that_people_write() {
+        let check = |text| parse_since(text, now(), &TimeZone::UTC).map(|at| at.to_string());
+        assert_eq!(check("10 min").as_deref(), Ok("2026-11-21T11:50:00Z"));
+        assert_eq!(check("2h").as_deref(), Ok("2026-11-21T10:00:00Z"));
+        assert_eq!(check("90s ago").as_deref(), Ok("2026-11-21T11:58:30Z"));
+        assert_eq!(check("2026-11-21T09:36:00+01:00").as_deref(), Ok("2026-11-21T08:36:00Z"));
+        assert_eq!(check("2026-11-21 09:36").as_deref(), Ok("2026-11-21T09:36:00Z"));
+        assert!(check("yesterday").is_err());
+    }
+
+    #[test]
+    fn the_past_in_one_unit() {
+        let check = |s| ago(now() - jiff::SignedDuration::from_secs(s), now());
+        assert_eq!(
+            [0, 59, 61, 7_300, 90_000].map(check),
+            ["just now", "59 s ago", "1 min ago", "2 h ago", "1 d ago"]
+        );
+    }
+}

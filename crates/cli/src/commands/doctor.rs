@@ -29,6 +29,7 @@ pub(super) fn text(checks: &[Check]) -> String {
     }
     let wrong = checks.iter().filter(|check| !check.ok).count();
     text.push(match wrong {
+        0 if checks.len() == 1 => "1 check passed".to_owned(),
         0 => format!("all {} checks passed", checks.len()),
         1 => "1 check failed".to_owned(),
         wrong => format!("{wrong} checks failed"),

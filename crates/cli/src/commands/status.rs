@@ -59,7 +59,7 @@ pub(super) fn all(apps: &[App], now: Timestamp) -> String {
 }
 
 /// One app, with its mode and its way back.
-fn one(app: &App, now: Timestamp) -> String {
+pub(super) fn one(app: &App, now: Timestamp) -> String {
     let mut facts: Vec<Row> = Vec::new();
     facts.push(match &app.mode {
         Mode::Automatic => row!["mode", "automatic: follows the store"],
@@ -87,6 +87,9 @@ fn one(app: &App, now: Timestamp) -> String {
 
 fn head(app: &App, now: Timestamp) -> Row {
     let (state, style) = match app.state {
+        AppState::NotDeployed if app.deployment.is_some() => {
+            (format!("{}/{} ready", app.ready, app.replicas), WARNING)
+        }
         AppState::NotDeployed | AppState::Stopped => (app.state.word().to_owned(), WARNING),
         AppState::Ready => (format!("{}/{} ready", app.ready, app.replicas), GOOD),
         AppState::Degraded => (format!("{}/{} ready", app.ready, app.replicas), WARNING),

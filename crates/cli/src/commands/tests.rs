@@ -1,1 +1,296 @@
+//! Every table and text: data in, text out.
 
+use api::app::App;
+use api::deployment::{Deployment, DeploymentDetail};
+use api::problem::Problem;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{config, deployments, doctor, env, events, exits, ghosts, granted, logs, status, versions};
+use crate::failure::Failure;
+use crate::output::failed;
+use crate::progress::text as progress;
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn check(name: &str, text: &str) {
+    insta::assert_snapshot!(name, anstream::adapter::strip_str(text).to_string());
+}
+
+fn from<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).unwrap()
+}
+
+fn instance(place: u16, more: Value) -> Value {
+    let mut instance = json!({
+        "instance": place, "place": place, "slot": "a", "state": "ready", "detail": null, "retry_at": null,
+        "version": "1.4.2", "pid": 4120 + place, "port": 4000 + place - 1, "memory_bytes": 118_000_000,
+        "up_since": "2026-11-09T11:00:00Z", "ready_at": "2026-11-09T11:00:01Z", "crashes": 0,
+        "forced_restarts": 0, "last_exit": null,
+    });
+    instance.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    instance
+}
+
+fn app(name: &str, more: Value) -> Value {
+    let mut app = json!({
+        "name": name, "state": "ready", "mode": {"mode": "automatic"}, "version": "1.4.2",
+        "rollback_target": "1.4.1", "replicas": 3, "max_replicas": 6, "ready": 3,
+        "up_since": "2026-11-09T11:00:00Z", "stuck": null, "instances": [], "deployment": null, "queued": null,
+    });
+    app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    app
+}
+
+fn deployment(more: Value) -> Value {
+    let mut deployment = json!({
+        "id": 42, "app": "beacon", "kind": "deploy", "phase": "committed",
+        "by": {"kind": "operator", "uid": 1000, "user": "ulf"}, "from": "1.4.2", "to": "1.5.0",
+        "strategy": "rolling", "begun_at": "2026-11-21T11:57:00Z", "serving_at": "2026-11-21T11:57:34Z",
+        "watching_until": null, "ended_at": "2026-11-21T11:59:34Z", "reason": null, "log_tail": null,
+        "ghosted": false, "pre_commands_ran": false, "places": [],
+    });
+    deployment.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    deployment
+}
+
+fn event(id: i64, at: &str, text: &str, more: Value) -> Value {
+    let mut event = json!({
+        "id": id, "at": at, "app": "beacon", "deployment": 42, "place": null, "instance": null, "step": "told",
+        "level": "info", "text": text, "log_tail": null, "took_ms": null,
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+fn watching() -> Value {
+    deployment(json!({"phase": "watching", "ended_at": null, "watching_until": "2026-11-21T12:01:40Z"}))
+}
+
+fn rolled_back() -> Value {
+    deployment(json!({
+        "phase": "rolled_back", "serving_at": null, "ended_at": "2026-11-21T11:57:34Z", "ghosted": true,
+        "pre_commands_ran": true, "to": "1.5.0+env1", "reason": "instance 1 crashed 3 times (exit 1)",
+        "log_tail": "** (Mix.Error) could not load runtime.exs:\n   environment variable DATABASE_URL is missing",
+    }))
+}
+
+fn apps() -> Vec<App> {
+    let crashed = json!({"pid": 4199, "crashes": 1, "memory_bytes": 97_400_000,
+        "last_exit": {"at": "2026-11-18T10:00:00Z", "how": "status", "status": 137}});
+    vec![
+        from(app(
+            "beacon",
+            json!({"instances": [
+            instance(1, json!({})), instance(2, json!({})), instance(3, crashed)]}),
+        )),
+        from(app("buoy", json!({"version": "0.9.0", "replicas": 2, "ready": 2, "deployment": watching()}))),
+        from(app(
+            "echo",
+            json!({"state": "degraded", "ready": 1, "version": "2026-11-21+g3f2a",
+            "mode": {"mode": "manual", "because": "v2 was deployed by hand", "since": "2026-11-21T09:00:00Z"},
+            "instances": [
+                instance(1, json!({"version": "2026-11-21+g3f2a"})),
+                instance(2, json!({"state": "backing_off", "pid": null, "memory_bytes": null, "crashes": 4,
+                    "retry_at": "2026-11-21T12:00:08Z",
+                    "last_exit": {"at": "2026-11-21T11:59:58Z", "how": "signal", "signal": 9}})),
+                instance(3, json!({"state": "unhealthy", "detail": "GET /health: 503", "forced_restarts": 2})),
+            ]}),
+        )),
+        from(app("lantern", json!({"state": "stopped", "ready": 0, "up_since": null}))),
+        from(app(
+            "skiff",
+            json!({"state": "stuck", "ready": 0, "up_since": null,
+            "stuck": "v1.4.2 could not be started either: no port"}),
+        )),
+        from(app(
+            "new",
+            json!({"state": "not_deployed", "version": null, "replicas": 0, "ready": 0,
+            "up_since": null}),
+        )),
+        from(app(
+            "first",
+            json!({"state": "not_deployed", "version": null, "ready": 1, "up_since": null,
+            "deployment": deployment(json!({"phase": "replacing", "from": null, "ended_at": null}))}),
+        )),
+    ]
+}
+
+#[test]
+fn status_of_all() {
+    check("status_all", &status::all(&apps(), now()));
+    check("status_none", &status::all(&[], now()));
+}
+
+#[test]
+fn status_of_one() {
+    check("status_one", &status::one(&apps()[2], now()));
+    check("status_deploying", &status::one(&apps()[1], now()));
+}
+
+#[test]
+fn lists() {
+    let version = |more: Value| {
+        let mut version = json!({
+            "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),
+            "size_bytes": 31_450_000, "registered_at": "2026-11-20T12:00:00Z", "by": {"kind": "store"},
+            "meta": {}, "pinned": false, "rollback_target": false, "stored": true, "ghost": null,
+        });
+        version.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        version
+    };
+    let ghost = json!({"version": "1.5.0", "deployment": 42, "at": "2026-11-21T11:57:34Z",
+        "reason": "instance 1 crashed 3 times (exit 1)"});
+    let all = json!([
+        version(json!({"version": "1.5.0", "state": "ghosted", "stored": false, "ghost": ghost})),
+        version(
+            json!({"state": "active", "revision": 3, "by": {"kind": "operator", "uid": 1000, "user": "ulf"},
+            "meta": {"commit": "3f2a", "ci": "17"}})
+        ),
+        version(json!({"version": "1.4.1", "rollback_target": true, "pinned": true, "size_bytes": 987})),
+    ]);
+    check("versions", &versions::text(&from::<Vec<_>>(all), now()));
+    check("versions_none", &versions::text(&[], now()));
+    check("ghosts", &ghosts::text(&from::<Vec<_>>(json!([ghost])), now()));
+    let exit = |more: Value| {
+        let mut exit = json!({"at": "2026-11-21T11:00:00Z", "place": 1, "instance": 7, "run": 2, "how": "status",
+            "status": 1, "uptime_ms": 18_250, "crash_dump": null});
+        exit.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        exit
+    };
+    let all = json!([
+        exit(json!({"crash_dump": "/var/log/bellrock/beacon/crash-dumps/1-i7-2.dump"})),
+        exit(json!({"place": 12, "how": "signal", "signal": 9, "uptime_ms": 90_000_000})),
+        exit(json!({"how": "unknown"}))
+    ]);
+    check("exits", &exits::text(&from::<Vec<_>>(all), &TimeZone::UTC));
+}
+
+#[test]
+fn deployments_listed_and_shown() {
+    let queued = json!({"id": 43, "phase": "queued", "to": "1.5.1", "begun_at": null, "ended_at": null});
+    let stop = json!({"id": 9, "kind": "stop", "to": null, "app": "echo", "by": {"kind": "bellrock"}});
+    let all = json!([deployment(queued), rolled_back(), deployment(stop)]);
+    check("deployments", &deployments::text(&from::<Vec<_>>(all), now()));
+    let log = json!([
+        event(1, "2026-11-21T11:57:00Z", "deploy v1.5.0 began", json!({})),
+        event(
+            2,
+            "2026-11-21T11:57:02.5Z",
+            "pre-command eval Beacon.Migrator.migrate",
+            json!({"took_ms": 1_870})
+        ),
+        event(
+            3,
+            "2026-11-21T11:57:34Z",
+            "instance 1 exited by itself (exit 1) after 3.1 s",
+            json!({"level": "warning", "log_tail": "** (Mix.Error)\n  missing"})
+        ),
+        event(4, "2026-11-21T11:57:34Z", "the way back failed", json!({"level": "alarm"})),
+    ]);
+    let with_log = |mut deployment: Value| -> DeploymentDetail {
+        deployment["log"] = log.clone();
+        from(deployment)
+    };
+    check("deployment_rolled_back", &deployments::show(&with_log(rolled_back()), now()));
+    let mut running = watching();
+    running["places"] = json!([
+        {"place": 1, "old": {"instance": 4, "state": null}, "new": {"instance": 7, "state": "ready"},
+            "back": null, "failures": 1},
+        {"place": 2, "old": {"instance": 5, "state": "stopping"}, "new": {"instance": 8, "state": "ready"},
+            "back": null, "failures": 0},
+    ]);
+    check("deployment_watching", &deployments::show(&with_log(running), now()));
+}
+
+#[test]
+fn every_end_of_a_deployment() {
+    let mut texts = Vec::new();
+    let mut add = |value: Value, turned: bool| {
+        let deployment: Deployment = from(value);
+        texts.push(format!(
+            "--- {}{}\n{}",
+            deployment.phase.word(),
+            if turned { ", as asked" } else { "" },
+            progress::end(&deployment, turned, now())
+        ));
+    };
+    add(watching(), false);
+    add(deployment(json!({})), false);
+    for kind in ["stop", "start", "restart", "scale", "rollback"] {
+        add(deployment(json!({"kind": kind})), false);
+    }
+    add(rolled_back(), false);
+    add(rolled_back(), true);
+    add(deployment(json!({"phase": "rolled_back", "from": null, "reason": "not ready in 10 min"})), false);
+    add(deployment(json!({"phase": "failed", "reason": "port 4003 is in use by pid 77 (nginx)"})), false);
+    add(deployment(json!({"phase": "rollback_failed", "reason": "x; the way back failed too: y"})), false);
+    add(deployment(json!({"phase": "cancelled"})), false);
+    add(deployment(json!({"phase": "cancelled"})), true);
+    add(deployment(json!({"phase": "superseded"})), false);
+    check("ends", &texts.join("\n"));
+}
+
+#[test]
+fn events_in_lines() {
+    let list: Vec<api::event::Event> = from(json!([
+        event(1, "2026-11-21T11:57:00Z", "instance 1 ready", json!({"took_ms": 1_500})),
+        event(2, "2026-11-21T11:57:01Z", "no way back", json!({"level": "alarm", "log_tail": "a\nb"})),
+        event(3, "2026-11-21T11:57:02Z", "started", json!({"app": null, "deployment": null})),
+    ]));
+    let lines: Vec<String> = list.iter().map(|event| events::text(event, &TimeZone::UTC)).collect();
+    check("events", &lines.join("\n"));
+}
+
+#[test]
+fn doctors_findings() {
+    let bad = json!({"name": "clock", "ok": false, "detail": "not synchronised", "remedy": "start chrony"});
+    let good = json!({"name": "file modes", "ok": true, "detail": "in order", "remedy": null});
+    check("doctor_bad", &doctor::text(&from::<Vec<_>>(json!([good, bad]))));
+    check("doctor_good", &doctor::text(&from::<Vec<_>>(json!([good]))));
+}
+
+#[test]
+fn secrets_are_masked_by_name() {
+    let mut variables: api::variable::Variables = from(json!({"version": "1.4.2+env3", "variables": [
+        {"name": "DATABASE_URL", "value": "ecto://u:p@db", "from": "set"},
+        {"name": "GREETING", "value": "hello\n\u{1b}[31m", "from": "settings"},
+        {"name": "SECRET_KEY_BASE", "value": "secret:app#key", "from": "settings"},
+        {"name": "stripe_token", "value": "sk_live", "from": "set"},
+    ]}));
+    assert_eq!(env::mask(&mut variables), 2);
+    check("env", &env::text(&variables));
+}
+
+#[test]
+fn small_texts() {
+    let verdict = |problems: Value| from(json!({"ok": false, "problems": problems}));
+    let line = from(json!({"place": 2, "instance": 7, "text": "hello"}));
+    let texts = [
+        config::text(&verdict(json!([])), 1),
+        config::text(&verdict(json!([])), 3),
+        config::text(&verdict(json!(["config.toml:3: env: a", "b"])), 3),
+        logs::text(&line, true),
+        logs::text(&line, false),
+        granted::text(&from(json!({"app": "beacon", "deployment": 42, "version": "1.5.0", "remarks": []}))),
+        granted::text(&from(json!({"app": "beacon", "deployment": null, "version": null, "remarks": []}))),
+    ];
+    check("small", &texts.join("\n"));
+}
+
+#[test]
+fn failures_end_with_what_to_do() {
+    let ghosted = Problem::new("ghosted", 409, "version 1.5.0 is ghosted (it crashed)")
+        .remedy("bellrock ghosts beacon clear 1.5.0");
+    let texts = [
+        failed(&Failure::Problem(ghosted)),
+        failed(&Failure::Usage("no terminal to ask on; add --yes".into())),
+        failed(&Failure::Lost("connection reset".into())),
+        failed(&Failure::Declined),
+    ];
+    check("failures", &texts.join(""));
+}

@@ -48,12 +48,18 @@ impl<'a> Screen<'a> {
     }
 
     /// The last words.
-    pub(super) fn end(mut self, text: &str) {
-        if let Some(lively) = self.lively.take() {
-            lively.clear();
+    pub(super) fn end(self, text: &str) {
+        let output = self.output;
+        self.leave();
+        if !output.json {
+            output.line(text);
         }
-        if !self.output.json {
-            self.output.line(text);
+    }
+
+    /// Nothing more is drawn here.
+    pub(super) fn leave(self) {
+        if let Some(lively) = self.lively {
+            lively.clear();
         }
     }
 

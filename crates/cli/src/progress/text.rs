@@ -1,5 +1,7 @@
 //! What a deployment's progress and end are told as: data in, text out.
 
+use std::time::Duration;
+
 use api::deployment::{Deployment, DeploymentKind, DeploymentPlace, Member, Phase};
 use api::event::{Event, Level};
 use jiff::Timestamp;
@@ -14,9 +16,10 @@ const STEP_WIDTH: usize = 64;
 /// `deployment 42 of beacon: deploy 1.4.2 → 1.5.0, rolling, by ulf`
 pub(crate) fn heading(deployment: &Deployment) -> String {
     let Deployment { id, app, kind, by, .. } = deployment;
-    let strategy = deployment.strategy.replace('_', " ");
+    // Nothing takes turns when everything is stopped.
+    let strategy = deployment.to.as_ref().map(|_| format!(", {}", deployment.strategy.replace('_', " ")));
     let what = styled(STRONG, &format!("deployment {id} of {app}"));
-    format!("{what}: {}{}, {strategy}, by {by}", kind.word(), change(deployment))
+    format!("{what}: {}{}{}, by {by}", kind.word(), change(deployment), strategy.unwrap_or_default())
 }
 
 /// ` 1.4.2 → 1.5.0`, ` 1.5.0` when nothing was there before or nothing changes.
@@ -31,7 +34,7 @@ pub(crate) fn change(deployment: &Deployment) -> String {
 
 /// One step of the log: time since the beginning, what happened, how long it took; then the tail of a log.
 pub(crate) fn step(deployment: &Deployment, event: &Event) -> String {
-    let since = deployment.begun_at.map_or_else(String::new, |begun| span(between(begun, event.at)));
+    let since = deployment.begun_at.map_or_else(String::new, |begun| tenths(between(begun, event.at)));
     let (mark, style) = match event.level {
         Level::Info => (" ", None),
         Level::Warning => ("!", Some(WARNING)),
@@ -46,7 +49,16 @@ pub(crate) fn step(deployment: &Deployment, event: &Event) -> String {
     lines.join("\n")
 }
 
-/// `instance 1   new starting (i7), old ready (i4)`
+/// A span that never needs more than tenths of a second.
+fn tenths(passed: Duration) -> String {
+    if passed < Duration::from_secs(1) {
+        format!("0.{} s", passed.subsec_millis() / 100)
+    } else {
+        span(passed)
+    }
+}
+
+/// `instance 1   old ready · new starting`
 pub(crate) fn place(place: &DeploymentPlace) -> String {
     let member = |word: &str, member: &Option<Member>| {
         member.map(|it| match it.state {

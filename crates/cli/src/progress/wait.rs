@@ -52,7 +52,7 @@ pub(crate) async fn wait(
     let came = tokio::select! {
         came = watch(client, &mut screen, id, if turned { Until::Committed } else { until }) => came,
         _ = tokio::signal::ctrl_c() => {
-            screen.end("");
+            screen.leave();
             output.say(&format!(
                 "deployment {id} goes on; to see it: bellrock deployments show {id}; \
                  to give it up: bellrock deployments cancel {id}"
@@ -63,7 +63,7 @@ pub(crate) async fn wait(
     let detail = match came? {
         Came::Done(detail) => detail,
         Came::Dropped(failure) => {
-            screen.end("");
+            screen.leave();
             output.failure(&failure);
             return Ok(Exit::DeploymentFailed);
         }

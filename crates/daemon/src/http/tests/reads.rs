@@ -146,9 +146,14 @@ async fn logs_of_living_instances_come_in_the_order_of_time() {
     assert_eq!(lines("?instance=1").await, [(1, "an old instance".to_owned())]);
 }
 
-/// An answer as it comes over the socket.
+/// An answer as it comes over the socket, as a whole.
 async fn raw(world: &World, path: &str) -> String {
     use http_body_util::BodyExt;
+    let body = open(world, path).await;
+    String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+async fn open(world: &World, path: &str) -> hyper::body::Incoming {
     let stream = tokio::net::UnixStream::connect(world.control.paths.api_socket()).await.unwrap();
     let stream = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
@@ -159,5 +164,32 @@ async fn raw(world: &World, path: &str) -> String {
         .unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), 200);
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    response.into_body()
+}
+
+#[tokio::test]
+async fn followed_logs_go_on_until_the_daemon_stops() {
+    use http_body_util::BodyExt;
+    let world = World::new().await.with_app("beacon", &["1.0.0"]).await;
+    let app = world.control.app(&name("beacon")).unwrap();
+    let path = |place| {
+        let instance = newest(&app, place);
+        world.control.paths.instance_log(&app.name, model::Place(place), instance, "stdout")
+    };
+    fs_err::create_dir_all(path(1).parent().unwrap()).unwrap();
+    fs_err::write(path(1), "one\ntwo\n").unwrap();
+    let mut body = open(&world, "/v1/apps/beacon/logs?follow=true&tail=1").await;
+    let mut next = async || {
+        let frame = tokio::time::timeout(std::time::Duration::from_secs(10), body.frame()).await.unwrap();
+        let bytes = frame.map(|frame| frame.unwrap().into_data().unwrap());
+        bytes.map(|bytes| serde_json::from_slice::<Line>(&bytes).unwrap().text)
+    };
+    assert_eq!(next().await.as_deref(), Some("two"));
+    fs_err::rename(path(1), format!("{}.1", path(1).display())).unwrap();
+    fs_err::write(path(1), "three\n").unwrap();
+    assert_eq!(next().await.as_deref(), Some("three"), "in the next file");
+    fs_err::write(path(2), "four\n").unwrap();
+    assert_eq!(next().await.as_deref(), Some("four"), "of an instance that came later");
+    world.stop.cancel();
+    assert_eq!(next().await, None);
 }

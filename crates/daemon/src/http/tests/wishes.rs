@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use api::audit::Asked;
 use api::change::{Granted, Scale, SetMode};
 use api::event::Event;
@@ -5,9 +7,14 @@ use api::variable::{ChangeVariables, VariableSource, Variables};
 use api::version::Version;
 use cli::Route;
 use hyper::Method;
+use model::DeploymentId;
+use model::app::{App, Command, Event as ModelEvent};
 use serde_json::{Value, json};
 
-use super::world::{World, refused};
+use crate::control::Accepted;
+use crate::http::view;
+
+use super::world::{Life, World, operator, refused};
 
 #[tokio::test]
 async fn every_change_is_recorded_with_its_asker() {
@@ -148,4 +155,37 @@ async fn piece(body: &mut hyper::body::Incoming) -> String {
     let frame = tokio::time::timeout(std::time::Duration::from_secs(10), body.frame()).await;
     let frame = frame.expect("an event comes").expect("the stream goes on").unwrap();
     String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_and_what_turns_round_is_remarked() {
+    let world = World::new().await;
+    let granted = |before: &App, life: &Life, deployment| {
+        let accepted = Accepted { deployment, app: Arc::new(life.app.clone()) };
+        crate::http::api::granted(Some(before), &accepted)
+    };
+    let turns =
+        |id: DeploymentId| format!("deployment {id} turns round and goes back to what was there before");
+
+    let mut life = Life::begin(&world, "beacon").await;
+    life.deploy("1.0.0").await;
+    let first = life.ask_for("1.1.0").await;
+    let before = life.app.clone();
+    let second = life.ask_for("1.2.0").await;
+    let waits = granted(&before, &life, Some(second));
+    assert_eq!(waits.deployment, Some(second.0));
+    let begins = format!("it begins when deployment {first} has ended");
+    assert_eq!(waits.remarks, [turns(first), begins], "a newer version takes the place of a running one");
+
+    let mut life = Life::begin(&world, "buoy").await;
+    life.deploy("1.0.0").await;
+    let running = life.ask_for("1.1.0").await;
+    let before = life.app.clone();
+    let command = Command::Rollback { deployment: DeploymentId(99) };
+    life.step(ModelEvent::Command { command, by: operator() }).await;
+    let turned = granted(&before, &life, None);
+    assert_eq!(turned.deployment, Some(running.0), "the running deployment is what to wait for");
+    assert_eq!(turned.remarks, [turns(running)]);
+    let shown = view::app(&life.app, |_| None);
+    assert_eq!(shown.deployment.and_then(|it| it.reason).as_deref(), Some("rolled back by hand"));
 }

@@ -69,9 +69,7 @@ impl World {
 
     /// An app whose versions were deployed one after another, two instances each.
     pub(super) async fn with_app(self, name: &str, versions: &[&str]) -> Self {
-        let app = App::new(name.parse().unwrap());
-        self.control.journal.create(&app).await.unwrap();
-        let mut life = Life { app, journal: self.control.journal.clone(), next: 1 };
+        let mut life = Life::begin(&self, name).await;
         for version in versions {
             life.deploy(version).await;
         }
@@ -108,14 +106,30 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
 }
 
 /// Brings an app up through the model's own steps: everything that it wants is done at once and well.
-struct Life {
-    app: App,
+pub(super) struct Life {
+    pub(super) app: App,
     journal: Journal,
     next: u64,
 }
 
 impl Life {
-    async fn deploy(&mut self, label: &str) {
+    /// A new app in a world's journal; no engine runs for it.
+    pub(super) async fn begin(world: &World, name: &str) -> Self {
+        let app = App::new(name.parse().unwrap());
+        world.control.journal.create(&app).await.unwrap();
+        Life { app, journal: world.control.journal.clone(), next: 1 }
+    }
+
+    pub(super) async fn deploy(&mut self, label: &str) {
+        let deployment = self.ask_for(label).await;
+        while let Some(event) = self.answer(deployment) {
+            self.step(event).await;
+        }
+        assert_eq!(self.app.deployment, None, "v{label} was deployed");
+    }
+
+    /// Asks for a version; nothing else happens.
+    pub(super) async fn ask_for(&mut self, label: &str) -> DeploymentId {
         let mut settings = AppSettings { replicas: 2, ..AppSettings::default() };
         settings.watch_window = Duration::ZERO;
         settings.health.kind = Some(HealthKind::Off);
@@ -131,10 +145,7 @@ impl Life {
         self.next += 1;
         let command = Command::Deploy { version: Box::new(version), deployment };
         self.step(Event::Command { command, by: operator() }).await;
-        while let Some(event) = self.answer(deployment) {
-            self.step(event).await;
-        }
-        assert_eq!(self.app.deployment, None, "v{label} was deployed");
+        deployment
     }
 
     /// What the world tells next.
@@ -155,7 +166,7 @@ impl Life {
         self.app.deployment.as_ref().filter(|it| it.id == deployment).map(|_| Event::Tick)
     }
 
-    async fn step(&mut self, event: Event) {
+    pub(super) async fn step(&mut self, event: Event) {
         let at = Timestamp::now();
         let stepped: Stepped = self.app.step(at, event.clone()).unwrap();
         self.journal.commit(at, &event, &stepped).await.unwrap();
@@ -163,7 +174,8 @@ impl Life {
     }
 }
 
-fn operator() -> Origin {
+/// Who asks.
+pub(super) fn operator() -> Origin {
     Origin::Operator { uid: 1000, user: Some("ulf".into()) }
 }
 
