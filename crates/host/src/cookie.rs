@@ -54,3 +54,75 @@ pub fn write_private(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u
     fs_err::rename(&temporary, path)?;
     fs_err::File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        fs_err::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn made_once_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cookies/beacon");
+        let cookie = read_or_make(&path).unwrap();
+        assert_eq!(cookie.len(), LENGTH);
+        assert!(cookie.bytes().all(|letter| ALPHABET.contains(&letter)), "{cookie}");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(read_or_make(&path).unwrap(), cookie);
+        assert_ne!(read_or_make(&folder.path().join("cookies/buoy")).unwrap(), cookie);
+    }
+
+    #[test]
+    fn an_empty_one_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beacon");
+        fs_err::write(&path, "").unwrap();
+        assert_eq!(read_or_make(&path).unwrap().len(), LENGTH);
+        assert_eq!(mode(&path), 0o600, "also where an open file lay");
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beacon");
+        fs_err::write(&path, [0xff]).unwrap();
+        assert!(read_or_make(&path).is_err());
+        assert_eq!(fs_err::read(&path).unwrap(), [0xff]);
+    }
+
+    #[test]
+    fn visible_by_one_rename_whatever_an_earlier_attempt_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beacon");
+        let temporary = folder.path().join(".beacon.new");
+        fs_err::write(&temporary, "half").unwrap();
+        write_private(&path, b"WHOLE", 0o400).unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"WHOLE");
+        assert_eq!(mode(&path), 0o400);
+        assert!(!temporary.exists());
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        fs_err::write(&outside, "theirs").unwrap();
+        fs_err::os::unix::fs::symlink(&outside, folder.path().join(".beacon.new")).unwrap();
+        write_private(&folder.path().join("beacon"), b"COOKIE", 0o600).unwrap();
+        assert_eq!(fs_err::read(&outside).unwrap(), b"theirs");
+    }
+
+    #[test]
+    fn nothing_is_visible_when_it_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("beacon");
+        // A folder that is not empty cannot be replaced by a file.
+        fs_err::create_dir_all(path.join("x")).unwrap();
+        assert!(write_private(&path, b"COOKIE", 0o600).is_err());
+        assert!(path.join("x").is_dir());
+    }
+}

@@ -127,19 +127,26 @@ fn release(environment: &mut Environment, standing: Standing<'_>, facts: &Facts,
     set(environment, "RELEASE_COOKIE", cookie);
     set(environment, "RELX_REPLACE_OS_VARS", "true");
     // epmd runs under a shim of its own: a node that started it would take it down with its process tree.
-    let flags = environment.get(&OsString::from("ERL_ZFLAGS")).cloned().unwrap_or_default();
-    let mut flags = flags.into_string().unwrap_or_default();
-    if !flags.is_empty() {
-        flags.push(' ');
-    }
-    flags.push_str("-start_epmd false");
-    set(environment, "ERL_ZFLAGS", flags);
+    add_flags(environment, "ERL_ZFLAGS", "-start_epmd false");
     if facts.kind == Kind::GleamShipment {
         // A shipment's script names no node; the cookie comes from HOME/.erlang.cookie, not from a flag.
-        set(environment, "ERL_AFLAGS", format!("-{names} {node}"));
+        add_flags(environment, "ERL_AFLAGS", &format!("-{names} {node}"));
     }
+}
+
+/// Adds flags behind those that the operator's variables say.
+fn add_flags(environment: &mut Environment, name: &str, flags: &str) {
+    let mut all = environment.remove(&OsString::from(name)).unwrap_or_default();
+    if !all.is_empty() {
+        all.push(" ");
+    }
+    all.push(flags);
+    environment.insert(name.into(), all);
 }
 
 fn set(environment: &mut Environment, name: &str, value: impl Into<OsString>) {
     environment.insert(name.into(), value.into());
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

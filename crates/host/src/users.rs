@@ -93,3 +93,61 @@ pub fn group(name: &str) -> Result<u32, UserError> {
     let group = Group::from_name(name).map_err(failed)?.ok_or_else(|| UserError::NoGroup(name.to_owned()))?;
     Ok(group.gid.as_raw())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> String {
+        name_of(geteuid().as_raw()).unwrap()
+    }
+
+    #[test]
+    fn nobody_of_that_name() {
+        let error = account(Some("no-such-user"), None).unwrap_err();
+        assert!(matches!(&error, UserError::NoUser(name) if name == "no-such-user"));
+        assert!(error.to_string().contains("add it, or name another"), "{error}");
+        assert!(matches!(group("no-such-group"), Err(UserError::NoGroup(_))));
+    }
+
+    #[test]
+    fn root_runs_apps_as_root_only_when_told_to() {
+        if !geteuid().is_root() {
+            assert_eq!(account(None, None).unwrap(), None, "another user's daemon runs them as itself");
+            return;
+        }
+        let error = account(None, None).unwrap_err();
+        assert!(matches!(error, UserError::RootNotSaid));
+        assert!(error.to_string().contains("app_user"), "{error}");
+        let root = account(Some("root"), None).unwrap().unwrap();
+        assert_eq!((root.uid, root.gid), (0, 0));
+    }
+
+    #[test]
+    fn only_root_changes_users() {
+        if geteuid().is_root() {
+            return;
+        }
+        assert_eq!(account(Some(&own()), None).unwrap(), None);
+        let error = account(Some("root"), None).unwrap_err();
+        assert!(matches!(error, UserError::NotRoot(..)), "{error}");
+    }
+
+    #[test]
+    fn a_group_is_looked_up_beside_the_user() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let daemon = account(Some("daemon"), Some("root")).unwrap().unwrap();
+        assert_eq!(daemon.gid, 0);
+        assert!(daemon.groups.contains(&0), "{:?}", daemon.groups);
+        assert!(matches!(account(Some("daemon"), Some("no-such-group")), Err(UserError::NoGroup(_))));
+    }
+
+    #[test]
+    fn names_of_numbers() {
+        assert_eq!(name_of(0).as_deref(), Some("root"));
+        assert_eq!(name_of(4_000_000_001), None);
+        assert_eq!(group("root").unwrap(), 0);
+    }
+}

@@ -1,15 +1,24 @@
 //! One attempt to find out how an instance is.
 
+use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use model::settings::{Check, Command, PortName, Scheme};
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::environment::Environment;
 use crate::users::Account;
+
+/// Bytes of an `exec` check's standard error that are looked at.
+const MOST_SAID: u64 = 8 << 10;
+
+/// What a process wrote just before its end may take a moment to be read.
+const LAST_WORDS: Duration = Duration::from_millis(10);
 
 /// What a check needs to know of its instance.
 #[derive(Debug, Clone)]
@@ -102,7 +111,11 @@ impl Probe {
         match self.http.get(&url).timeout(within).send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(NotPassed::Answered(format!("GET {url} answered {}", response.status()))),
-            Err(error) => Err(NotPassed::NoAnswer(format!("GET {url}: {}", root_cause(&error)))),
+            Err(error) => {
+                let why = format!("GET {url}: {}", root_cause(&error));
+                // Who takes the connection listens, even if no good answer comes of it.
+                Err(if error.is_connect() { NotPassed::NoAnswer(why) } else { NotPassed::Answered(why) })
+            }
         }
     }
 }
@@ -141,6 +154,22 @@ fn runs_for(time: Duration, target: &ProbeTarget) -> Result<(), NotPassed> {
 }
 
 async fn exec(command: &Command, target: &ProbeTarget, within: Duration) -> Result<(), NotPassed> {
+    let failed = |why: String| NotPassed::Answered(format!("`{command}` {why}"));
+    match timeout(within, run(command, target)).await {
+        Err(_) => Err(failed(format!("took longer than {}", model::human::duration(within)))),
+        Ok(Err(error)) => Err(failed(format!("could not be run: {error}"))),
+        Ok(Ok((status, _))) if status.success() => Ok(()),
+        Ok(Ok((status, said))) => {
+            let said = said.trim().lines().last().unwrap_or_default().chars().take(200).collect::<String>();
+            let colon = if said.is_empty() { "" } else { ": " };
+            Err(failed(format!("ended with {status}{colon}{said}")))
+        }
+    }
+}
+
+/// Runs a command to its end and gives the beginning of what it wrote to standard error. Given up, its whole process
+/// group is killed.
+async fn run(command: &Command, target: &ProbeTarget) -> io::Result<(ExitStatus, String)> {
     let program = crate::program::find(command.executable(), &target.tree, &target.environment);
     let mut child = tokio::process::Command::new(&program);
     child
@@ -151,25 +180,46 @@ async fn exec(command: &Command, target: &ProbeTarget, within: Duration) -> Resu
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
+        .process_group(0);
     if let Some(account) = &target.account {
         child.uid(account.uid).gid(account.gid);
     }
-    let no_answer = |why: String| NotPassed::Answered(format!("`{command}` {why}"));
-    let spawned = child.spawn().map_err(|error| no_answer(format!("could not be started: {error}")))?;
-    match timeout(within, spawned.wait_with_output()).await {
-        Err(_) => Err(no_answer(format!("took longer than {}", model::human::duration(within)))),
-        Ok(Err(error)) => Err(no_answer(error.to_string())),
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let said = said.trim().lines().last().unwrap_or_default().chars().take(200).collect::<String>();
-            Err(no_answer(format!(
-                "ended with {}{}{said}",
-                output.status,
-                if said.is_empty() { "" } else { ": " }
-            )))
+    let mut group = Group(child.spawn()?);
+    let mut said = Vec::new();
+    let stderr = group.0.stderr.take();
+    let status = {
+        let listen = async {
+            if let Some(stderr) = stderr {
+                let mut beginning = stderr.take(MOST_SAID);
+                let _ = beginning.read_to_end(&mut said).await;
+                // The rest is taken, so that nobody waits for room in the pipe.
+                let _ = tokio::io::copy(&mut beginning.into_inner(), &mut tokio::io::sink()).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        // Something that it leaves in the background may keep its standard error open for ever.
+        let end = async {
+            let status = group.0.wait().await;
+            tokio::time::sleep(LAST_WORDS).await;
+            status
+        };
+        tokio::select! {
+            status = end => status?,
+            () = listen => unreachable!("it listens for ever"),
+        }
+    };
+    Ok((status, String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// A process that leads a group; dropped before it has ended, the whole group is killed.
+struct Group(tokio::process::Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Not reaped yet (it has an id), so the number is still its own.
+        let leader = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(leader) = leader {
+            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
         }
     }
 }

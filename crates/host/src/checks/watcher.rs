@@ -8,12 +8,13 @@ use model::AppName;
 use model::app::{App, CheckWanted, Event, Status, Verdict};
 use model::settings::AppSettings;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
-use super::probe::{NotPassed, Probe, ProbeTarget};
-use super::{FIRST_WAIT, LONGEST_WAIT};
+use super::cadence::Cadence;
+use super::probe::{Probe, ProbeTarget};
 use crate::site::Site;
 use crate::tell::Tell;
 
@@ -22,19 +23,19 @@ pub struct Checker<T> {
     site: Arc<Site>,
     probe: Probe,
     tell: Arc<T>,
-    running: HashMap<CheckWanted, JoinHandle<()>>,
+    running: HashMap<CheckWanted, AbortOnDropHandle<()>>,
 }
 
 /// One check that is being made.
-struct Watch<T> {
-    app: AppName,
-    wanted: CheckWanted,
-    settings: AppSettings,
-    target: ProbeTarget,
-    healthy: bool,
-    logs: (std::path::PathBuf, std::path::PathBuf),
-    probe: Probe,
-    tell: Arc<T>,
+pub(super) struct Watch<T> {
+    pub(super) app: AppName,
+    pub(super) wanted: CheckWanted,
+    pub(super) settings: AppSettings,
+    pub(super) target: ProbeTarget,
+    pub(super) healthy: bool,
+    pub(super) logs: (std::path::PathBuf, std::path::PathBuf),
+    pub(super) probe: Probe,
+    pub(super) tell: Arc<T>,
 }
 
 impl<T: Tell> Checker<T> {
@@ -43,37 +44,28 @@ impl<T: Tell> Checker<T> {
         Checker { site, probe, tell, running: HashMap::new() }
     }
 
-    /// Follows an app's snapshots until told to stop.
+    /// Follows an app's snapshots until told to stop; no check outlives it.
     pub async fn follow(mut self, mut snapshots: watch::Receiver<Arc<App>>, stop: CancellationToken) {
         loop {
             let app = snapshots.borrow_and_update().clone();
             self.reconcile(&app);
             tokio::select! {
-                () = stop.cancelled() => break,
-                changed = snapshots.changed() => if changed.is_err() { break },
+                () = stop.cancelled() => return,
+                changed = snapshots.changed() => if changed.is_err() { return },
             }
-        }
-        for check in self.running.into_values() {
-            check.abort();
         }
     }
 
     fn reconcile(&mut self, app: &App) {
         let wanted: Vec<CheckWanted> = app.checks_wanted().collect();
-        self.running.retain(|check, task| {
-            let keep = wanted.contains(check);
-            if !keep {
-                task.abort();
-            }
-            keep
-        });
+        self.running.retain(|check, _| wanted.contains(check));
         for check in wanted {
             if self.running.contains_key(&check) {
                 continue;
             }
             match self.watch(app, check) {
                 Ok(watch) => {
-                    self.running.insert(check, tokio::spawn(watch.run()));
+                    self.running.insert(check, AbortOnDropHandle::new(tokio::spawn(watch.run())));
                 }
                 Err(error) => {
                     warn!(app = %app.name, instance = %check.instance, error, "cannot check the instance")
@@ -100,7 +92,7 @@ impl<T: Tell> Checker<T> {
 }
 
 impl<T: Tell> Watch<T> {
-    async fn run(self) {
+    pub(super) async fn run(self) {
         if self.wanted.readiness {
             let verdict = self.until_ready().await;
             self.say(verdict).await;
@@ -121,30 +113,25 @@ impl<T: Tell> Watch<T> {
         crate::log_tail::of_instance(&self.logs.0, &self.logs.1)
     }
 
-    /// Asks quickly while nothing answers, then every `retry_period`, for `failure_timeout` at the most.
+    /// Asks until it is ready, for `failure_timeout` at the most; once at least, because an instance may have become
+    /// ready while no daemon ran to ask it.
     async fn until_ready(&self) -> Verdict {
         let settings = &self.settings.readiness;
         let check = self.settings.readiness_check();
-        let mut wait = FIRST_WAIT;
-        let mut last = "nothing was asked yet".to_owned();
-        let attempts = async {
-            loop {
-                match self.probe.attempt(&check, &self.target, settings.within).await {
-                    Ok(()) => return,
-                    Err(not_passed) => {
-                        let answered = matches!(not_passed, NotPassed::Answered(_));
-                        not_passed.why().clone_into(&mut last);
-                        let pause = if answered { settings.retry_period } else { wait };
-                        wait = (wait * 3 / 2).min(LONGEST_WAIT);
-                        tokio::time::sleep(pause).await;
-                    }
-                }
+        let deadline = Instant::now() + settings.failure_timeout.saturating_sub(self.up_for());
+        let mut cadence = Cadence::new(settings.retry_period);
+        let mut within = settings.within;
+        loop {
+            let not_passed = match self.probe.attempt(&check, &self.target, within).await {
+                Ok(()) => return Verdict::Ready,
+                Err(not_passed) => not_passed,
+            };
+            let pause = cadence.pause_after(&not_passed);
+            sleep(pause.min(left_until(deadline))).await;
+            within = settings.within.min(left_until(deadline));
+            if within.is_zero() {
+                return Verdict::NeverReady { why: not_passed.why().to_owned(), tail: self.tail() };
             }
-        };
-        let left = settings.failure_timeout.saturating_sub(self.up_for());
-        match tokio::time::timeout(left, attempts).await {
-            Ok(()) => Verdict::Ready,
-            Err(_) => Verdict::NeverReady { why: last, tail: self.tail() },
         }
     }
 
@@ -157,7 +144,7 @@ impl<T: Tell> Watch<T> {
         let health = self.settings.health.clone();
         let (mut good, mut bad) = (0, 0);
         loop {
-            tokio::time::sleep(health.interval).await;
+            sleep(health.interval).await;
             match self.probe.attempt(&check, &self.target, health.within).await {
                 Ok(()) => (good, bad) = (good + 1, 0),
                 Err(not_passed) => {
@@ -177,4 +164,8 @@ impl<T: Tell> Watch<T> {
             }
         }
     }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }

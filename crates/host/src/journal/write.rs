@@ -8,13 +8,13 @@ use rusqlite::{Connection, Transaction, params};
 use super::{DeploymentRecord, EventRecord, Journal, JournalError};
 
 /// Rows kept; the oldest go first.
-const MOST_TURNS: u32 = 5_000;
-const MOST_EVENTS: u32 = 100_000;
-const MOST_EXITS: u32 = 5_000;
-const MOST_AUDITS: u32 = 50_000;
+pub(super) const MOST_TURNS: u32 = 5_000;
+pub(super) const MOST_EVENTS: u32 = 100_000;
+pub(super) const MOST_EXITS: u32 = 5_000;
+pub(super) const MOST_AUDITS: u32 = 50_000;
 
 /// Old rows are removed once in so many turns.
-const TRIM_EVERY: i64 = 500;
+pub(super) const TRIM_EVERY: i64 = 500;
 
 fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
     move |source| JournalError::Statement { what, source }
@@ -229,7 +229,10 @@ fn trim(transaction: &Transaction<'_>) -> Result<(), JournalError> {
         newest("event", "id", MOST_EVENTS),
         newest("audit", "id", MOST_AUDITS),
         format!(
-            "delete from exit where at < (select at from exit order by at desc limit 1 offset {MOST_EXITS})"
+            "delete from exit where (app, instance, run) in (
+                select app, instance, run from exit order by at desc, instance desc, run desc
+                limit -1 offset {MOST_EXITS}
+            )"
         ),
     ];
     transaction.execute_batch(&statements.join(";")).map_err(failed("remove old rows"))
