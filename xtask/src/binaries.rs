@@ -32,7 +32,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let target = target_dir(root);
     let shelf = shelf(root);
     fs::create_dir_all(&shelf)?;
-    let own = cargo(root, options, &PROGRAMS.map(|(package, _)| package), None)?;
+    // The shim for the host's own target too: tests find it beside the others.
+    let own = cargo(root, options, &[PROGRAMS[0].0, PROGRAMS[1].0, SHIM.0], None)?;
     for (_, program) in PROGRAMS {
         put(&target.join(&own).join(program), &shelf)?;
     }

@@ -33,10 +33,18 @@ struct Arguments {
     /// The program that runs instances, instead of the bellrock-shim beside this program.
     #[arg(long, value_name = "FILE", env = "BELLROCK_SHIM")]
     shim: Option<PathBuf>,
+
+    /// Prints the OpenAPI document of the API, and ends.
+    #[arg(long)]
+    openapi: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.openapi {
+        print!("{}", http::document());
+        return ExitCode::SUCCESS;
+    }
     let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let plain =
         std::env::var_os("NO_COLOR").is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -10,10 +10,11 @@ use fs_err as fs;
 use super::Page;
 
 pub(super) fn all(root: &Path) -> Result<Vec<Page>> {
-    let cli = bellrock_reference(root)?;
+    let cli = printed_by(root, "cli", "reference")?;
     Ok(vec![
         page("settings.md", model::settings::reference()),
         page("config.example.toml", model::settings::example()),
+        page("openapi.json", printed_by(root, "daemon", "--openapi")?),
         exit_codes(root, &cli)?,
         page("cli.md", cli),
     ])
@@ -23,19 +24,19 @@ fn page(name: &str, text: String) -> Page {
     Page { path: Path::new("docs/reference").join(name), text }
 }
 
-/// What the command says of itself.
-fn bellrock_reference(root: &Path) -> Result<String> {
+/// What one of our programs says of itself.
+fn printed_by(root: &Path, package: &str, argument: &str) -> Result<String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["run", "--quiet", "--locked", "--package", "cli", "--", "reference"])
+        .args(["run", "--quiet", "--locked", "--package", package, "--", argument])
         .current_dir(root)
         .stderr(std::process::Stdio::inherit())
         .output()
         .context("could not run cargo")?;
     if !output.status.success() {
-        bail!("bellrock reference failed: {}", output.status);
+        bail!("the program of {package} failed with {argument}: {}", output.status);
     }
-    String::from_utf8(output.stdout).context("bellrock reference printed no text")
+    String::from_utf8(output.stdout).with_context(|| format!("{argument} of {package} printed no text"))
 }
 
 /// The page is written by hand, its table is that of the command's own reference.

@@ -26,7 +26,7 @@ mod versions;
 mod view;
 
 pub use api::Api;
-pub use openapi::router;
+pub use openapi::{document, router};
 pub use socket::{bind, serve};
 
 #[cfg(test)]

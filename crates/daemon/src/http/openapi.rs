@@ -54,7 +54,7 @@ fn parts() -> OpenApiRouter<Api> {
 }
 
 /// The OpenAPI document as JSON.
-pub(super) fn document() -> String {
+pub fn document() -> String {
     let (_, document) = parts().split_for_parts();
     let mut text = document.to_pretty_json().expect("the document is made of text keys");
     text.push('\n');
