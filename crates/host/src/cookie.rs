@@ -100,7 +100,7 @@ mod tests {
         let path = folder.path().join("beacon");
         let temporary = folder.path().join(".beacon.new");
         fs_err::write(&temporary, "half").unwrap();
-        write_private(&path, b"WHOLE", 0o400).unwrap();
+        write_private(&path, b"WHOLE", 0o400, None).unwrap();
         assert_eq!(fs_err::read(&path).unwrap(), b"WHOLE");
         assert_eq!(mode(&path), 0o400);
         assert!(!temporary.exists());
@@ -112,7 +112,7 @@ mod tests {
         let outside = folder.path().join("outside");
         fs_err::write(&outside, "theirs").unwrap();
         fs_err::os::unix::fs::symlink(&outside, folder.path().join(".beacon.new")).unwrap();
-        write_private(&folder.path().join("beacon"), b"COOKIE", 0o600).unwrap();
+        write_private(&folder.path().join("beacon"), b"COOKIE", 0o600, None).unwrap();
         assert_eq!(fs_err::read(&outside).unwrap(), b"theirs");
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let path = folder.path().join("beacon");
         // A folder that is not empty cannot be replaced by a file.
         fs_err::create_dir_all(path.join("x")).unwrap();
-        assert!(write_private(&path, b"COOKIE", 0o600).is_err());
+        assert!(write_private(&path, b"COOKIE", 0o600, None).is_err());
         assert!(path.join("x").is_dir());
     }
 }

@@ -103,7 +103,7 @@ fn line(deployment: &Deployment, now: Timestamp) -> Row {
 pub(super) fn show(detail: &DeploymentDetail, now: Timestamp) -> String {
     let deployment = &detail.deployment;
     let mut lines = vec![progress::heading(deployment)];
-    lines.extend(detail.log.iter().map(|event| progress::step(deployment, event)));
+    lines.extend(progress::steps(deployment, &detail.log, None));
     if !deployment.phase.is_over() {
         lines.extend(deployment.places.iter().map(|place| format!("{:15}{}", "", progress::place(place))));
     }

@@ -37,11 +37,10 @@ impl<'a> Screen<'a> {
             self.has_heading = true;
             self.print(&text::heading(deployment));
         }
-        let new = detail.log.iter().filter(|event| self.last_event.is_none_or(|last| event.id > last));
-        for event in new.collect::<Vec<_>>() {
-            self.last_event = Some(event.id);
-            self.print(&text::step(deployment, event));
+        for step in text::steps(deployment, &detail.log, self.last_event) {
+            self.print(&step);
         }
+        self.last_event = detail.log.last().map(|event| event.id).or(self.last_event);
         if let Some(lively) = &mut self.lively {
             lively.draw(deployment, now);
         }

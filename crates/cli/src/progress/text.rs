@@ -32,8 +32,23 @@ pub(crate) fn change(deployment: &Deployment) -> String {
     }
 }
 
-/// One step of the log: time since the beginning, what happened, how long it took; then the tail of a log.
-pub(crate) fn step(deployment: &Deployment, event: &Event) -> String {
+/// The steps of the log after an event. Several tell the same tail of a log: it is shown with the first of them,
+/// or by [`end`] when it is what the deployment ended with.
+pub(crate) fn steps(deployment: &Deployment, log: &[Event], after: Option<i64>) -> Vec<String> {
+    let mut shown = deployment.log_tail.as_deref();
+    let mut lines = Vec::new();
+    for event in log {
+        let tail = event.log_tail.as_deref().filter(|tail| shown != Some(*tail));
+        shown = tail.or(shown);
+        if after.is_none_or(|after| event.id > after) {
+            lines.push(step(deployment, event, tail));
+        }
+    }
+    lines
+}
+
+/// One step: time since the beginning, what happened, how long it took; then the tail of a log.
+fn step(deployment: &Deployment, event: &Event, tail: Option<&str>) -> String {
     let since = deployment.begun_at.map_or_else(String::new, |begun| tenths(between(begun, event.at)));
     let (mark, style) = match event.level {
         Level::Info => (" ", None),
@@ -45,7 +60,7 @@ pub(crate) fn step(deployment: &Deployment, event: &Event) -> String {
     let text = style.map_or_else(|| event.text.clone(), |style| styled(style, &event.text));
     let line = format!("{since:>11}  {mark} {text}{gap}  {took}");
     let mut lines = vec![line.trim_end().to_owned()];
-    lines.extend(event.log_tail.iter().flat_map(|tail| tail.lines()).map(|line| format!("{:15}{line}", "")));
+    lines.extend(tail.into_iter().flat_map(str::lines).map(|line| format!("{:15}{line}", "")));
     lines.join("\n")
 }
 
