@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod failing;
+mod faults;
 mod first_deployment;
 mod isolation;
 mod replacing;

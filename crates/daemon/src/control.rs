@@ -12,6 +12,7 @@ use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
 use model::{AppName, DeploymentId};
+use tokio::sync::SetOnce;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -98,6 +99,9 @@ pub struct Control {
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
     works: OnceLock<Works>,
+    /// Set when the engine of every app in the journal runs: news of a shim that came earlier would find nobody,
+    /// and be taken for news of an unknown app.
+    all_started: SetOnce<()>,
 }
 
 /// What engines are started with; known only once the doer is.
@@ -119,6 +123,7 @@ impl Control {
             shim,
             apps: RwLock::default(),
             works: OnceLock::new(),
+            all_started: SetOnce::new(),
         }
     }
 
@@ -144,6 +149,13 @@ impl Control {
         works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle
+    }
+
+    /// Tells that the engine of every app in the journal runs; what shims tell waits for this.
+    pub fn all_started(&self) {
+        if self.all_started.set(()).is_err() {
+            unreachable!("start-up says this once");
+        }
     }
 
     /// The app's engine, started for an app that nothing is known of yet.
@@ -217,6 +229,7 @@ impl Control {
 
 impl Tell for Control {
     async fn tell(&self, app: &AppName, event: Event) -> Result<(), Untold> {
+        self.all_started.wait().await;
         let handle = self.handle(app).map_err(|error| Untold::NotTaken(error.to_string()))?;
         handle.tell(event).await.map_err(|error| match error {
             Unreached::NotTaken(not_taken) => Untold::NotTaken(not_taken.to_string()),

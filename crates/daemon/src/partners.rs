@@ -29,6 +29,10 @@ impl<T: Tell> engine::Doer for Does<T> {
     async fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> Outcome {
         self.0.perform(&app, id, effect).await
     }
+
+    async fn tidy_up(&self, app: Arc<App>) {
+        self.0.tidy_up(&app).await;
+    }
 }
 
 /// Wall time at the start plus what has passed since: no change of the clock moves a deadline.

@@ -98,6 +98,7 @@ impl Daemon {
             news.push(Event::Adopted { alive, unknown });
             self.control.start_app(Arc::unwrap_or_clone(app), news);
         }
+        self.control.all_started();
         Ok(())
     }
 

@@ -85,6 +85,7 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
             info!(%id, ?effect, "performed after a start");
             self.perform(id, effect);
         }
+        self.tidy_up();
     }
 
     async fn next_letter(&mut self) -> Option<Letter> {
@@ -105,15 +106,29 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
 
     async fn turn(&mut self, letter: Letter) {
         let at = self.partners.clock.now();
+        let ends_command = self.is_end_of_command(&letter.event);
         let answer = self.take(at, letter.event).await.map(|effects| {
             for (id, effect) in effects {
                 self.perform(id, effect);
+            }
+            if ends_command {
+                self.tidy_up();
             }
         });
         if let Some(reply) = letter.reply {
             // Whoever asked may have gone away.
             let _ = reply.send(answer);
         }
+    }
+
+    fn is_end_of_command(&self, event: &Event) -> bool {
+        let Event::Done { effect, .. } = event else { return false };
+        matches!(self.app.outbox.get(effect), Some(Effect::Run { .. }))
+    }
+
+    fn tidy_up(&self) {
+        let (partners, app) = (self.partners.clone(), self.app.clone());
+        self.tasks.spawn(async move { partners.doer.tidy_up(app).await }.in_current_span());
     }
 
     /// Lets the model decide and the journal remember; what is returned may be performed from then on.

@@ -44,6 +44,12 @@ pub struct Turn {
 pub trait Doer: Send + Sync + 'static {
     /// Does one effect and says how it ended; it has a deadline of its own.
     fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> impl Future<Output = Outcome> + Send;
+
+    /// What was kept so that an effect could be asked for again may go where [`App::has_ended`] says that its outcome
+    /// is durable. Called after the end of each [`Effect::Run`], and after a start.
+    fn tidy_up(&self, _app: Arc<App>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }
 
 /// Tells the time, and waits for it.

@@ -4,10 +4,10 @@
 //! daemon) the runner is found and waited for; one that is dead tells from its event log whether the command ended,
 //! never began, or began and was cut off, which is never followed by a second run.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use model::app::{App, CommandLine, Outcome, Run, RunKind};
@@ -40,15 +40,16 @@ const MOST_LOGS: usize = 200;
 /// Runs commands.
 pub struct Commands<T> {
     instances: Arc<Instances<T>>,
-    running: Mutex<HashMap<ShimId, Handle>>,
-    dismissing: tokio::sync::Mutex<()>,
+    under_way: Mutex<UnderWay>,
+    tidying: tokio::sync::Mutex<()>,
 }
 
-/// A command made ready to run.
-struct Prepared {
-    start: Start,
-    /// A tree of its own, removed afterwards; an init command runs in its instance's.
-    own_tree: Option<PathBuf>,
+/// Commands that have no outcome yet.
+#[derive(Default)]
+struct UnderWay {
+    running: HashMap<ShimId, Handle>,
+    /// An operator gave them up; one that is not running yet ends as soon as it is.
+    given_up: HashSet<ShimId>,
 }
 
 /// The id of a command's runner.
@@ -59,7 +60,11 @@ fn runner_id(app: &AppName, effect: EffectId) -> ShimId {
 impl<T: Tell> Commands<T> {
     /// Runs commands with the shims and paths of the instances.
     pub fn new(instances: Arc<Instances<T>>) -> Self {
-        Commands { instances, running: Mutex::default(), dismissing: tokio::sync::Mutex::default() }
+        Commands { instances, under_way: Mutex::default(), tidying: tokio::sync::Mutex::default() }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay> {
+        self.under_way.lock().expect("nobody panics while holding it")
     }
 
     /// Runs a command, or waits for the one that an earlier daemon began for the same effect.
@@ -71,7 +76,10 @@ impl<T: Tell> Commands<T> {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
         };
-        self.running.lock().expect("nobody panics while holding it").remove(&id);
+        let mut under_way = self.under_way();
+        under_way.running.remove(&id);
+        under_way.given_up.remove(&id);
+        drop(under_way);
         self.prune_logs(&app.name);
         outcome
     }
@@ -90,7 +98,7 @@ impl<T: Tell> Commands<T> {
                 info!(shim = %id, "a command that an earlier daemon began");
                 let waiting = connected.welcome.status.state == State::Waiting;
                 if waiting {
-                    connected.handle.start(self.prepare(app, effect, run).await?.start).await?;
+                    connected.handle.start(self.prepare(app, effect, run).await?).await?;
                 }
                 self.wait(*connected, limit, run).await
             }
@@ -102,14 +110,10 @@ impl<T: Tell> Commands<T> {
                 }
                 TaskOutcome::NeverBegan => {
                     shims.forget(id)?;
-                    let prepared = self.prepare(app, effect, run).await?;
+                    let start = self.prepare(app, effect, run).await?;
                     let connected = shims.spawn(id).await?;
-                    connected.handle.start(prepared.start).await?;
-                    let outcome = self.wait(connected, limit, run).await;
-                    if let Some(tree) = prepared.own_tree {
-                        let _ = tokio::task::spawn_blocking(move || remove_tree(&tree)).await?;
-                    }
-                    outcome
+                    connected.handle.start(start).await?;
+                    self.wait(connected, limit, run).await
                 }
             },
             Found::Unknown { why, .. } => Err(why.into()),
@@ -123,10 +127,9 @@ impl<T: Tell> Commands<T> {
         run: &Run,
     ) -> Result<Outcome, LaunchError> {
         let id = connected.handle.id().clone();
-        self.running
-            .lock()
-            .expect("nobody panics while holding it")
-            .insert(id.clone(), connected.handle.clone());
+        if self.is_given_up(&connected) {
+            connected.handle.stop(Duration::ZERO).await?;
+        }
         let exited = async {
             while let Some(event) = connected.events.next().await {
                 if let ShimEvent::Happened(event) = event
@@ -149,10 +152,25 @@ impl<T: Tell> Commands<T> {
         Ok(ended(&exited, tail.as_deref()))
     }
 
-    /// Ends a command that an operator gave up.
-    pub async fn halt(&self, app: &AppName, run: EffectId) -> Outcome {
-        let id = runner_id(app, run);
-        let handle = self.running.lock().expect("nobody panics while holding it").get(&id).cloned();
+    /// From here on it can be ended by [`Self::halt`], which may have been asked for before.
+    fn is_given_up(&self, connected: &Connected) -> bool {
+        let id = connected.handle.id();
+        let mut under_way = self.under_way();
+        under_way.running.insert(id.clone(), connected.handle.clone());
+        under_way.given_up.contains(id)
+    }
+
+    /// Ends a command that an operator gave up: now, or as soon as it runs.
+    pub async fn halt(&self, app: &App, run: EffectId) -> Outcome {
+        if app.has_ended(run) {
+            return Outcome::Ok { detail: None };
+        }
+        let id = runner_id(&app.name, run);
+        let handle = {
+            let mut under_way = self.under_way();
+            under_way.given_up.insert(id.clone());
+            under_way.running.get(&id).cloned()
+        };
         match handle {
             None => Outcome::Ok { detail: None },
             Some(handle) => match handle.stop(Duration::ZERO).await {
@@ -162,23 +180,30 @@ impl<T: Tell> Commands<T> {
         }
     }
 
-    /// Dismisses the runners of an app whose outcome has been journalled.
-    pub async fn dismiss_taken(&self, app: &App) {
-        // Somebody else is at it, and will be again after the next effect.
-        let Ok(_one_at_a_time) = self.dismissing.try_lock() else { return };
-        let prefix = format!("run-{}-e", app.name);
-        let Ok(ids) = self.instances.shims.ids() else { return };
-        for id in ids {
-            let Some(effect) =
-                id.as_str().strip_prefix(&prefix).and_then(|number| number.parse().ok()).map(EffectId)
-            else {
-                continue;
-            };
-            if app.outbox.contains_key(&effect) {
+    /// Dismisses the runners, and removes the trees, of an app's commands whose outcome is durable.
+    pub async fn tidy_up(&self, app: &App) {
+        let _one_at_a_time = self.tidying.lock().await;
+        let prefix = format!("run-{}-", app.name);
+        let has_ended = |name: &str| {
+            let number = name.strip_prefix('e').and_then(|number| number.parse().ok());
+            number.is_some_and(|number| app.has_ended(EffectId(number)))
+        };
+        for id in self.instances.shims.ids().unwrap_or_default() {
+            if !id.as_str().strip_prefix(&prefix).is_some_and(has_ended) {
                 continue;
             }
             if let Err(error) = self.dismiss(&id).await {
                 warn!(shim = %id, error = crate::chain(&error), "could not dismiss a command's runner");
+            }
+        }
+        let trees = self.instances.site.paths.commands(&app.name);
+        for tree in fs_err::read_dir(&trees).into_iter().flatten().flatten() {
+            if !tree.file_name().to_str().is_some_and(has_ended) {
+                continue;
+            }
+            let path = tree.path();
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(move || remove_tree(&path)).await {
+                warn!(%error, "could not remove a command's tree");
             }
         }
     }
@@ -199,7 +224,7 @@ impl<T: Tell> Commands<T> {
         shims.forget(id)
     }
 
-    async fn prepare(&self, app: &App, effect: EffectId, run: &Run) -> Result<Prepared, LaunchError> {
+    async fn prepare(&self, app: &App, effect: EffectId, run: &Run) -> Result<Start, LaunchError> {
         let site = &self.instances.site;
         let unpacked = site.unpacked(app, run.target)?;
         let settings = app.revision(run.target).ok_or(SiteError::NoVersion)?.settings.clone();
@@ -208,7 +233,7 @@ impl<T: Tell> Commands<T> {
             RunKind::Prepare => None,
             _ => site.account(&settings)?,
         };
-        let (tree, own_tree) = self.tree(app, effect, run, &unpacked, account.as_ref()).await?;
+        let tree = self.tree(app, effect, run, &unpacked, account.as_ref()).await?;
         let environment = self.environment(app, run, &tree)?;
         let argv = match &run.command {
             CommandLine::Program(command) => {
@@ -227,7 +252,7 @@ impl<T: Tell> Commands<T> {
             let deployment = run.deployment.map(|id| format!("d{id}-")).unwrap_or_default();
             log_file(&logs.join(format!("{deployment}{effect}-{stream}.log")), &settings)
         };
-        let start = Start {
+        Ok(Start {
             id: runner_id(&app.name, effect).to_string(),
             kind: Kind::Task,
             argv,
@@ -238,10 +263,10 @@ impl<T: Tell> Commands<T> {
             time_limit_ms: Some(u64::try_from(settings.command_timeout.as_millis()).unwrap_or(u64::MAX)),
             cgroup_parent: self.instances.cgroups.clone(),
             ..process(environment, account.as_ref(), &settings)
-        };
-        Ok(Prepared { start, own_tree })
+        })
     }
 
+    /// A tree of its own, removed afterwards; an init command runs in its instance's.
     async fn tree(
         &self,
         app: &App,
@@ -249,12 +274,12 @@ impl<T: Tell> Commands<T> {
         run: &Run,
         unpacked: &Unpacked,
         account: Option<&crate::users::Account>,
-    ) -> Result<(PathBuf, Option<PathBuf>), LaunchError> {
+    ) -> Result<PathBuf, LaunchError> {
         let site = &self.instances.site;
         if let RunKind::Init { instance } = run.kind
             && let Some(instance) = app.instances.get(&instance)
         {
-            return Ok((site.tree(&app.name, instance), None));
+            return Ok(site.tree(&app.name, instance));
         }
         let tree = site.paths.commands(&app.name).join(effect.to_string());
         let owner = account.map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
@@ -265,7 +290,7 @@ impl<T: Tell> Commands<T> {
             Ok::<_, LaunchError>(())
         })
         .await??;
-        Ok((tree.clone(), Some(tree)))
+        Ok(tree)
     }
 
     /// The environment of the instance that it is run for, or of the first place.

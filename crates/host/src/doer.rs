@@ -34,11 +34,10 @@ impl<T: Tell> HostDoer<T> {
 
     /// Does one effect.
     pub async fn perform(&self, app: &App, id: EffectId, effect: Effect) -> Outcome {
-        self.commands.dismiss_taken(app).await;
         match effect {
             Effect::Stage { target, places } => self.stage(app, target, places).await,
             Effect::Run { run } => self.run(app, id, &run).await,
-            Effect::Halt { run } => self.commands.halt(&app.name, run).await,
+            Effect::Halt { run } => self.commands.halt(app, run).await,
             Effect::Create { instance } => match app.instances.get(&instance) {
                 Some(instance) => self.instances.create(app, instance).await,
                 None => gone(),
@@ -58,6 +57,11 @@ impl<T: Tell> HostDoer<T> {
             Effect::Link { place, links } => self.link(app, place, links),
             Effect::Forget { label, .. } => self.forget(app, &label).await,
         }
+    }
+
+    /// Removes what was kept of commands whose outcome is durable.
+    pub async fn tidy_up(&self, app: &App) {
+        self.commands.tidy_up(app).await;
     }
 
     async fn stage(&self, app: &App, target: Target, places: Vec<(Place, Slot)>) -> Outcome {

@@ -187,6 +187,11 @@ impl App {
         Ok(turn.finish(self))
     }
 
+    /// Whether an effect was asked for and its outcome is known.
+    pub fn has_ended(&self, effect: EffectId) -> bool {
+        effect.0 < self.next_effect && !self.outbox.contains_key(&effect)
+    }
+
     /// The version with a number.
     pub fn version(&self, id: VersionId) -> Option<&Version> {
         self.versions.iter().find(|version| version.id == id)

@@ -1,0 +1,104 @@
+//! Full disks.
+
+use std::path::{Path, PathBuf};
+
+use api::deployment::Phase;
+use api::event::Step;
+use testkit::app::{get, log};
+use testkit::{HostPlan, TempHost, wait_for};
+
+use super::output::{flood, log_files};
+use super::{SOON, left_over, lines};
+
+/// A small file system over a folder, gone with this.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn over(folder: &Path, size: &str) -> Self {
+        fs_err::create_dir_all(folder).unwrap();
+        let options = format!("size={size},mode=755");
+        let status = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "bellrock-test"])
+            .arg(folder)
+            .status()
+            .unwrap();
+        assert!(status.success(), "mount: {status}");
+        SmallDisk(folder.to_owned())
+    }
+
+    /// Takes all the space that is left; the file to be removed for it.
+    fn fill(&self) -> PathBuf {
+        let filler = self.0.join("filler");
+        let mut file = fs_err::File::create(&filler).unwrap();
+        while std::io::Write::write_all(&mut file, &[0; 4096]).is_ok() {}
+        filler
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a failing test's shims may still write there.
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[tokio::test]
+async fn an_app_goes_on_while_its_log_disk_is_full_and_the_loss_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tested: only root may mount a small disk");
+        return;
+    }
+    let host = HostPlan::default().make().await;
+    let disk = SmallDisk::over(&host.path("var/log/bellrock"), "4m");
+    host.start_daemon().await;
+    let app = host.app("beacon", "replicas = 1");
+    app.deploy("beacon-base", Phase::Committed).await;
+    let before = app.instance(1).await;
+    let filler = disk.fill();
+    assert!(flood(before.port, 5).await.contains("200"), "the app is not held up by the full disk");
+    let (status, _) = get(before.port, "/health").await.unwrap();
+    assert_eq!(status, 200);
+    host.restart_daemon().await;
+    assert_eq!(app.instance(1).await.pid, before.pid, "the daemon bears the full disk as well");
+    fs_err::remove_file(filler).unwrap();
+    wait_for("the loss is marked in the log", SOON, async || {
+        let text = fs_err::read(log_files(&app, before.instance, "stdout").pop()?).ok()?;
+        String::from_utf8_lossy(&text).contains("bytes of output were lost here]").then_some(())
+    })
+    .await;
+    wait_for("the loss is told", SOON, async || {
+        let told = lines(&app, Step::Told).await;
+        told.iter().any(|line| line.contains("bytes of its output were dropped")).then_some(())
+    })
+    .await;
+    let after = app.instance(1).await;
+    assert_eq!((after.pid, after.crashes), (before.pid, 0));
+    left_over::settles(&app, "1.0.0", 1).await;
+}
+
+#[tokio::test]
+async fn no_deployment_begins_on_a_nearly_full_disk() {
+    let host = TempHost::start().await;
+    let app = host.app("buoy", "");
+    app.deploy("buoy-base", Phase::Committed).await;
+    let pids = app.pids().await;
+    let config = host.path("etc/bellrock/config.toml");
+    let text = fs_err::read_to_string(&config).unwrap();
+    let (less, more) = ("min_free_disk = \"10 MB\"", "min_free_disk = \"900 TB\"");
+    assert!(text.contains(less), "{text}");
+    fs_err::write(&config, text.replace(less, more)).unwrap();
+    host.restart_daemon().await;
+    let granted = app.try_deploy("buoy-module-changed").await.unwrap();
+    let ended = app.ends(granted, Phase::Failed).await;
+    let reason = ended.deployment.reason.clone().unwrap();
+    assert!(reason.contains("min_free_disk"), "the remedy is named: {reason}");
+    assert!(ended.log.iter().all(|event| event.step != Step::Started), "{}", log(&ended));
+    assert!(!ended.deployment.ghosted);
+    assert_eq!(app.pids().await, pids);
+    left_over::settles(&app, "1.0.0", 2).await;
+    // With room again, the same version is welcome.
+    fs_err::write(&config, text).unwrap();
+    host.restart_daemon().await;
+    app.deploy("buoy-module-changed", Phase::Committed).await;
+    left_over::settles(&app, "1.1.0", 2).await;
+}
