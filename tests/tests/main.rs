@@ -4,7 +4,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod daemon;
 mod failing;
 mod first_deployment;
 mod isolation;
+mod refusals;
 mod replacing;
+mod running;
+mod settings;
+mod store;
+mod variables;
+mod versions;
