@@ -2,8 +2,10 @@
 
 use api::app::AppState;
 use api::deployment::Phase;
+use rustix::process::Signal;
 use testkit::host::code;
-use testkit::{HostPlan, TempHost, processes};
+use testkit::wait::LONG;
+use testkit::{HostPlan, TempHost, processes, wait_for};
 
 #[tokio::test]
 async fn a_second_daemon_on_one_root_is_refused() {
@@ -63,13 +65,41 @@ async fn a_root_of_two_hundred_bytes() {
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
+/// A network of its own, in which nobody listens.
+struct Network(String);
+
+impl Network {
+    fn new() -> Self {
+        let network = Network(format!("bellrock-test-{}", std::process::id()));
+        ip(&["netns", "add", &network.0]);
+        ip(&["-n", &network.0, "link", "set", "lo", "up"]);
+        network
+    }
+
+    /// What runs a command in it.
+    fn wrapper(&self) -> Vec<String> {
+        vec!["nsenter".into(), format!("--net=/var/run/netns/{}", self.0)]
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        ip(&["netns", "delete", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let status = std::process::Command::new("ip").args(arguments).status().unwrap();
+    assert!(status.success(), "ip {arguments:?}");
+}
+
 #[tokio::test]
 async fn epmd_is_ours_where_there_is_none_and_has_a_shim_of_its_own() {
     if !rustix::process::geteuid().is_root() {
-        return; // A network of its own, without an epmd in it, needs root.
+        return; // Only root can make a network.
     }
-    let wrapper = ["unshare", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"];
-    let host = HostPlan { wrapper: wrapper.map(str::to_owned).into(), ..HostPlan::default() }.start().await;
+    let network = Network::new();
+    let host = HostPlan { wrapper: network.wrapper(), ..HostPlan::default() }.start().await;
     let app = host.app("beacon", "replicas = 1");
     app.deploy("beacon-base", Phase::Committed).await;
     let epmd = || {
@@ -81,7 +111,7 @@ async fn epmd_is_ours_where_there_is_none_and_has_a_shim_of_its_own() {
     host.restart_daemon().await;
     app.wait_for("the app is found", |state| state.ready == 1).await;
     assert_eq!(epmd(), Some(before), "it outlives the daemon");
-    assert!(processes::signal(before, host.root(), rustix::process::Signal::KILL));
-    testkit::wait_for("its shim starts another", testkit::wait::LONG, async || epmd().filter(|now| *now != before)).await;
+    assert!(processes::signal(before, host.root(), Signal::KILL));
+    wait_for("its shim starts another", LONG, async || epmd().filter(|now| *now != before)).await;
     app.deploy("beacon-module-changed", Phase::Committed).await;
 }

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod command;
 mod daemon;
 mod failing;
 mod first_deployment;

@@ -18,7 +18,8 @@ pub(crate) fn check_nothing_is_left(app: &TestApp<'_>) {
 }
 
 async fn refused(app: &TestApp<'_>, bytes: Vec<u8>, words: &[&str]) {
-    let problem = app.api.deploy(&app.name, Upload { bytes, ..Upload::default() }).await.unwrap_err().problem();
+    let problem =
+        app.api.deploy(&app.name, Upload { bytes, ..Upload::default() }).await.unwrap_err().problem();
     assert_eq!(problem.slug(), "package", "{}", problem.detail);
     for word in words {
         assert!(problem.detail.contains(word), "{word:?} is not in {}", problem.detail);
@@ -47,7 +48,12 @@ async fn hostile_archives() {
         refused(&app, package, &["outside"]).await;
         assert!(!outside.exists());
     }
-    refused(&app, pack::edited(&sample("beacon-base").path, &[("bin/beacon", b"#!/bin/sh")]), &["bin/beacon"]).await;
+    refused(
+        &app,
+        pack::edited(&sample("beacon-base").path, &[("bin/beacon", b"#!/bin/sh")]),
+        &["bin/beacon"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -104,7 +110,8 @@ async fn root_does_not_run_apps_as_root_unless_told_to() {
     if !rustix::process::geteuid().is_root() {
         return; // Nobody else can.
     }
-    let host = testkit::HostPlan { config: "app_user = ''".into(), ..testkit::HostPlan::default() }.make().await;
+    let host =
+        testkit::HostPlan { config: "app_user = ''".into(), ..testkit::HostPlan::default() }.make().await;
     let config = fs_err::read_to_string(host.path("etc/bellrock/config.toml")).unwrap();
     let without: Vec<&str> = config.lines().filter(|line| !line.starts_with("app_user")).collect();
     fs_err::write(host.path("etc/bellrock/config.toml"), without.join("\n")).unwrap();
@@ -121,7 +128,8 @@ async fn root_does_not_run_apps_as_root_unless_told_to() {
 #[tokio::test]
 async fn runtimes_that_are_missing_or_not_there() {
     let host = TempHost::start().await;
-    let app = host.app("lantern", "runtime = '/usr/lib/erlang'\nreplicas = 1\nstrategy = 'temporary_shutdown'");
+    let app =
+        host.app("lantern", "runtime = '/usr/lib/erlang'\nreplicas = 1\nstrategy = 'temporary_shutdown'");
     app.deploy("lantern-1", Phase::Committed).await;
     let before = app.pids().await;
     let strategy = "replicas = 1\nstrategy = 'temporary_shutdown'\n";

@@ -45,7 +45,8 @@ async fn all_problems_are_told_and_nothing_is_left() {
     let host = TempHost::start().await;
     let app = host.app("raft", "");
     let wrong = "replicaz = 2\nwatch_window = 90\nstrategy = 'parallel'\n[readiness]\nwithin = '9 parsecs'";
-    let refused = app.api.deploy(&app.name, Upload::file(&sample("raft-stripped").path).settings(wrong)).await;
+    let refused =
+        app.api.deploy(&app.name, Upload::file(&sample("raft-stripped").path).settings(wrong)).await;
     let problem = refused.unwrap_err().problem();
     assert_eq!((problem.slug(), problem.status), ("settings", 422));
     for word in ["replicaz", "did you mean", "watch_window", "parallel", "parsecs"] {
@@ -66,13 +67,20 @@ async fn two_apps_do_not_share_a_port() {
     let upload = Upload::file(&sample("buoy-base").path).settings(&settings);
     let problem = second.api.deploy(&second.name, upload).await.unwrap_err().problem();
     assert_eq!(problem.slug(), "settings");
-    assert!(problem.detail.contains("overlaps") && problem.detail.contains(&first.name), "{}", problem.detail);
+    assert!(
+        problem.detail.contains("overlaps") && problem.detail.contains(&first.name),
+        "{}",
+        problem.detail
+    );
     second.deploy("buoy-base", Phase::Committed).await;
 }
 
 #[tokio::test]
 async fn a_daemon_does_not_start_with_settings_that_make_no_sense() {
-    let host = HostPlan { config: "poll_intervall = '5 s'\nlog.max_size = '10 parsecs'".into(), ..HostPlan::default() };
+    let host = HostPlan {
+        config: "poll_intervall = '5 s'\nlog.max_size = '10 parsecs'".into(),
+        ..HostPlan::default()
+    };
     let host = host.make().await;
     host.spawn_daemon();
     assert_eq!(testkit::host::code(host.daemon_ends().await), 1);

@@ -11,7 +11,8 @@ const LANTERN: &str = "runtime = '/usr/lib/erlang'\nreplicas = 1\nwatch_window =
 
 async fn runs(app: &TestApp<'_>, version: &str) {
     let what = format!("{version} runs");
-    app.wait_for(&what, |state| state.version.as_deref() == Some(version) && state.deployment.is_none()).await;
+    app.wait_for(&what, |state| state.version.as_deref() == Some(version) && state.deployment.is_none())
+        .await;
     assert_eq!(app.page(1).await["version"], version);
 }
 
@@ -21,8 +22,10 @@ async fn round(witness: &TestApp<'_>) {
     for _ in 0..2 {
         let version = format!("0.0.{}", witness.host.daemon_log().len());
         witness.write_version_file(&format!(r#"{{"version": "{version}", "hash": "none"}}"#));
-        wait_for("the poller complains", LONG, async || witness.host.daemon_log().contains(&version).then_some(()))
-            .await;
+        wait_for("the poller complains", LONG, async || {
+            witness.host.daemon_log().contains(&version).then_some(())
+        })
+        .await;
     }
 }
 

@@ -23,7 +23,11 @@ async fn a_new_value_comes_with_a_rolling_restart() {
     assert_eq!(app.state().await.version.as_deref(), Some("1.0.0+env1"));
     assert!(app.pids().await.iter().all(|pid| !before.contains(pid)));
     for place in [1, 2] {
-        assert_eq!(app.variable(place, "LAMP").await.as_deref(), Some("it's \"red\" $HOME"), "as it was said");
+        assert_eq!(
+            app.variable(place, "LAMP").await.as_deref(),
+            Some("it's \"red\" $HOME"),
+            "as it was said"
+        );
         assert_eq!(app.variable(place, "BELLROCK_VERSION").await.as_deref(), Some("1.0.0+env1"));
     }
     let unset = ChangeVariables { unset: ["LAMP".to_owned()].into(), ..ChangeVariables::default() };

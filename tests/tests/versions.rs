@@ -118,7 +118,10 @@ async fn a_label_belongs_to_one_package() {
     let refused = app.api.deploy(&app.name, Upload { bytes: other, ..Upload::default() }).await;
     assert_eq!(refused.unwrap_err().problem().slug(), "other-package");
     let version = app.api.version(&app.name, "1.0.0").await.unwrap().version;
-    assert_eq!((version.sha256, version.state), (sample("raft-stripped").sha256.clone(), VersionState::Active));
+    assert_eq!(
+        (version.sha256, version.state),
+        (sample("raft-stripped").sha256.clone(), VersionState::Active)
+    );
     assert_eq!(app.page(1).await["version"], "1.0.0");
 }
 
