@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod command;
+mod commands;
 mod daemon;
 mod failing;
 mod first_deployment;

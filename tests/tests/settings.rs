@@ -53,8 +53,10 @@ async fn all_problems_are_told_and_nothing_is_left() {
         assert!(problem.detail.contains(word), "{word:?} is not in\n{}", problem.detail);
     }
     assert!(app.api.app(&app.name).await.is_err());
-    let verdict = app.api.check_settings(&app.name, wrong).await;
-    assert!(verdict.is_err() || !verdict.unwrap().ok);
+    let verdict = app.api.check_settings(&app.name, wrong).await.unwrap();
+    assert!(!verdict.ok && verdict.problems.len() >= 4, "{verdict:?}");
+    let good = app.api.check_settings(&app.name, "watch_window = '90 s'").await.unwrap();
+    assert!(good.ok && good.problems.is_empty(), "{good:?}");
     super::refusals::check_nothing_is_left(&app);
 }
 

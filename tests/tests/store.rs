@@ -151,3 +151,21 @@ async fn its_pre_commands_run_once() {
     app.ends(granted, Phase::Committed).await;
     assert_eq!(fs_err::read_to_string(&log).unwrap().lines().count(), 1, "a restart is no deployment");
 }
+
+#[tokio::test]
+async fn an_app_may_have_a_store_and_an_environment_of_its_own() {
+    let host = TempHost::start().await;
+    let store = host.path("elsewhere");
+    let settings = format!("{LANTERN}\nstore = '{}'\nenv = 'local'", store.display());
+    let app = host.app("lantern", &settings);
+    let (dist, versions) =
+        (store.join("dist").join(&app.name), store.join("versions").join(&app.name).join("local"));
+    fs_err::create_dir_all(&dist).unwrap();
+    fs_err::create_dir_all(&versions).unwrap();
+    let sample = sample("lantern-1");
+    fs_err::copy(&sample.path, dist.join(format!("{}-0.1.0.tar.gz", app.name))).unwrap();
+    let current = format!(r#"{{"version": "0.1.0", "hash": "{}"}}"#, sample.sha256);
+    fs_err::write(versions.join("current.json"), current).unwrap();
+    wait_for("the app is known", LONG, async || app.api.app(&app.name).await.ok()).await;
+    runs(&app, "0.1.0").await;
+}

@@ -125,6 +125,20 @@ async fn a_label_belongs_to_one_package() {
     assert_eq!(app.page(1).await["version"], "1.0.0");
 }
 
+#[tokio::test]
+async fn what_runs_is_not_deployed_again() {
+    let host = TempHost::start().await;
+    let app = host.app("raft", "replicas = 1");
+    app.deploy("raft-stripped", Phase::Committed).await;
+    let before = app.pids().await;
+    assert_eq!(app.try_deploy("raft-stripped").await.unwrap_err().problem().slug(), "already-running");
+    assert_eq!(app.api.activate(&app.name, "1.0.0").await.unwrap_err().problem().slug(), "already-running");
+    assert_eq!(app.pids().await, before);
+    assert_eq!(app.api.deployments(&app.name).await.unwrap().len(), 1);
+    let granted = app.api.restart(&app.name, None).await.unwrap();
+    app.ends(granted, Phase::Committed).await;
+}
+
 /// The same release in other bytes.
 fn repacked(package: &Path) -> Vec<u8> {
     testkit::pack::edited(package, &[("releases/extra.txt", b"one file more\n")])
