@@ -2,6 +2,7 @@
 
 use api::app::AppState;
 use api::deployment::Phase;
+use api::version::By;
 use serde_json::Value;
 use testkit::{TempHost, TestApp, processes};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -41,6 +42,8 @@ async fn check(base: &str, name: &str, settings: &str, page: [&str; 2]) {
     let deployment = app.deploy(name, Phase::Committed).await.deployment;
     let [package_app, version] = page;
     assert_eq!((deployment.from, deployment.to.as_deref()), (None, Some(version)));
+    let By::Operator { uid, .. } = deployment.by else { panic!("{:?} did not ask", deployment.by) };
+    assert_eq!(uid, rustix::process::geteuid().as_raw());
     let state = app.state().await;
     assert_eq!((state.state, state.ready, state.version.as_deref()), (AppState::Ready, 2, Some(version)));
     check_environment(&app, version).await;

@@ -4,8 +4,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod command;
+mod commands;
+mod daemon;
 mod failing;
 mod faults;
 mod first_deployment;
 mod isolation;
+mod refusals;
 mod replacing;
+mod running;
+mod settings;
+mod store;
+mod variables;
+mod versions;

@@ -17,7 +17,7 @@ use host::site::{Site, node_host};
 use jiff::Timestamp;
 use model::app::{App, Event};
 use package::HostPlatform;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -103,6 +103,8 @@ impl Daemon {
     }
 
     async fn serve(self) -> anyhow::Result<()> {
+        // Before anybody can see that it is ready, and end it.
+        let mut signals = Signals::new()?;
         let paths = &self.control.paths;
         let listener = http::bind(&paths.api_socket(), self.control.site.settings.api_group.as_deref())?;
         let api =
@@ -111,7 +113,7 @@ impl Daemon {
         self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
         self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
         info!(root = %paths.root().display(), pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
-        let signal = wait_for_signal().await?;
+        let signal = signals.next().await;
         info!(signal, "stopping; instances go on");
         self.stop.cancel();
         self.tasks.close();
@@ -122,13 +124,26 @@ impl Daemon {
     }
 }
 
-async fn wait_for_signal() -> anyhow::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }
 
 fn absolute(root: &Path) -> anyhow::Result<PathBuf> {

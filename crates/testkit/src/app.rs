@@ -88,6 +88,7 @@ impl<'h> TestApp<'h> {
         let id = granted.deployment.unwrap_or_else(|| panic!("no deployment came of it ({caller})"));
         let what = format!("deployment {id} of {} is {} ({caller})", self.name, phase.word());
         let detail = wait_for(what.clone(), LONG * 2, async || {
+            self.host.check_daemon();
             let detail = self.api.deployment(id).await.ok()?;
             let now = detail.deployment.phase;
             (now == phase || now.is_over()).then_some(detail)
@@ -112,7 +113,10 @@ impl<'h> TestApp<'h> {
     /// When it does not come within a minute.
     #[track_caller]
     pub fn wait_for(&self, what: &str, look: impl Fn(&App) -> bool) -> impl Future<Output = App> {
-        wait_for(what, LONG, async move || self.api.app(&self.name).await.ok().filter(|app| look(app)))
+        wait_for(what, LONG, async move || {
+            self.host.check_daemon();
+            self.api.app(&self.name).await.ok().filter(|app| look(app))
+        })
     }
 
     /// Its ready instances, by place.

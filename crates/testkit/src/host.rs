@@ -190,9 +190,7 @@ impl TempHost {
     pub async fn wait_until_ready(&self) {
         let client = self.client();
         wait_for("the daemon answers", DAEMON, async || {
-            if let Some(status) = self.try_daemon_status() {
-                panic!("the daemon ended with {status}:\n{}", self.daemon_log());
-            }
+            self.check_daemon();
             client.daemon().await.ok()
         })
         .await;
@@ -205,6 +203,16 @@ impl TempHost {
     pub fn daemon_pid(&self) -> u32 {
         let daemon = self.daemon.lock().expect("nobody panics while holding it");
         daemon.as_ref().expect("the daemon was started").id()
+    }
+
+    /// Ends a test that waits for a daemon that will never answer.
+    ///
+    /// # Panics
+    /// When the daemon has ended by itself.
+    pub(crate) fn check_daemon(&self) {
+        if let Some(status) = self.try_daemon_status() {
+            panic!("the daemon ended with {status}");
+        }
     }
 
     fn try_daemon_status(&self) -> Option<ExitStatus> {
