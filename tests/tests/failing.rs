@@ -173,6 +173,9 @@ fn remove_named(folder: &std::path::Path, name: &str) {
         if entry.file_type().unwrap().is_dir() {
             remove_named(&entry.path(), name);
         } else if entry.file_name() == name {
+            // Unpacked versions are read-only, which only root ignores.
+            let writable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs_err::set_permissions(folder, writable).unwrap();
             fs_err::remove_file(entry.path()).unwrap();
         }
     }
