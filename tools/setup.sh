@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # program → Debian package
-rust=(cc:gcc)
+rust=(cc:gcc cc:libc6-dev)
 # elixir and rebar3 bring the rest of OTP that the samples are built with
 demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
 

@@ -23,7 +23,7 @@ pub struct SettingsFiles {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// They say something that makes no sense.
-    #[error("{0}")]
+    #[error(transparent)]
     Problems(#[from] Problems),
     /// They cannot be read.
     #[error("{0}")]
