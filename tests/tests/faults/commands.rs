@@ -77,6 +77,36 @@ async fn a_pre_command_that_is_given_up_ends_at_once() {
 }
 
 #[tokio::test]
+async fn a_pre_command_that_is_given_up_ends_although_the_daemon_is_killed() {
+    let host = TempHost::start().await;
+    let app = deployed(&host, "", "MIGRATION_HANG = '1'").await;
+    let pids = app.pids().await;
+    let id = begin(&app).await;
+    let hanging = hanging(&host).await;
+    app.api.cancel(id).await.unwrap();
+    host.restart_daemon().await;
+    let ended = over(&app, id).await;
+    assert_eq!(ended.deployment.phase, Phase::Cancelled, "{}", log(&ended));
+    for pid in hanging {
+        gone("the given up command", pid).await;
+    }
+    untouched(&app, &pids, &ended.deployment).await;
+}
+
+#[tokio::test]
+async fn a_deployment_given_up_before_its_pre_command_runs_ends_soon() {
+    let host = TempHost::start().await;
+    let app = deployed(&host, "", "MIGRATION_HANG = '1'").await;
+    let pids = app.pids().await;
+    let id = begin(&app).await;
+    super::sees(&app, id, Phase::Commands).await;
+    app.api.cancel(id).await.unwrap();
+    let ended = over(&app, id).await;
+    assert_eq!(ended.deployment.phase, Phase::Cancelled, "{}", log(&ended));
+    untouched(&app, &pids, &ended.deployment).await;
+}
+
+#[tokio::test]
 async fn a_pre_command_runs_once_although_the_daemon_is_killed_meanwhile() {
     let host = TempHost::start().await;
     let app = deployed(&host, "", "MIGRATION_SLEEP_MS = '3000'").await;

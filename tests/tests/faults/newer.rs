@@ -31,6 +31,25 @@ async fn newer_serves(app: &TestApp<'_>, before: Phase, ends: (DeploymentDetail,
 }
 
 #[tokio::test]
+async fn a_newer_version_supersedes_one_that_has_only_just_begun() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", &migrating(&host, "", ""));
+    app.deploy("beacon-base", Phase::Committed).await;
+    // Both uploads are taken at the same time, so that the second finds the first at its very beginning.
+    let (one, other) =
+        tokio::join!(app.try_deploy("beacon-module-changed"), app.try_deploy("beacon-module-added"));
+    let mut ids = [(one, "1.1.0"), (other, "1.2.0")]
+        .map(|(granted, version)| (granted.unwrap().deployment.unwrap(), version));
+    ids.sort_unstable();
+    let [(first, _), (last, version)] = ids;
+    let (first, last) = (over(&app, first).await, over(&app, last).await);
+    assert_eq!(first.deployment.phase, Phase::Superseded, "{}", log(&first));
+    assert_eq!(last.deployment.phase, Phase::Committed, "{}", log(&last));
+    assert!(app.api.ghosts(&app.name).await.unwrap().is_empty());
+    left_over::settles(&app, version, 2).await;
+}
+
+#[tokio::test]
 async fn a_newer_version_supersedes_one_that_is_in_its_commands() {
     let host = TempHost::start().await;
     let app = host.app("beacon", &migrating(&host, "", "MIGRATION_SLEEP_MS = '1500'"));
