@@ -13,7 +13,7 @@ pub struct DeploymentsQuery {
     /// Only of this app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// At most so many (20).
+    /// At most so many (20; never more than 10000).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<u32>,
 }
@@ -32,7 +32,7 @@ pub struct EventsQuery {
     /// Only newer than the event with this id. A stream goes on behind it; without it, a stream begins now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
-    /// At most so many, the newest (50); a stream has no end.
+    /// At most so many, the newest (50; never more than 10000); a stream has no end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<u32>,
 }
@@ -42,7 +42,7 @@ pub struct EventsQuery {
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(deny_unknown_fields)]
 pub struct MostQuery {
-    /// At most so many (50).
+    /// At most so many (50; never more than 10000).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<u32>,
 }

@@ -93,8 +93,6 @@ pub enum By {
     },
     /// The store's version file.
     Store,
-    /// Bellrock itself.
-    Bellrock,
 }
 
 impl std::fmt::Display for By {
@@ -103,7 +101,6 @@ impl std::fmt::Display for By {
             By::Operator { user: Some(user), .. } => f.pad(user),
             By::Operator { uid, user: None } => f.pad(&format!("uid {uid}")),
             By::Store => f.pad("the store"),
-            By::Bellrock => f.pad("bellrock"),
         }
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use engine::{AppHandle, Partners, Unreached};
 use host::checks::{Checker, Probe};
+use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
 use model::{AppName, DeploymentId};
-use tokio::sync::SetOnce;
+use tempfile::TempPath;
+use tokio::sync::{Mutex, SetOnce};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +52,9 @@ pub enum WishError {
     /// The journal could not be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The disk is too full.
+    #[error(transparent)]
+    Room(#[from] DiskError),
     /// Something on this host failed.
     #[error("{0}")]
     Host(String),
@@ -73,8 +78,8 @@ impl From<SettingsError> for WishError {
 /// A package that arrived and lies in the uploads folder.
 #[derive(Debug)]
 pub struct Arrival {
-    /// Where it lies; removed when it was taken or refused.
-    pub path: PathBuf,
+    /// Where it lies; it is removed unless it is moved to where it belongs.
+    pub package: TempPath,
     /// The name that the sender gave the file, if any.
     pub file_name: Option<String>,
     /// `--settings FILE`: TOML text, the last layer.
@@ -98,6 +103,8 @@ pub struct Control {
     /// The program that runs instances.
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
+    /// See [`Registering`](crate::intake::Registering). One for all apps: ports are reserved among them.
+    pub(crate) registration: Mutex<()>,
     works: OnceLock<Works>,
     /// Set when the engine of every app in the journal runs: news of a shim that came earlier would find nobody,
     /// and be taken for news of an unknown app.
@@ -122,6 +129,7 @@ impl Control {
             journal,
             shim,
             apps: RwLock::default(),
+            registration: Mutex::default(),
             works: OnceLock::new(),
             all_started: SetOnce::new(),
         }
@@ -158,17 +166,9 @@ impl Control {
         }
     }
 
-    /// The app's engine, started for an app that nothing is known of yet.
-    ///
-    /// # Errors
-    /// When it cannot be registered.
-    pub async fn app_or_new(self: &Arc<Self>, name: &AppName) -> Result<AppHandle, WishError> {
-        if let Ok(handle) = self.handle(name) {
-            return Ok(handle);
-        }
-        let app = App::new(name.clone());
-        self.journal.create(&app).await?;
-        Ok(self.start_app(app, Vec::new()))
+    /// Whatever outlives who asked for it; waited for when the daemon stops.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.works.get().expect("start-up sets this before anybody asks for anything").tasks
     }
 
     /// Every app, by name.
@@ -188,7 +188,7 @@ impl Control {
         self.apps.read().expect("nobody panics while holding it")
     }
 
-    fn handle(&self, name: &AppName) -> Result<AppHandle, WishError> {
+    pub(crate) fn handle(&self, name: &AppName) -> Result<AppHandle, WishError> {
         self.handles().get(name).cloned().ok_or_else(|| WishError::NoApp(name.clone()))
     }
 
@@ -197,14 +197,18 @@ impl Control {
     /// # Errors
     /// [`WishError`]; nothing has changed then.
     pub async fn ask(
-        &self,
+        self: &Arc<Self>,
         name: &AppName,
         by: Origin,
         wish: impl FnOnce(DeploymentId) -> Command,
     ) -> Result<Accepted, WishError> {
         let handle = self.handle(name)?;
         let deployment = self.journal.next_deployment(name).await?;
+        let something_waited = handle.snapshot().queued.is_some();
         handle.tell(Event::Command { command: wish(deployment), by }).await?;
+        if something_waited {
+            self.sweep_soon(name);
+        }
         let app = handle.snapshot();
         let known = app.deployment.as_ref().map(|it| it.id) == Some(deployment)
             || app.queued.as_ref().map(|it| it.deployment) == Some(deployment)

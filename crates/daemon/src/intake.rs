@@ -1,27 +1,29 @@
 //! Taking packages: from an upload or from the store into our own keeping, unpacked, recognised, registered.
+//!
+//! A package is unpacked beside the versions, many at a time. From there one after another: what it needs is checked,
+//! it is moved to its place, and its engine answers; then whatever belongs to no version is removed. Once begun it
+//! goes on, also when whoever asked for it has gone away.
 
-use std::path::{Path, PathBuf};
+mod place;
+mod ports;
+mod sweep;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::Unreached;
-use host::site::Site;
-use model::app::{Command, Event, NewVersion, NotTaken, Origin, Refused};
+use engine::AppHandle;
+use host::disk::check_room;
+use model::app::{App, Command, Event, NewVersion, Origin, Refused};
 use model::settings::{AppLayer, AppSettings, PreCommand, Source};
 use model::{AppName, VersionLabel};
-use package::tree::{Unpacked, install_version, remove_tree};
-use package::{Facts, Limits, Sha256Digest};
+use package::tree::{Unpacked, install_version, open_version, remove_tree};
+use package::{Limits, Sha256Digest};
+use tokio::sync::MutexGuard;
 use tracing::warn;
 
 use crate::control::{Accepted, Arrival, Control, WishError};
-
-/// A package in our keeping that is not registered yet.
-struct Taken {
-    app: AppName,
-    label: VersionLabel,
-    digest: Sha256Digest,
-    size_bytes: u64,
-    facts: Facts,
-}
+use place::{Placed, place};
+pub use sweep::sweep_all;
 
 /// What the store says about a package beyond its name.
 #[derive(Debug, Clone, Default)]
@@ -34,17 +36,28 @@ pub struct Announced {
     pub pre_commands: Vec<PreCommand>,
 }
 
+/// Held from the check of what is about to be registered (label, ports) until it is.
+pub struct Registering<'a>(#[expect(dead_code, reason = "it is held")] MutexGuard<'a, ()>);
+
+/// A package being taken.
+struct Offer {
+    app: AppName,
+    arrival: Arrival,
+    announced: Announced,
+    by: Origin,
+}
+
 impl Control {
-    /// Takes an uploaded package and deploys it. `app` is the name that the operator gave; else the package's own.
+    /// Takes an uploaded package and deploys it as a version of the app that the operator names.
     ///
     /// # Errors
     /// [`WishError`]; nothing of the package is left then.
     pub async fn take_package(
         self: &Arc<Self>,
-        app: Option<&AppName>,
+        app: &AppName,
         arrival: Arrival,
         by: Origin,
-    ) -> Result<(AppName, Accepted), WishError> {
+    ) -> Result<Accepted, WishError> {
         self.take_announced(app, arrival, Announced::default(), by).await
     }
 
@@ -54,128 +67,129 @@ impl Control {
     /// [`WishError`]; nothing of the package is left then.
     pub async fn take_announced(
         self: &Arc<Self>,
-        app: Option<&AppName>,
-        arrival: Arrival,
-        announced: Announced,
-        by: Origin,
-    ) -> Result<(AppName, Accepted), WishError> {
-        let path = arrival.path.clone();
-        let taken = self.try_take(app, arrival, announced, by).await;
-        let _ = fs_err::remove_file(&path);
-        taken
-    }
-
-    async fn try_take(
-        self: &Arc<Self>,
-        app: Option<&AppName>,
-        arrival: Arrival,
-        announced: Announced,
-        by: Origin,
-    ) -> Result<(AppName, Accepted), WishError> {
-        let taken = self.keep(app, &arrival, &announced).await?;
-        let (app, label) = (taken.app.clone(), taken.label.clone());
-        let registered = self.register(taken, arrival, announced, by).await;
-        if registered.is_err() && !self.is_registered(&app, &label) {
-            let folders = [self.paths.version(&app, &label), self.paths.papers(&app, &label)];
-            for folder in folders {
-                if let Err(error) = remove_tree(&folder) {
-                    warn!(folder = %folder.display(), %error, "could not remove what a refused package left");
-                }
-            }
-        }
-        registered.map(|accepted| (app, accepted))
-    }
-
-    fn is_registered(&self, app: &AppName, label: &VersionLabel) -> bool {
-        self.app(app).is_ok_and(|app| app.version_called(label).is_some())
-    }
-
-    /// Unpacks the package beside the versions, asks what it is, and moves both to where they belong.
-    async fn keep(
-        &self,
-        app: Option<&AppName>,
-        arrival: &Arrival,
-        announced: &Announced,
-    ) -> Result<Taken, WishError> {
-        let (site, packed) = (self.site.clone(), arrival.path.clone());
-        let (hint, expected) = (arrival.file_name.clone(), announced.digest);
-        let unpacked = tokio::task::spawn_blocking(move || {
-            unpack_aside(&site, &packed, expected.as_ref(), hint.as_deref())
-        });
-        let unpacked = unpacked.await.map_err(|error| WishError::Host(error.to_string()))??;
-        let kept = self.place(app, arrival, announced, &unpacked);
-        if kept.is_err() {
-            let _ = remove_tree(&unpacked.path);
-        }
-        kept
-    }
-
-    fn place(
-        &self,
-        app: Option<&AppName>,
-        arrival: &Arrival,
-        announced: &Announced,
-        unpacked: &Unpacked,
-    ) -> Result<Taken, WishError> {
-        let facts = unpacked.facts.clone();
-        let app = match app {
-            Some(app) => app.clone(),
-            None => facts
-                .release_name
-                .parse()
-                .map_err(|error| WishError::Package(format!("{error}; name the app yourself")))?,
-        };
-        let label: VersionLabel = facts
-            .version
-            .parse()
-            .map_err(|error| WishError::Package(format!("the package's version: {error}")))?;
-        if let Some(version) = announced.version.as_ref().filter(|version| **version != label) {
-            return Err(WishError::Package(format!(
-                "the store names version {version}, but the package is version {label}"
-            )));
-        }
-        if let Some(known) = self.app(&app).ok().as_ref().and_then(|app| app.version_called(&label))
-            && known.digest != unpacked.digest.to_string()
-        {
-            let refused = Refused::OtherPackage { version: label, registered: known.digest.clone() };
-            return Err(refused.into());
-        }
-        let size_bytes = fs_err::metadata(&arrival.path).map_err(host)?.len();
-        move_into_place(&unpacked.path, &self.paths.version(&app, &label))?;
-        let package = self.paths.package(&app, &label);
-        fs_err::create_dir_all(self.paths.papers(&app, &label)).map_err(host)?;
-        fs_err::rename(&arrival.path, &package).map_err(host)?;
-        if let Some(log) = &arrival.build_log {
-            fs_err::write(self.paths.papers(&app, &label).join("build.log"), log).map_err(host)?;
-        }
-        Ok(Taken { app, label, digest: unpacked.digest, size_bytes, facts })
-    }
-
-    async fn register(
-        self: &Arc<Self>,
-        taken: Taken,
+        app: &AppName,
         arrival: Arrival,
         announced: Announced,
         by: Origin,
     ) -> Result<Accepted, WishError> {
-        let settings =
-            self.merge_settings(&taken.app, taken.facts.settings.as_deref(), arrival.settings.as_deref())?;
-        let handle = self.app_or_new(&taken.app).await?;
-        let deployment = self.journal.next_deployment(&taken.app).await?;
-        let version = NewVersion {
-            label: taken.label,
-            digest: taken.digest.to_string(),
-            size_bytes: taken.size_bytes,
-            settings,
-            meta: arrival.meta,
-            pre_commands: announced.pre_commands,
-        };
+        let (control, offer) = (self.clone(), Offer { app: app.clone(), arrival, announced, by });
+        let taking = self.tasks().spawn(async move { control.take(offer).await });
+        taking.await.map_err(|error| WishError::Host(format!("taking the package failed: {error}")))?
+    }
+
+    async fn take(self: &Arc<Self>, offer: Offer) -> Result<Accepted, WishError> {
+        let unpacked = self.unpack(&offer).await?;
+        let aside = unpacked.path.clone();
+        let taken = self.take_unpacked(offer, unpacked).await;
+        blocking(move || remove_tree(&aside).map_err(host)).await?;
+        taken
+    }
+
+    /// Unpacks into the uploads folder; what a crash leaves there is swept at the next start.
+    async fn unpack(&self, offer: &Offer) -> Result<Unpacked, WishError> {
+        let (site, packed) = (self.site.clone(), offer.arrival.package.to_path_buf());
+        let (hint, expected) = (offer.arrival.file_name.clone(), offer.announced.digest);
+        blocking(move || {
+            // The unpacked files are hardly smaller than the package.
+            let size_bytes = fs_err::metadata(&packed).map_err(host)?.len();
+            check_room(&site.paths.uploads(), size_bytes, site.settings.min_free_disk.bytes())?;
+            let aside = PathBuf::from(format!("{}.unpacked", packed.display()));
+            install_version(
+                &packed,
+                expected.as_ref(),
+                hint.as_deref(),
+                &aside,
+                &site.platform,
+                &Limits::default(),
+            )
+            .map_err(|error| WishError::Package(::host::chain(&error)))
+        })
+        .await
+    }
+
+    async fn take_unpacked(
+        self: &Arc<Self>,
+        offer: Offer,
+        unpacked: Unpacked,
+    ) -> Result<Accepted, WishError> {
+        let label = label_of(&unpacked, &offer.announced)?;
+        let registering = self.registering().await;
+        let known = self.app(&offer.app).ok();
+        refuse_other_package(known.as_deref(), &label, &unpacked.digest.to_string())?;
+        let command = offer.arrival.settings.as_deref();
+        let settings = self.merge_settings(&offer.app, unpacked.facts.settings.as_deref(), command)?;
+        let app = offer.app.clone();
+        let taken = self.place_and_deploy(&registering, offer, label, unpacked, settings).await;
+        self.sweep(&registering, &app).await;
+        taken
+    }
+
+    async fn place_and_deploy(
+        self: &Arc<Self>,
+        registering: &Registering<'_>,
+        offer: Offer,
+        label: VersionLabel,
+        unpacked: Unpacked,
+        settings: AppSettings,
+    ) -> Result<Accepted, WishError> {
+        let Offer { app, arrival, announced, by } = offer;
+        let Arrival { package, meta, build_log, .. } = arrival;
+        let size_bytes = fs_err::metadata(&package).map_err(host)?.len();
+        let digest = unpacked.digest.to_string();
+        let (paths, name, called) = (self.paths.clone(), app.clone(), label.clone());
+        blocking(move || {
+            let (package, build_log) = (&*package, build_log.as_deref());
+            let it = Placed { app: &name, label: &called, package, unpacked: &unpacked, build_log };
+            place(&paths, &it).map_err(host)
+        })
+        .await?;
+        let pre_commands = announced.pre_commands;
+        let version = NewVersion { label, digest, size_bytes, settings, meta, pre_commands };
+        let handle = self.app_or_new(registering, &app).await?;
+        let deployment = self.journal.next_deployment(&app).await?;
         let command = Command::Deploy { version: Box::new(version), deployment };
-        handle.tell(Event::Command { command, by }).await.map_err(|error| match error {
-            Unreached::NotTaken(NotTaken::Refused(refused)) => WishError::Refused(refused),
-            other => WishError::Host(other.to_string()),
-        })?;
+        handle.tell(Event::Command { command, by }).await?;
         Ok(Accepted { deployment: Some(deployment), app: handle.snapshot() })
+    }
+
+    /// Waits until nothing else is about to be registered.
+    pub async fn registering(&self) -> Registering<'_> {
+        Registering(self.registration.lock().await)
+    }
+
+    /// The app's engine, started for an app that nothing is known of yet.
+    async fn app_or_new(
+        self: &Arc<Self>,
+        _alone: &Registering<'_>,
+        name: &AppName,
+    ) -> Result<AppHandle, WishError> {
+        if let Ok(handle) = self.handle(name) {
+            return Ok(handle);
+        }
+        let app = App::new(name.clone());
+        self.journal.create(&app).await?;
+        Ok(self.start_app(app, Vec::new()))
+    }
+
+    /// Removes what belongs to no version of an app.
+    async fn sweep(&self, _alone: &Registering<'_>, name: &AppName) {
+        let (paths, name, app) = (self.paths.clone(), name.clone(), self.app(name).ok());
+        let swept = blocking(move || {
+            sweep::sweep(&paths, &name, app.as_deref());
+            Ok(())
+        });
+        if let Err(error) = swept.await {
+            warn!(%error, "could not remove what belongs to no version");
+        }
+    }
+
+    /// The same in the background, after a package may have been dropped from the queue.
+    pub fn sweep_soon(self: &Arc<Self>, name: &AppName) {
+        let (control, name) = (self.clone(), name.clone());
+        self.tasks().spawn(async move {
+            let registering = control.registering().await;
+            control.sweep(&registering, &name).await;
+        });
     }
 
     /// The merged settings of an app: the package's own, the host's files as they are now, what the command says.
@@ -193,66 +207,59 @@ impl Control {
         let (package, command) =
             (package.transpose().map_err(problems)?, command.transpose().map_err(problems)?);
         let settings = config.app_settings(app, package.as_ref(), command.as_ref()).map_err(problems)?;
-        self.check_ports(app, &settings)?;
-        Ok(settings)
+        let conflicts = ports::conflicts(&self.apps(), app, &settings);
+        if conflicts.is_empty() { Ok(settings) } else { Err(WishError::Settings(conflicts.join("\n"))) }
     }
 
-    /// The same without a package, for an app that is registered: its active version's own settings count.
+    /// The same without a package, for a version that is registered (or else the active one): its own settings count.
     ///
     /// # Errors
     /// [`WishError::Settings`].
-    pub fn load_app_settings(&self, app: &AppName, command: Option<&str>) -> Result<AppSettings, WishError> {
-        let active = self
-            .app(app)
-            .ok()
-            .and_then(|it| it.active().and_then(|target| it.version(target.version).cloned()));
-        let facts = active
-            .and_then(|version| package::tree::open_version(&self.paths.version(app, &version.label)).ok());
-        self.merge_settings(app, facts.and_then(|unpacked| unpacked.facts.settings).as_deref(), command)
+    pub fn load_app_settings(
+        &self,
+        app: &AppName,
+        version: Option<&VersionLabel>,
+        command: Option<&str>,
+    ) -> Result<AppSettings, WishError> {
+        let label = version.cloned().or_else(|| {
+            let app = self.app(app).ok()?;
+            Some(app.version(app.active()?.version)?.label.clone())
+        });
+        let unpacked = label.and_then(|label| open_version(&self.paths.version(app, &label)).ok());
+        self.merge_settings(app, unpacked.and_then(|it| it.facts.settings).as_deref(), command)
     }
+}
 
-    /// No port is reserved by two apps.
-    fn check_ports(&self, app: &AppName, settings: &AppSettings) -> Result<(), WishError> {
-        let others: Vec<(AppName, AppSettings)> = self
-            .apps()
-            .iter()
-            .filter(|other| other.name != *app)
-            .filter_map(|other| Some((other.name.clone(), other.revision(other.active()?)?.settings.clone())))
-            .collect();
-        let mut all: Vec<(&AppName, &AppSettings)> =
-            others.iter().map(|(name, settings)| (name, settings)).collect();
-        all.push((app, settings));
-        let overlaps = model::settings::ports::overlaps(&all);
-        let told: Vec<String> = overlaps
-            .iter()
-            .filter(|(name, _)| name == app)
-            .map(|(name, overlap)| format!("apps.{name}: {}; {}", overlap.message(), overlap.remedy()))
-            .collect();
-        if told.is_empty() { Ok(()) } else { Err(WishError::Settings(told.join("\n"))) }
+fn label_of(unpacked: &Unpacked, announced: &Announced) -> Result<VersionLabel, WishError> {
+    let label: VersionLabel = unpacked
+        .facts
+        .version
+        .parse()
+        .map_err(|error| WishError::Package(format!("the package's version: {error}")))?;
+    match announced.version.as_ref().filter(|version| **version != label) {
+        None => Ok(label),
+        Some(version) => Err(WishError::Package(format!(
+            "the store names version {version}, but the package is version {label}"
+        ))),
     }
+}
+
+/// A label means one package, from the moment that it waits in the queue.
+pub fn refuse_other_package(app: Option<&App>, label: &VersionLabel, digest: &str) -> Result<(), Refused> {
+    let registered = app.and_then(|app| app.version_called(label)).map(|version| &version.digest);
+    let waiting = app.and_then(sweep::queued).filter(|it| it.label == *label).map(|it| &it.digest);
+    match registered.or(waiting).filter(|known| *known != digest) {
+        None => Ok(()),
+        Some(known) => Err(Refused::OtherPackage { version: label.clone(), registered: known.clone() }),
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, WishError> + Send + 'static,
+) -> Result<T, WishError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| WishError::Host(error.to_string()))?
 }
 
 fn host(error: std::io::Error) -> WishError {
     WishError::Host(error.to_string())
-}
-
-/// Unpacks into the uploads folder; what a crash leaves there is swept at the next start.
-fn unpack_aside(
-    site: &Site,
-    packed: &Path,
-    expected: Option<&Sha256Digest>,
-    hint: Option<&str>,
-) -> Result<Unpacked, WishError> {
-    let aside = PathBuf::from(format!("{}.unpacked", packed.display()));
-    install_version(packed, expected, hint, &aside, &site.platform, &Limits::default())
-        .map_err(|error| WishError::Package(host::chain(&error)))
-}
-
-/// Moves an unpacked version to its place; one that stands there is the same, or nobody's.
-fn move_into_place(from: &Path, to: &Path) -> Result<(), WishError> {
-    if let Some(parent) = to.parent() {
-        fs_err::create_dir_all(parent).map_err(host)?;
-    }
-    remove_tree(to).map_err(host)?;
-    fs_err::rename(from, to).map_err(host)
 }

@@ -63,7 +63,10 @@ fn main() -> ExitCode {
             }
         };
     let plan = startup::Plan { root: arguments.root, config: arguments.config, shim: arguments.shim };
-    match runtime.block_on(startup::run(plan)) {
+    let ended = runtime.block_on(startup::run(plan));
+    // A thread may hang in a store or a name service that does not answer; nothing that counts is left to it.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

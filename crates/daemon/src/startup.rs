@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::control::Control;
 use crate::http::{self, Api};
+use crate::intake::sweep_all;
 use crate::partners::{Does, Remembers, SteadyClock};
 use crate::root_lock::RootLock;
 use crate::settings::SettingsFiles;
@@ -92,6 +93,7 @@ impl Daemon {
     /// Finds what an earlier daemon started, and starts the engines with what was found.
     async fn adopt(&self) -> anyhow::Result<()> {
         let apps: Vec<Arc<App>> = self.control.journal.apps().await?.into_iter().map(Arc::new).collect();
+        sweep_all(&self.control.paths, &apps);
         let adopted = self.instances.adopt(&apps).await.context("could not look for running instances")?;
         for (app, Adopted { alive, unknown, mut news }) in adopted {
             info!(app = %app.name, alive = alive.len(), unknown = unknown.len(), "app found in the journal");

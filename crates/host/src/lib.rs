@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod checks;
 pub mod commands;
 pub mod cookie;
+pub mod disk;
 pub mod doer;
 pub mod environment;
 pub mod epmd;

@@ -70,9 +70,14 @@ impl Paths {
         self.versions(app).join(file_name(label))
     }
 
+    /// Papers of an app's versions.
+    pub fn all_papers(&self, app: &AppName) -> PathBuf {
+        self.state().join("papers").join(app.as_str())
+    }
+
     /// A version's papers: its package as it came, build log and the like.
     pub fn papers(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
-        self.state().join("papers").join(app.as_str()).join(file_name(label))
+        self.all_papers(app).join(file_name(label))
     }
 
     /// A version's package as it came.
@@ -134,11 +139,6 @@ impl Paths {
     /// Crash dumps of an app's instances.
     pub fn crash_dumps(&self, app: &AppName) -> PathBuf {
         self.logs(app).join("crash-dumps")
-    }
-
-    /// The daemon's own log.
-    pub fn daemon_log(&self) -> PathBuf {
-        self.logs_root().join("bellrockd.log")
     }
 
     /// Sockets and locks, gone after a reboot.

@@ -23,6 +23,16 @@ pub enum SiteError {
     /// The unpacked version cannot be used.
     #[error("the unpacked version cannot be used")]
     Unpacked(#[from] VerifyError),
+    /// Another package is unpacked where the version should be.
+    #[error("{path} holds another package, with the digest {found} instead of {registered}")]
+    OtherPackage {
+        /// The version's folder.
+        path: PathBuf,
+        /// Digest of the package there.
+        found: String,
+        /// Digest of the registered package.
+        registered: String,
+    },
     /// The runtime cannot be used.
     #[error("no Erlang runtime for it")]
     Runtime(#[from] RuntimeError),
@@ -51,13 +61,19 @@ pub struct Site {
 }
 
 impl Site {
-    /// The unpacked version of a target and the settings it runs with.
+    /// The unpacked version of a target; never another package that lies in its place.
     ///
     /// # Errors
     /// [`SiteError`].
     pub fn unpacked(&self, app: &App, target: Target) -> Result<Unpacked, SiteError> {
         let version = app.version(target.version).ok_or(SiteError::NoVersion)?;
-        Ok(open_version(&self.paths.version(&app.name, &version.label))?)
+        let path = self.paths.version(&app.name, &version.label);
+        let unpacked = open_version(&path)?;
+        let found = unpacked.digest.to_string();
+        if found != version.digest {
+            return Err(SiteError::OtherPackage { path, found, registered: version.digest.clone() });
+        }
+        Ok(unpacked)
     }
 
     /// Whom an app runs as; `None`: as the daemon.

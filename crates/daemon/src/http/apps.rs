@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::Api;
-use super::extract::{Json, Path, Query};
+use super::extract::{Json, Path, Query, at_most};
 use super::problem::Failure;
 use super::{memory, view};
 
@@ -46,6 +46,6 @@ async fn exits(
     Query(query): Query<MostQuery>,
 ) -> Result<Json<Vec<Exit>>, Failure> {
     api.app(&app)?;
-    let exits = api.control.journal.exits(app, query.most.unwrap_or(MOST)).await?;
+    let exits = api.control.journal.exits(app, at_most(query.most, MOST)).await?;
     Ok(Json(exits.into_iter().map(view::exit).collect()))
 }

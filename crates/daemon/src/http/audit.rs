@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::Api;
-use super::extract::{Json, Query};
+use super::extract::{Json, Query, at_most};
 use super::problem::Failure;
 
 /// Records given unless somebody asks for more or less.
@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     params(MostQuery),
     responses((status = OK, body = Vec<Asked>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(api): State<Api>, Query(query): Query<MostQuery>) -> Result<Json<Vec<Asked>>, Failure> {
-    let records = api.control.journal.audits(query.most.unwrap_or(MOST)).await?;
+    let records = api.control.journal.audits(at_most(query.most, MOST)).await?;
     let asked = records.into_iter().map(|record| Asked {
         at: record.at,
         uid: record.uid,

@@ -26,7 +26,7 @@ async fn check(
     Json(body): Json<SettingsText>,
 ) -> Result<Json<SettingsVerdict>, Failure> {
     let app: AppName = label(&body.app)?;
-    let problems = match api.control.load_app_settings(&app, Some(&body.toml)) {
+    let problems = match api.control.load_app_settings(&app, None, Some(&body.toml)) {
         Ok(_) => Vec::new(),
         Err(WishError::Settings(text)) => text.lines().map(ToOwned::to_owned).collect(),
         Err(error) => return Err(Failure::wish(&app, error)),

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::Api;
-use super::extract::{Json, Path, Query};
+use super::extract::{Json, Path, Query, at_most};
 use super::peer::Peer;
 use super::problem::Failure;
 use super::versions::label;
@@ -46,7 +46,7 @@ async fn list(
         api.app(app)?;
     }
     let mut shown: Vec<Deployment> = waiting(&api, app.as_ref()).collect();
-    let records = api.control.journal.deployments(app, query.most.unwrap_or(MOST)).await?;
+    let records = api.control.journal.deployments(app, at_most(query.most, MOST)).await?;
     shown.extend(records.into_iter().map(|record| {
         let app = api.control.app(&record.app).ok();
         view::of_record(app.as_deref(), record)
@@ -70,9 +70,11 @@ async fn begin(
     Json(body): Json<DeployVersion>,
 ) -> Result<Json<Granted>, Failure> {
     let version: VersionLabel = label(&body.version)?;
+    // The ports that are checked now are still free when the version is registered with them.
+    let _registering = api.control.registering().await;
     let settings = match &body.settings {
         Some(text) => {
-            let settings = api.control.load_app_settings(&app, Some(text));
+            let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
             Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?))
         }
         None => None,

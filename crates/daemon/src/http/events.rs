@@ -17,16 +17,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::api::Api;
-use super::extract::{Json, Query};
+use super::extract::{Json, MOST_LISTED, Query, at_most};
 use super::problem::Failure;
 use super::versions::label;
 use super::view;
 
 /// Events given unless somebody asks for more or less.
 const MOST: u32 = 50;
-
-/// Events that a resumed stream makes up for; of more, only the newest.
-const MOST_RESUMED: u32 = 10_000;
 
 /// A stream that is silent for so long says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -45,7 +42,7 @@ fn listing(query: &EventsQuery, most: u32) -> Result<Listing, Failure> {
         app: query.app.as_deref().map(label::<AppName>).transpose()?,
         deployment: query.deployment.map(DeploymentId),
         after: query.after,
-        most: query.most.unwrap_or(most),
+        most: at_most(query.most, most),
     })
 }
 
@@ -72,7 +69,7 @@ async fn follow(
 ) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Failure> {
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     query.after = last.or(query.after);
-    let wanted = listing(&query, MOST_RESUMED)?;
+    let wanted = listing(&query, MOST_LISTED)?;
     let messages = records(api.control.journal.clone(), wanted)
         .take_until(api.stop.clone().cancelled_owned())
         .map(|record| Ok(message(record)));
@@ -85,7 +82,7 @@ fn message(record: EventRecord) -> Message {
     Message::default().id(event.id.to_string()).data(data)
 }
 
-/// Every event that is wanted, each once and in order: first from the journal, then as they come. A reader who
+/// Every event that is wanted (of those missed, the newest 10000), each once and in order: first from the journal, then as they come. A reader who
 /// falls behind is given what it missed from the journal.
 fn records(journal: Journal, mut wanted: Listing) -> impl Stream<Item = EventRecord> {
     async_stream::stream! {

@@ -24,3 +24,11 @@ pub(super) struct Path<T>(pub(super) T);
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Query), rejection(Failure))]
 pub(super) struct Query<T>(pub(super) T);
+
+/// Most records of a listing, whatever is asked for: what fits into memory many times over.
+pub(super) const MOST_LISTED: u32 = 10_000;
+
+/// How many records a listing gives: as many as asked for, within bounds.
+pub(super) fn at_most(asked: Option<u32>, otherwise: u32) -> u32 {
+    asked.unwrap_or(otherwise).min(MOST_LISTED)
+}

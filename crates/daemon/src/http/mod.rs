@@ -14,6 +14,7 @@ mod extract;
 mod ghosts;
 mod logs;
 mod memory;
+mod names;
 mod openapi;
 mod packages;
 mod peer;

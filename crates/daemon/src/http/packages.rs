@@ -1,6 +1,5 @@
 //! Packages on their way in: streamed to the uploads folder, then handed to the control plane.
 
-use std::path::Path as FilePath;
 use std::time::Duration;
 
 use ::api::change::{Granted, PackageOptions, PackageUpload};
@@ -9,6 +8,8 @@ use axum::body::Bytes;
 use axum::extract::multipart::Field;
 use axum::extract::{DefaultBodyLimit, Multipart, State};
 use axum::http::StatusCode;
+use host::disk::check_room;
+use host::site::Site;
 use model::AppName;
 use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
@@ -23,6 +24,9 @@ use crate::control::Arrival;
 
 /// Largest package: far above any release, far below what fills a disk unnoticed.
 const MOST_PACKAGE_BYTES: u64 = 4 << 30;
+
+/// An upload looks for room on the disk each time that it has written so much.
+const ROOM_STEP: u64 = 8 << 20;
 
 /// Largest build log; it is kept with the version.
 const MOST_BUILD_LOG_BYTES: u64 = 16 << 20;
@@ -40,7 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// Stores a package and deploys it.
 ///
 /// The parts come in the order `options`, `build_log`, `package`; the package's file name, if given, must agree
-/// with what is inside, and the app in the path with the app that the package says it is.
+/// with what is inside. The app in the path decides what the package becomes a version of, whatever the package calls
+/// itself. What was sent whole is taken and deployed, even if the sender goes away meanwhile.
 #[utoipa::path(post, path = "/v1/apps/{app}/packages", tag = "versions", operation_id = "deploy_package",
     params(("app" = String, Path, description = "Name of the app")),
     request_body(content = PackageUpload, content_type = "multipart/form-data"),
@@ -58,10 +63,9 @@ async fn upload(
             Some("build_log") => build_log = Some(collect(&mut part, MOST_BUILD_LOG_BYTES).await?),
             Some("package") => {
                 let file_name = part.file_name().map(ToOwned::to_owned);
-                let path = save(&mut part, &api.control.paths.uploads()).await?;
-                let path = path.keep().map_err(|error| Failure::host(&error))?;
+                let package = save(&mut part, &api.control.site).await?;
                 let PackageOptions { settings, meta } = options;
-                let arrival = Arrival { path, file_name, settings, meta, build_log };
+                let arrival = Arrival { package, file_name, settings, meta, build_log };
                 return take(&api, &peer, &app, arrival).await;
             }
             name => {
@@ -77,8 +81,8 @@ async fn take(api: &Api, peer: &Peer, app: &AppName, arrival: Arrival) -> Result
     let before = api.control.app(app).ok();
     let what = format!("deploy {}", arrival.file_name.as_deref().unwrap_or("a package"));
     api.record(peer, Some(app), what).await?;
-    let taken = api.control.take_package(Some(app), arrival, peer.origin()).await;
-    let (_, accepted) = taken.map_err(|error| Failure::wish(app, error))?;
+    let taken = api.control.take_package(app, arrival, peer.origin()).await;
+    let accepted = taken.map_err(|error| Failure::wish(app, error))?;
     let mut granted = granted(before.as_deref(), &accepted);
     granted.version = accepted.deployment.and_then(|id| {
         let running = accepted.app.deployment.as_ref().filter(|it| it.id == id);
@@ -122,15 +126,20 @@ async fn collect(part: &mut Field<'_>, most: u64) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Writes a part to a file of its own, which is removed unless the caller keeps it.
-async fn save(part: &mut Field<'_>, folder: &FilePath) -> Result<TempPath, Failure> {
+/// Writes a part to a file of its own, which is removed unless somebody keeps it.
+async fn save(part: &mut Field<'_>, site: &Site) -> Result<TempPath, Failure> {
     let failed = |error: std::io::Error| Failure::host(&error);
-    fs_err::tokio::create_dir_all(folder).await.map_err(failed)?;
+    let (folder, least_bytes) = (site.paths.uploads(), site.settings.min_free_disk.bytes());
+    fs_err::tokio::create_dir_all(&folder).await.map_err(failed)?;
     let (file, path) =
-        tempfile::Builder::new().prefix("upload-").tempfile_in(folder).map_err(failed)?.into_parts();
+        tempfile::Builder::new().prefix("upload-").tempfile_in(&folder).map_err(failed)?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
-    let mut length = 0;
+    let (mut length, mut room_until) = (0, 0);
     while let Some(chunk) = chunk(part, MOST_PACKAGE_BYTES, &mut length).await? {
+        if length > room_until {
+            check_room(&folder, ROOM_STEP, least_bytes)?;
+            room_until = length + ROOM_STEP;
+        }
         file.write_all(&chunk).await.map_err(failed)?;
     }
     file.flush().await.map_err(failed)?;

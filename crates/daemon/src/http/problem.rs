@@ -5,6 +5,7 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use host::disk::DiskError;
 use host::journal::JournalError;
 use model::AppName;
 use model::app::Refused;
@@ -23,13 +24,7 @@ impl Failure {
 
     /// Something on this host failed.
     pub(super) fn host(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut detail = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            detail += &format!(": {error}");
-            cause = error.source();
-        }
-        Failure::new("host", StatusCode::INTERNAL_SERVER_ERROR, detail)
+        Failure::new("host", StatusCode::INTERNAL_SERVER_ERROR, host::chain(error))
     }
 
     /// Says what to do about it.
@@ -48,6 +43,7 @@ impl Failure {
             WishError::Package(_) => Failure::new("package", StatusCode::UNPROCESSABLE_ENTITY, detail),
             WishError::Settings(_) => Failure::new("settings", StatusCode::UNPROCESSABLE_ENTITY, detail),
             WishError::Journal(error) => error.into(),
+            WishError::Room(error) => error.into(),
             WishError::Host(_) => Failure::new("host", StatusCode::INTERNAL_SERVER_ERROR, detail),
         }
     }
@@ -109,6 +105,20 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let Failure(problem) = Failure::host(&error);
         Failure::new("journal", StatusCode::INTERNAL_SERVER_ERROR, problem.detail)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::NoRoom { .. } => {
+                let detail = format!(
+                    "{error}; free some room (delete versions, lower keep_versions or log.keep), or lower min_free_disk in config.toml"
+                );
+                Failure::new("no-room", StatusCode::CONFLICT, detail).remedy("bellrock doctor")
+            }
+            DiskError::Look { .. } => Failure::host(&error),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use super::peer::Peer;
+use super::names::Names;
+use super::peer::Caller;
 
 /// Longest path that is bound directly; `sun_path` holds 107 bytes and a temporary name is longer than the final one.
 const LONGEST_PATH: usize = 100;
@@ -99,12 +100,16 @@ fn bind_at(path: &Path) -> std::io::Result<UnixListener> {
 pub async fn serve(listener: UnixListener, router: Router, stop: CancellationToken, grace: Duration) {
     let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
+    let names = Arc::new(Names::of_host());
     loop {
         let (stream, permit) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = accept(&listener, &connections) => accepted,
         };
-        converse(stream, permit, router.clone(), &graceful);
+        match Caller::of(&stream, names.clone()) {
+            Ok(caller) => converse(stream, caller, permit, router.clone(), &graceful),
+            Err(error) => warn!(%error, "an API connection has no peer"),
+        }
     }
     drop(listener);
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
@@ -126,13 +131,15 @@ async fn accept(listener: &UnixListener, connections: &Arc<Semaphore>) -> (UnixS
     }
 }
 
-fn converse(stream: UnixStream, permit: OwnedSemaphorePermit, router: Router, graceful: &GracefulShutdown) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
-        Err(error) => return warn!(%error, "an API connection has no peer"),
-    };
+fn converse(
+    stream: UnixStream,
+    caller: Caller,
+    permit: OwnedSemaphorePermit,
+    router: Router,
+    graceful: &GracefulShutdown,
+) {
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        request.extensions_mut().insert(caller.clone());
         request.map(axum::body::Body::new)
     });
     let connection = hyper::server::conn::http1::Builder::new()

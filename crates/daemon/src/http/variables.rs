@@ -8,7 +8,7 @@ use ::api::variable::{ChangeVariables, Variable, VariableSource, Variables};
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::app::{App, Command};
-use model::settings::VariableValue;
+use model::settings::{VariableValue, reserved_variable};
 use model::{AppName, VariableName};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -61,8 +61,11 @@ async fn change(
     Json(body): Json<ChangeVariables>,
 ) -> Result<Json<Granted>, Failure> {
     let mut changes = BTreeMap::new();
+    let state = api.app(&app)?;
     for (name, value) in &body.set {
-        changes.insert(label(name)?, Some(parse_value(name, value)?));
+        let variable = label(name)?;
+        check_free(&state, &variable)?;
+        changes.insert(variable, Some(parse_value(name, value)?));
     }
     for name in &body.unset {
         if changes.insert(label(name)?, None).is_some() {
@@ -76,6 +79,19 @@ async fn change(
     let later = body.later;
     let what = format!("set variables {names}");
     api.wish(&peer, &app, what, |deployment| Command::SetVariables { changes, later, deployment }).await
+}
+
+/// What Bellrock gives to instances by itself is not set by hand; an old one may be unset.
+fn check_free(app: &App, name: &VariableName) -> Result<(), Failure> {
+    if let Some((why, remedy)) = reserved_variable(name.as_str()) {
+        return Err(bad_value(name.as_str(), &format!("{why}; {remedy}")));
+    }
+    let to = app.deployment.as_ref().and_then(|deployment| deployment.to);
+    let revisions = app.active().into_iter().chain(to).filter_map(|target| app.revision(target));
+    match revisions.into_iter().any(|revision| revision.settings.ports.contains_key(name)) {
+        true => Err(bad_value(name.as_str(), "is one of the app's ports; say `ports` in its settings")),
+        false => Ok(()),
+    }
 }
 
 fn parse_value(name: &str, value: &str) -> Result<VariableValue, Failure> {

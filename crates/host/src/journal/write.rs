@@ -12,8 +12,13 @@ pub(super) const MOST_TURNS: u32 = 5_000;
 pub(super) const MOST_EVENTS: u32 = 100_000;
 pub(super) const MOST_EXITS: u32 = 5_000;
 pub(super) const MOST_AUDITS: u32 = 50_000;
+/// Of each app.
+pub(super) const MOST_DEPLOYMENTS: u32 = 2_000;
 
-/// Old rows are removed once in so many turns.
+/// Numbers of wishes that came to nothing; that of a wish under way is among the newest.
+pub(super) const MOST_UNUSED_NUMBERS: u32 = 1_000;
+
+/// Old rows are removed once in so many turns, and once in so many wishes.
 pub(super) const TRIM_EVERY: i64 = 500;
 
 fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
@@ -31,16 +36,20 @@ impl Journal {
     /// When nothing was written.
     pub async fn commit(&self, at: Timestamp, event: &Event, stepped: &Stepped) -> Result<(), JournalError> {
         let event = json(event);
-        let stepped = stepped.clone();
-        let records = self.writer.run(move |connection| commit(connection, at, &event, &stepped)).await?;
-        for record in records {
-            // Nobody may be listening.
-            let _ = self.events.send(record);
-        }
-        Ok(())
+        let (stepped, events) = (stepped.clone(), self.events.clone());
+        self.writer
+            .run(move |connection| {
+                // Told on the writer's thread: listeners get the events of all apps in the order of their ids.
+                for record in commit(connection, at, &event, &stepped)? {
+                    // Nobody may be listening.
+                    let _ = events.send(record);
+                }
+                Ok(())
+            })
+            .await
     }
 
-    /// Registers an app that is not known yet.
+    /// Registers an app; one that is known stays as it is.
     ///
     /// # Errors
     /// When nothing was written.
@@ -50,7 +59,7 @@ impl Journal {
             .run(move |connection| {
                 connection
                     .execute(
-                        "insert into app (name, schema, state) values (?1, ?2, ?3)",
+                        "insert into app (name, schema, state) values (?1, ?2, ?3) on conflict do nothing",
                         params![name, SCHEMA, state],
                     )
                     .map_err(failed("register an app"))?;
@@ -70,7 +79,11 @@ impl Journal {
                 connection
                     .execute("insert into deployment (app) values (?1)", params![app])
                     .map_err(failed("number a deployment"))?;
-                Ok(DeploymentId(connection.last_insert_rowid().unsigned_abs()))
+                let number = connection.last_insert_rowid();
+                if number % TRIM_EVERY == 0 {
+                    trim(connection)?;
+                }
+                Ok(DeploymentId(number.unsigned_abs()))
             })
             .await
     }
@@ -220,7 +233,7 @@ fn write_events(
     Ok(records)
 }
 
-fn trim(transaction: &Transaction<'_>) -> Result<(), JournalError> {
+fn trim(connection: &Connection) -> Result<(), JournalError> {
     let newest = |table: &str, key: &str, most: u32| {
         format!("delete from {table} where {key} <= (select max({key}) from {table}) - {most}")
     };
@@ -234,6 +247,18 @@ fn trim(transaction: &Transaction<'_>) -> Result<(), JournalError> {
                 limit -1 offset {MOST_EXITS}
             )"
         ),
+        format!(
+            "delete from deployment
+             where record is null and id <= (select max(id) from deployment) - {MOST_UNUSED_NUMBERS}"
+        ),
+        format!(
+            "delete from deployment where record is not null and id in (
+                select id from (
+                    select id, row_number() over (partition by app order by id desc) as age
+                    from deployment where record is not null
+                ) where age > {MOST_DEPLOYMENTS}
+            )"
+        ),
     ];
-    transaction.execute_batch(&statements.join(";")).map_err(failed("remove old rows"))
+    connection.execute_batch(&statements.join(";")).map_err(failed("remove old rows"))
 }

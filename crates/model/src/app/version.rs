@@ -64,8 +64,6 @@ pub enum Origin {
     },
     /// The store's version file.
     Store,
-    /// Bellrock itself (a rollback, a restore).
-    Bellrock,
 }
 
 /// Why a version is ghosted.

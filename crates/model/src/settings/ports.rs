@@ -145,20 +145,25 @@ impl Overlap {
 /// All reservations that take ports of an earlier app, of the same app or of epmd. Apps come in the order in
 /// which they were reserved: the earlier one keeps its ports. The proposed bases fit together, so whoever follows
 /// all of them is done. Ranges beyond 65535 are not looked at; merging the settings refuses them.
+///
+/// An app that comes more than once reserves the ports of all its settings (what it runs and what it is about to
+/// run), which may overlap each other.
 pub fn overlaps(apps: &[(&AppName, &AppSettings)]) -> Vec<(AppName, Overlap)> {
     let epmd = PortRange { first: EPMD_PORT.into(), last: EPMD_PORT.into() };
-    let mut held = vec![(Holder::Epmd, epmd)];
+    let mut held: Vec<(Option<usize>, Holder, PortRange)> = vec![(None, Holder::Epmd, epmd)];
     let mut refused = Vec::new();
-    for (app, settings) in apps {
+    for (nth, (app, settings)) in apps.iter().enumerate() {
+        // What this app holds by other settings is its own.
+        let own = |by: Option<usize>| by.is_some_and(|by| by != nth && apps[by].0 == *app);
         for reservation in reservations(settings).into_iter().filter(|wanted| wanted.range().exists()) {
             let range = reservation.range();
-            match held.iter().find(|(_, taken)| taken.overlaps(range)) {
-                Some(in_the_way) => refused.push((*app, reservation, in_the_way.clone())),
-                None => held.push((Holder::App((*app).clone(), reservation.name), range)),
+            match held.iter().find(|(by, _, taken)| taken.overlaps(range) && !own(*by)) {
+                Some((_, holder, taken)) => refused.push((*app, reservation, (holder.clone(), *taken))),
+                None => held.push((Some(nth), Holder::App((*app).clone(), reservation.name), range)),
             }
         }
     }
-    let mut taken: Vec<PortRange> = held.into_iter().map(|(_, range)| range).collect();
+    let mut taken: Vec<PortRange> = held.into_iter().map(|(_, _, range)| range).collect();
     let propose = |(app, reservation, (holder, held)): (&AppName, Reservation, (Holder, PortRange))| {
         let range = reservation.range();
         let free = next_free(range, &taken);

@@ -60,6 +60,5 @@ pub(in crate::http) fn by(origin: &Origin) -> By {
     match origin {
         Origin::Operator { uid, user } => By::Operator { uid: *uid, user: user.clone() },
         Origin::Store => By::Store,
-        Origin::Bellrock => By::Bellrock,
     }
 }

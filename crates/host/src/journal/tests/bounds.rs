@@ -1,6 +1,8 @@
 //! Old rows go, the newest stay.
 
-use super::super::write::{MOST_AUDITS, MOST_EVENTS, MOST_EXITS, MOST_TURNS, TRIM_EVERY};
+use super::super::write::{
+    MOST_AUDITS, MOST_DEPLOYMENTS, MOST_EVENTS, MOST_EXITS, MOST_TURNS, MOST_UNUSED_NUMBERS, TRIM_EVERY,
+};
 use super::*;
 
 /// Rows numbered from 1, as a statement's source.
@@ -64,4 +66,35 @@ async fn exits_of_one_moment_are_trimmed_too() {
     root.sql().execute(&sql, []).unwrap();
     commit(&journal, &app, 1, set(1)).await;
     assert_eq!(root.count("exit"), i64::from(MOST_EXITS));
+}
+
+#[tokio::test]
+async fn numbers_of_wishes_are_dropped_and_never_given_twice() {
+    let root = Root::new();
+    let journal = root.open();
+    let wishes = u32::try_from(TRIM_EVERY).unwrap() * 10 - 1;
+    let record = |at: u32| format!("insert into deployment (id, app, record) values ({at}, 'quiet', '{{}}')");
+    root.sql().execute(&record(1), []).unwrap();
+    let busy = format!(
+        "insert into deployment (app, record) {} select 'busy', '{{}}' from n",
+        numbers(MOST_DEPLOYMENTS + 10)
+    );
+    root.sql().execute(&busy, []).unwrap();
+    let unused = format!(
+        "insert into deployment (app) {} select 'busy' from n",
+        numbers(wishes - MOST_DEPLOYMENTS - 11)
+    );
+    root.sql().execute(&unused, []).unwrap();
+    let next = journal.next_deployment(&name()).await.unwrap();
+    assert_eq!(next, DeploymentId(u64::from(wishes) + 1), "the wish at which old rows go");
+
+    let count = |condition: &str| -> u32 {
+        let sql = format!("select count(*) from deployment where {condition}");
+        root.sql().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(count("app = 'quiet'"), 1, "another app's deployments do not push it out");
+    assert_eq!(count("app = 'busy' and record is not null"), MOST_DEPLOYMENTS);
+    assert_eq!(count("record is null"), MOST_UNUSED_NUMBERS);
+    root.sql().execute("delete from deployment", []).unwrap();
+    assert_eq!(journal.next_deployment(&name()).await.unwrap(), DeploymentId(next.0 + 1));
 }

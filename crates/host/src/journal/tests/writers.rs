@@ -70,3 +70,43 @@ async fn a_reader_sees_whole_turns_while_another_writes() {
     unfinished.execute_batch("update app set state = 'half'").unwrap();
     assert_eq!(only_app(&journal).await, App::new(name()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_many_apps_are_told_in_the_order_of_their_numbers() {
+    const TURNS: u64 = 40;
+    let root = Root::new();
+    let journal = root.open();
+    let mut told = journal.subscribe();
+    let engines: Vec<_> = (0..8)
+        .map(|nth| {
+            let journal = journal.clone();
+            tokio::spawn(async move {
+                let mut app = App::new(format!("app{nth}").parse().unwrap());
+                journal.create(&app).await.unwrap();
+                for number in 0..TURNS {
+                    app = commit(&journal, &app, 1, set(number)).await;
+                }
+            })
+        })
+        .collect();
+    for engine in engines {
+        engine.await.unwrap();
+    }
+    let mut numbers = Vec::new();
+    while let Ok(event) = told.try_recv() {
+        numbers.push(event.id);
+    }
+    assert!(numbers.len() as u64 >= 8 * TURNS);
+    assert!(numbers.is_sorted(), "{numbers:?}");
+}
+
+#[tokio::test]
+async fn an_app_that_is_known_is_not_made_anew() {
+    let root = Root::new();
+    let journal = root.open();
+    let app = App::new(name());
+    journal.create(&app).await.unwrap();
+    let app = commit(&journal, &app, 1, set(1)).await;
+    journal.create(&App::new(name())).await.unwrap();
+    assert_eq!(only_app(&journal).await, app);
+}

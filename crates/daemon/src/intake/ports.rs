@@ -1,0 +1,30 @@
+//! No port is reserved by two apps.
+
+use std::sync::Arc;
+
+use model::AppName;
+use model::app::{App, Command};
+use model::settings::AppSettings;
+use model::settings::ports::overlaps;
+
+/// What is wrong with the ports of an app's new settings, one line for each.
+pub(super) fn conflicts(apps: &[Arc<App>], app: &AppName, settings: &AppSettings) -> Vec<String> {
+    let others = apps.iter().filter(|other| other.name != *app);
+    let mut all: Vec<(&AppName, &AppSettings)> =
+        others.flat_map(|other| reserving(other).map(|settings| (&other.name, settings))).collect();
+    all.push((app, settings));
+    let mine = overlaps(&all).into_iter().filter(|(name, _)| name == app);
+    mine.map(|(name, overlap)| format!("apps.{name}: {}; {}", overlap.message(), overlap.remedy())).collect()
+}
+
+/// The settings whose ports an app holds: of what is active, of both ends of its deployment, and of what is queued.
+fn reserving(app: &App) -> impl Iterator<Item = &AppSettings> {
+    let deployment = app.deployment.iter().flat_map(|it| [it.from, it.to]).flatten();
+    let targets = app.active().into_iter().chain(deployment);
+    let of_targets = targets.filter_map(|target| app.revision(target)).map(|revision| &revision.settings);
+    of_targets.chain(app.queued.as_ref().and_then(|queued| match &queued.command {
+        Command::Deploy { version, .. } => Some(&version.settings),
+        Command::Activate { settings: Some(settings), .. } => Some(&**settings),
+        other => app.version_called(other.version()?).map(|version| &version.current().settings),
+    }))
+}
