@@ -71,6 +71,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[allow(clippy::await_holding_lock, reason = "holding it is what makes the service hang")]
     async fn a_service_that_hangs_is_not_waited_for() {
         static HANGING: Mutex<u32> = Mutex::new(0);
         fn hangs(_: u32) -> Option<String> {
