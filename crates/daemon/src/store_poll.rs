@@ -3,9 +3,9 @@
 //! Each app has a follower of its own, which is asked to look at each interval unless it still does: a store that
 //! hangs delays nobody else.
 
-mod follower;
+pub mod follower;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use follower::Follower;
@@ -42,7 +42,8 @@ impl StorePoll {
         }
     }
 
-    fn poll(&mut self, stop: &CancellationToken) -> std::time::Duration {
+    /// Has every follower look that does not look already, and tells when to do so again.
+    pub fn poll(&mut self, stop: &CancellationToken) -> std::time::Duration {
         match self.control.settings_files.load() {
             Ok(config) => {
                 self.said = None;
@@ -64,16 +65,17 @@ impl StorePoll {
     fn begin_round(&mut self, config: &Arc<HostConfig>, stop: &CancellationToken) {
         let registered = self.control.apps();
         let apps = config.apps().cloned().chain(registered.iter().map(|app| app.name.clone()));
-        for app in apps.collect::<std::collections::BTreeSet<AppName>>() {
-            let control = &self.control;
-            let follower = self
-                .followers
-                .entry(app)
-                .or_insert_with_key(|app| Arc::new(Mutex::new(Follower::new(control.clone(), app.clone()))));
+        for app in apps.collect::<BTreeSet<AppName>>() {
             // Whoever has it is still looking.
-            let Ok(mut follower) = follower.clone().try_lock_owned() else { continue };
+            let Ok(mut follower) = self.follower(app).try_lock_owned() else { continue };
             let (config, stop) = (config.clone(), stop.clone());
             self.control.tasks().spawn(async move { stop.run_until_cancelled(follower.poll(config)).await });
         }
+    }
+
+    /// The follower of an app.
+    pub fn follower(&mut self, app: AppName) -> Arc<Mutex<Follower>> {
+        let new = |app: &AppName| Arc::new(Mutex::new(Follower::new(self.control.clone(), app.clone())));
+        self.followers.entry(app).or_insert_with_key(new).clone()
     }
 }

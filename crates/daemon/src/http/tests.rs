@@ -1,6 +1,9 @@
 //! The API over a real Unix socket, spoken to by the command's own client.
 
 mod document;
+mod following;
+mod intake;
+mod package;
 mod reads;
 mod uploads;
 mod wishes;

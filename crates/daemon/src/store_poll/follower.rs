@@ -24,9 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Looks at the store for one app. What is found wrong is said once, not at each look.
-pub(super) struct Follower {
+pub struct Follower {
     control: Arc<Control>,
     app: AppName,
+    copies: u64,
     said: Option<String>,
     not_now: Option<NotNow>,
 }
@@ -56,14 +57,14 @@ enum NotNow {
 }
 
 impl Follower {
-    pub(super) fn new(control: Arc<Control>, app: AppName) -> Self {
-        Follower { control, app, said: None, not_now: None }
+    /// A follower that has seen nothing yet.
+    pub fn new(control: Arc<Control>, app: AppName) -> Self {
+        Follower { control, app, copies: 0, said: None, not_now: None }
     }
 
-    /// Looks once.
-    pub(super) async fn poll(&mut self, config: Arc<HostConfig>) {
-        let found = self.look(config).await;
-        match found {
+    /// Looks once, and tells how many packages it has copied so far.
+    pub async fn poll(&mut self, config: Arc<HostConfig>) -> u64 {
+        match self.look(config).await {
             Ok(()) => self.said = None,
             Err(problem) if self.said.as_ref() != Some(&problem) => {
                 warn!(app = %self.app, "store: {problem}");
@@ -71,6 +72,7 @@ impl Follower {
             }
             Err(_) => {}
         }
+        self.copies
     }
 
     async fn look(&mut self, config: Arc<HostConfig>) -> Result<(), String> {
@@ -151,6 +153,7 @@ impl Follower {
     async fn take(&mut self, store: &LocalStore, offer: Offer) -> Result<(), String> {
         info!(app = %self.app, version = %offer.label, "the store names a version that does not run");
         let announced = announced(&offer)?;
+        self.copies += 1;
         let package = self.copy(store, &offer, announced.digest).await?;
         let file_name = Some(format!("{}-{}.tar.gz", self.app, offer.label));
         let arrival = Arrival { package, file_name, settings: None, meta: BTreeMap::new(), build_log: None };

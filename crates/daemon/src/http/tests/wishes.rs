@@ -98,6 +98,9 @@ async fn variables_are_set_for_later() {
     for (body, expected) in [
         (json!({"set": {"1A": "x"}}), ("bad-name", 422)),
         (json!({"set": {"A": "secret:nowhere"}}), ("bad-value", 422)),
+        (json!({"set": {"PORT": "4000"}}), ("bad-value", 422)),
+        (json!({"set": {"RELEASE_COOKIE": "x"}}), ("bad-value", 422)),
+        (json!({"set": {"METRICS_PORT": "1"}}), ("bad-value", 422)),
         (json!({"set": {"A": "2"}, "unset": ["A"]}), ("bad-value", 422)),
         (json!({}), ("no-change", 409)),
     ] {

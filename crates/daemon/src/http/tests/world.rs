@@ -110,6 +110,7 @@ pub(super) struct Life {
     pub(super) app: App,
     journal: Journal,
     next: u64,
+    watch_window: Duration,
 }
 
 impl Life {
@@ -117,7 +118,7 @@ impl Life {
     pub(super) async fn begin(world: &World, name: &str) -> Self {
         let app = App::new(name.parse().unwrap());
         world.control.journal.create(&app).await.unwrap();
-        Life { app, journal: world.control.journal.clone(), next: 1 }
+        Life { app, journal: world.control.journal.clone(), next: 1, watch_window: Duration::ZERO }
     }
 
     pub(super) async fn deploy(&mut self, label: &str) {
@@ -128,11 +129,22 @@ impl Life {
         assert_eq!(self.app.deployment, None, "v{label} was deployed");
     }
 
+    /// The same, but the new version is still being watched: whatever comes now waits in the queue.
+    pub(super) async fn deploy_watched(&mut self, label: &str) {
+        self.watch_window = Duration::from_secs(3600);
+        let deployment = self.ask_for(label).await;
+        while let Some(event) = self.answer(deployment).filter(|event| *event != Event::Tick) {
+            self.step(event).await;
+        }
+        assert!(self.app.deployment.is_some(), "v{label} is watched");
+    }
+
     /// Asks for a version; nothing else happens.
     pub(super) async fn ask_for(&mut self, label: &str) -> DeploymentId {
         let mut settings = AppSettings { replicas: 2, ..AppSettings::default() };
-        settings.watch_window = Duration::ZERO;
+        settings.watch_window = self.watch_window;
         settings.health.kind = Some(HealthKind::Off);
+        settings.ports = BTreeMap::from([("METRICS_PORT".parse().unwrap(), 9100)]);
         let version = NewVersion {
             label: label.parse().unwrap(),
             digest: format!("{:064x}", self.next),
