@@ -7,6 +7,7 @@ mod bellrock;
 mod daemon;
 mod folder;
 mod load;
+mod node_names;
 mod ports;
 mod processes;
 mod report;
@@ -61,6 +62,7 @@ impl Place {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let folder = options.place.folder(root)?;
     folder.check_free()?;
+    node_names::check_free(story::APP)?;
     announce(&folder, options);
     if options.place.bin.is_none() {
         binaries::run(root, &binaries::Options::default())?;
