@@ -1,8 +1,10 @@
 //! The daemon itself: one per root, its journal, its restarts, long roots.
 
+use std::os::unix::fs::MetadataExt;
+
 use api::app::AppState;
 use api::deployment::Phase;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::host::code;
 use testkit::wait::LONG;
 use testkit::{HostPlan, TempHost, processes, wait_for};
@@ -80,12 +82,31 @@ impl Network {
     fn wrapper(&self) -> Vec<String> {
         vec!["nsenter".into(), format!("--net=/var/run/netns/{}", self.0)]
     }
+
+    /// The process of that name in it.
+    fn process(&self, name: &str) -> Option<i32> {
+        let own = fs_err::metadata(format!("/var/run/netns/{}", self.0)).unwrap().ino();
+        let is_here = |pid: &i32| {
+            let network = fs_err::metadata(format!("/proc/{pid}/ns/net")).ok();
+            let is_named =
+                fs_err::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|it| it.trim() == name);
+            is_named && network.is_some_and(|it| it.ino() == own) && processes::is_alive(*pid)
+        };
+        let names = fs_err::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
+        names.filter_map(|name| name.to_str()?.parse().ok()).find(is_here)
+    }
 }
 
 impl Drop for Network {
     fn drop(&mut self) {
         ip(&["netns", "delete", &self.0]);
     }
+}
+
+/// The process that a process is a child of.
+fn parent(pid: i32) -> Option<i32> {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
 }
 
 fn ip(arguments: &[&str]) {
@@ -102,16 +123,15 @@ async fn epmd_is_ours_where_there_is_none_and_has_a_shim_of_its_own() {
     let host = HostPlan { wrapper: network.wrapper(), ..HostPlan::default() }.start().await;
     let app = host.app("beacon", "replicas = 1");
     app.deploy("beacon-base", Phase::Committed).await;
-    let epmd = || {
-        let own = host.path("var/lib/bellrock/epmd/epmd").display().to_string();
-        let all = processes::below(host.root());
-        all.into_iter().find(|process| process.command_line.starts_with(&own)).map(|process| process.pid)
-    };
+    let epmd = || network.process("epmd");
     let before = epmd().expect("an epmd of this host runs");
+    let mut shims = processes::below(host.root());
+    shims.retain(|process| Some(process.pid) == parent(before));
+    assert!(shims.len() == 1 && shims[0].command_line.contains("bellrock-shim"), "{shims:?}");
     host.restart_daemon().await;
     app.wait_for("the app is found", |state| state.ready == 1).await;
     assert_eq!(epmd(), Some(before), "it outlives the daemon");
-    assert!(processes::signal(before, host.root(), Signal::KILL));
+    kill_process(Pid::from_raw(before).unwrap(), Signal::KILL).unwrap();
     wait_for("its shim starts another", LONG, async || epmd().filter(|now| *now != before)).await;
     app.deploy("beacon-module-changed", Phase::Committed).await;
 }

@@ -126,6 +126,27 @@ async fn a_label_belongs_to_one_package() {
 }
 
 #[tokio::test]
+async fn a_ghost_stays_listed_after_its_package_is_gone() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", "replicas = 1\ntries = 1\nkeep_versions = 2\nwatch_window = '0 s'");
+    app.deploy("beacon-base", Phase::Committed).await;
+    app.deploy("beacon-broken-boot", Phase::RolledBack).await;
+    app.deploy("beacon-module-changed", Phase::Committed).await;
+    let ghost = async || app.api.version(&app.name, "1.4.0-brokenboot").await.unwrap().version;
+    let has_files = || {
+        ["versions", "papers"].iter().any(|kind| on_disk(&app, kind).iter().any(|it| it.contains("broken")))
+    };
+    app.wait_for("the ghost's files are gone", |_| !has_files()).await;
+    assert_eq!((ghost().await.state, ghost().await.stored), (VersionState::Ghosted, false));
+    assert_eq!(app.try_deploy("beacon-broken-boot").await.unwrap_err().problem().slug(), "ghosted");
+    assert!(!has_files(), "a refused package leaves nothing");
+    let refused = app.api.activate(&app.name, "1.4.0-brokenboot").await.unwrap_err().problem();
+    assert_eq!(refused.slug(), "ghosted");
+    app.api.clear_ghost(&app.name, "1.4.0-brokenboot").await.unwrap();
+    app.deploy("beacon-broken-boot", Phase::RolledBack).await;
+}
+
+#[tokio::test]
 async fn what_runs_is_not_deployed_again() {
     let host = TempHost::start().await;
     let app = host.app("raft", "replicas = 1");
