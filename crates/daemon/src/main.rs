@@ -40,6 +40,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Whoever started us may have left any mask; what holds secrets gets its own mode besides.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let arguments = Arguments::parse();
     if arguments.openapi {
         print!("{}", http::document());

@@ -1,19 +1,21 @@
 //! Does effects: each goes to the module that knows how.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::app::{App, Effect, Instance, Links, Outcome, Run, RunKind, Target};
+use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Run, RunKind, Target};
+use model::settings::Command;
 use model::{EffectId, Place, Slot, VersionLabel, human};
-use package::Limits;
-use package::tree::{Check, install_version, remove_tree, verify};
+use package::tree::{Check, open_version, remove_tree};
+use tokio::task::spawn_blocking;
 
 use crate::commands::Commands;
 use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::shim::point_log_link;
-use crate::site::SiteError;
+use crate::site::{Site, SiteError};
 use crate::tell::Tell;
 
 /// Logs of ended instances kept per place.
@@ -33,7 +35,7 @@ impl<T: Tell> HostDoer<T> {
     }
 
     /// Does one effect.
-    pub async fn perform(&self, app: &App, id: EffectId, effect: Effect) -> Outcome {
+    pub async fn perform(&self, app: &Arc<App>, id: EffectId, effect: Effect) -> Outcome {
         match effect {
             Effect::Stage { target, places } => self.stage(app, target, places).await,
             Effect::Run { run } => self.run(app, id, &run).await,
@@ -60,11 +62,11 @@ impl<T: Tell> HostDoer<T> {
     }
 
     /// Removes what was kept of commands whose outcome is durable.
-    pub async fn tidy_up(&self, app: &App) {
+    pub async fn tidy_up(&self, app: &Arc<App>) {
         self.commands.tidy_up(app).await;
     }
 
-    async fn stage(&self, app: &App, target: Target, places: Vec<(Place, Slot)>) -> Outcome {
+    async fn stage(&self, app: &Arc<App>, target: Target, places: Vec<(Place, Slot)>) -> Outcome {
         match self.try_stage(app, target, &places).await {
             Ok(detail) => Outcome::Ok { detail: Some(detail) },
             Err(reason) => Outcome::Failed { reason, tail: None },
@@ -72,26 +74,22 @@ impl<T: Tell> HostDoer<T> {
     }
 
     /// Everything that can be found wrong before anything is stopped or started.
-    async fn try_stage(&self, app: &App, target: Target, places: &[(Place, Slot)]) -> Result<String, String> {
+    async fn try_stage(
+        &self,
+        app: &Arc<App>,
+        target: Target,
+        places: &[(Place, Slot)],
+    ) -> Result<String, String> {
         let site = &self.instances.site;
         let version = app.version(target.version).ok_or("its version is not registered any more")?;
-        let settings = app.revision(target).ok_or("its version is not registered any more")?.settings.clone();
-        site.account(&settings).map_err(|error| crate::chain(&error))?;
         self.disk(site.settings.min_free_disk.bytes())?;
-        let unpacked = self.verified(app, target).await?;
-        site.runtime_bin(&unpacked, &settings).map_err(|error| crate::chain(&error))?;
-        for (place, slot) in places {
-            let ports = site.ports(app, target, *place, *slot).map_err(|error| crate::chain(&error))?;
-            site.environment(app, target, *place, *slot, Path::new("/"))
-                .map_err(|error| crate::chain(&error))?;
-            let ours = app.living(*place).any(|it| it.slot == *slot);
-            if let (false, Some(port)) = (ours, crate::ports::in_use(ports.iter().map(|(_, port)| *port))) {
-                let by = crate::ports::listener(port).map(|by| format!(" by {by}")).unwrap_or_default();
-                return Err(format!(
-                    "port {port}, which place {place} needs, is in use{by}; free it, or give the app other ports (port in its settings)"
-                ));
-            }
-        }
+        let unpacked = crate::versions::whole(site, app, target, Check::Full)
+            .await
+            .map_err(|error| crate::chain(&error))?;
+        let (of_host, of_app, of_places) = (site.clone(), app.clone(), places.to_vec());
+        spawn_blocking(move || can_run(&of_host, &of_app, target, &of_places))
+            .await
+            .map_err(|fault| fault.to_string())??;
         let facts = &unpacked.facts;
         let erts = facts.erts.as_ref().map_or("no ERTS of its own".to_owned(), |erts| format!("ERTS {erts}"));
         let digest: String = version.digest.chars().take(8).collect();
@@ -114,36 +112,19 @@ impl<T: Tell> HostDoer<T> {
         ))
     }
 
-    /// The unpacked version with every file's digest checked; a damaged one is unpacked again from its package.
-    async fn verified(&self, app: &App, target: Target) -> Result<package::tree::Unpacked, String> {
-        let site = self.instances.site.clone();
-        let version = app.version(target.version).ok_or_else(|| SiteError::NoVersion.to_string())?;
-        let (folder, packed) =
-            (site.paths.version(&app.name, &version.label), site.paths.package(&app.name, &version.label));
-        let digest: package::Sha256Digest = version
-            .digest
-            .parse()
-            .map_err(|error| format!("the version's digest cannot be read: {error}"))?;
-        let work = move || {
-            let damage = match verify(&folder, Check::Full) {
-                Ok(unpacked) if unpacked.digest == digest => return Ok(unpacked),
-                Ok(unpacked) => format!("{} holds another package, {}", folder.display(), unpacked.digest),
-                Err(damage) => crate::chain(&damage),
-            };
-            tracing::warn!(folder = %folder.display(), damage, "unpacked again");
-            remove_tree(&folder).map_err(|error| format!("{damage}; and could not be removed: {error}"))?;
-            install_version(&packed, Some(&digest), None, &folder, &site.platform, &Limits::default())
-                .map_err(|error| format!("{damage}; and {}", crate::chain(&error)))
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+    async fn run(&self, app: &Arc<App>, id: EffectId, run: &Run) -> Outcome {
+        match (run.kind, &run.command) {
+            (RunKind::Prepare, CommandLine::Program(command)) => self.prepare(app, id, run, command).await,
+            _ => self.commands.run(app, id, run).await,
+        }
     }
 
-    async fn run(&self, app: &App, id: EffectId, run: &Run) -> Outcome {
-        if run.kind != RunKind::Prepare {
-            return self.commands.run(app, id, run).await;
-        }
-        // Once per host and content.
-        let content = format!("{}", run.command);
+    /// Once per host and content (see [`crate::prepared`]).
+    async fn prepare(&self, app: &Arc<App>, id: EffectId, run: &Run, command: &Command) -> Outcome {
+        let content = match self.content(app, run.target, command).await {
+            Ok(content) => content,
+            Err(reason) => return Outcome::Failed { reason, tail: None },
+        };
         match self.journal.is_prepared(content.clone()).await {
             Ok(true) => return Outcome::Ok { detail: Some("was run on this host before".into()) },
             Ok(false) => {}
@@ -158,32 +139,30 @@ impl<T: Tell> HostDoer<T> {
         outcome
     }
 
-    async fn remove(&self, app: &App, instance: &Instance) -> Outcome {
-        let tree = self.instances.site.tree(&app.name, instance);
-        let outcome = blocking(move || remove_tree(&tree)).await;
-        self.prune_logs(app, instance.place);
-        outcome
+    async fn content(&self, app: &App, target: Target, command: &Command) -> Result<String, String> {
+        let version = app.version(target.version).ok_or("its version is not registered any more")?;
+        let (folder, command) =
+            (self.instances.site.paths.version(&app.name, &version.label), command.clone());
+        let work = move || {
+            let unpacked = open_version(&folder).map_err(|error| crate::chain(&error))?;
+            Ok(crate::prepared::content(&command, &unpacked.manifest))
+        };
+        spawn_blocking(work).await.map_err(|fault| fault.to_string())?
     }
 
-    /// Removes the logs of all but the newest instances of a place.
-    fn prune_logs(&self, app: &App, place: Place) {
-        let prefix = format!("{}-{place}-i", app.name);
-        let Ok(entries) = fs_err::read_dir(self.instances.site.paths.logs(&app.name)) else { return };
-        let mut logs: Vec<(u64, PathBuf)> = entries
-            .flatten()
-            .filter_map(|entry| {
-                let name = entry.file_name().into_string().ok()?;
-                let instance = name.strip_prefix(&prefix)?.split('-').next()?.parse().ok()?;
-                Some((instance, entry.path()))
-            })
-            .collect();
-        logs.sort();
-        let mut instances: Vec<u64> = logs.iter().map(|(instance, _)| *instance).collect();
-        instances.dedup();
-        let oldest_kept = instances.iter().rev().nth(MOST_LOGS - 1).copied().unwrap_or(0);
-        for (_, path) in logs.iter().take_while(|(instance, _)| *instance < oldest_kept) {
-            let _ = fs_err::remove_file(path);
-        }
+    async fn remove(&self, app: &App, instance: &Instance) -> Outcome {
+        let site = &self.instances.site;
+        let tree = site.tree(&app.name, instance);
+        let logs = OldLogs {
+            folder: site.paths.logs(&app.name),
+            prefix: format!("{}-{}-i", app.name, instance.place),
+            kept: app.instances.keys().map(|id| id.0).collect(),
+        };
+        blocking(move || {
+            logs.remove();
+            remove_tree(&tree)
+        })
+        .await
     }
 
     fn link(&self, app: &App, place: Place, links: Links) -> Outcome {
@@ -230,6 +209,59 @@ impl<T: Tell> HostDoer<T> {
     }
 }
 
+/// What can be found wrong with a version's settings and places on this host; blocks.
+fn can_run(site: &Site, app: &App, target: Target, places: &[(Place, Slot)]) -> Result<(), String> {
+    let text = |error: SiteError| crate::chain(&error);
+    let settings = &app.revision(target).ok_or("its version is not registered any more")?.settings;
+    site.account(settings).map_err(text)?;
+    for (place, slot) in places {
+        let ports = site.ports(app, target, *place, *slot).map_err(text)?;
+        // This looks for a runtime too, where the package has none.
+        site.environment(app, target, *place, *slot, Path::new("/")).map_err(text)?;
+        let ours = app.living(*place).any(|it| it.slot == *slot);
+        if let (false, Some(port)) = (ours, crate::ports::in_use(ports.iter().map(|(_, port)| *port))) {
+            let by = crate::ports::listener(port).map(|by| format!(" by {by}")).unwrap_or_default();
+            return Err(format!(
+                "port {port}, which place {place} needs, is in use{by}; free it, or give the app other ports (port in its settings)"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Logs of a place's instances.
+struct OldLogs {
+    folder: PathBuf,
+    /// What their names begin with, before the instance's number.
+    prefix: String,
+    /// Instances that the app still has: one of them may write, or be shown.
+    kept: BTreeSet<u64>,
+}
+
+impl OldLogs {
+    /// Removes the logs of all but the newest instances, and of none that the app still has (or has got since).
+    fn remove(&self) {
+        let Ok(entries) = fs_err::read_dir(&self.folder) else { return };
+        let newest_known = self.kept.last().copied().unwrap_or(0);
+        let mut logs: Vec<(u64, PathBuf)> = entries
+            .flatten()
+            .filter_map(|entry| Some((self.instance(&entry.file_name().into_string().ok()?)?, entry.path())))
+            .filter(|(instance, _)| *instance < newest_known && !self.kept.contains(instance))
+            .collect();
+        logs.sort();
+        let mut instances: Vec<u64> = logs.iter().map(|(instance, _)| *instance).collect();
+        instances.dedup();
+        let oldest_kept = instances.iter().rev().nth(MOST_LOGS - 1).copied().unwrap_or(0);
+        for (_, path) in logs.iter().take_while(|(instance, _)| *instance < oldest_kept) {
+            let _ = fs_err::remove_file(path);
+        }
+    }
+
+    fn instance(&self, name: &str) -> Option<u64> {
+        name.strip_prefix(&self.prefix)?.split('-').next()?.parse().ok()
+    }
+}
+
 async fn blocking(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Outcome {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(())) => Outcome::Ok { detail: None },
@@ -240,4 +272,29 @@ async fn blocking(work: impl FnOnce() -> std::io::Result<()> + Send + 'static) -
 
 fn gone() -> Outcome {
     Outcome::Failed { reason: "the instance is not known any more".into(), tail: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_of_living_instances_are_kept_however_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: u64| folder.path().join(format!("beacon-1-i{number}-stdout.log"));
+        for number in 1..=30 {
+            fs_err::write(path(number), "").unwrap();
+        }
+        fs_err::write(folder.path().join("beacon-2-i1-stdout.log"), "").unwrap();
+        // 28 came after the app was looked at.
+        let logs = OldLogs {
+            folder: folder.path().to_owned(),
+            prefix: "beacon-1-i".into(),
+            kept: [3, 27].into_iter().collect(),
+        };
+        logs.remove();
+        let left: Vec<u64> = (1..=30).filter(|number| path(*number).exists()).collect();
+        assert_eq!(left, [vec![3], (17..=30).collect()].concat());
+        assert!(folder.path().join("beacon-2-i1-stdout.log").exists(), "of another place");
+    }
 }

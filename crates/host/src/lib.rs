@@ -14,11 +14,13 @@ pub mod journal;
 pub mod log_tail;
 mod paths;
 pub mod ports;
-mod program;
+mod prepared;
+pub mod program;
 pub mod shim;
 pub mod site;
 pub mod tell;
 pub mod users;
+pub mod versions;
 
 pub use paths::Paths;
 pub use tell::{Tell, Untold};

@@ -1,15 +1,16 @@
 //! What this host knows of an app's instances: where their trees, settings, users, ports and variables are.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use model::app::{App, Instance, Target};
 use model::settings::{AppSettings, HostSettings};
 use model::{AppName, Place, Slot};
-use package::HostPlatform;
 use package::runtime::{self, RuntimeError};
 use package::tree::{Unpacked, VerifyError, open_version};
+use package::{Facts, HostPlatform};
 
-use crate::checks::ProbeTarget;
+use crate::checks::{Confinement, ProbeTarget};
 use crate::environment::{self, Environment, EnvironmentError, Standing};
 use crate::paths::Paths;
 use crate::users::{self, Account, UserError};
@@ -76,7 +77,17 @@ impl Site {
         Ok(unpacked)
     }
 
-    /// Whom an app runs as; `None`: as the daemon.
+    /// What a target's package is, without reading more than once what is unpacked.
+    ///
+    /// # Errors
+    /// [`SiteError`].
+    pub fn facts(&self, app: &App, target: Target) -> Result<Arc<Facts>, SiteError> {
+        let version = app.version(target.version).ok_or(SiteError::NoVersion)?;
+        let folder = self.paths.version(&app.name, &version.label);
+        crate::versions::facts(&folder, &version.digest, || self.unpacked(app, target))
+    }
+
+    /// Whom an app runs as; `None`: as the daemon. May ask a directory over the network: it blocks.
     ///
     /// # Errors
     /// [`SiteError::User`].
@@ -104,7 +115,11 @@ impl Site {
         unpacked: &Unpacked,
         settings: &AppSettings,
     ) -> Result<Option<PathBuf>, SiteError> {
-        Ok(runtime::for_package(&unpacked.facts, settings.runtime.as_deref())?.map(|runtime| runtime.bin))
+        self.runtime_for(&unpacked.facts, settings)
+    }
+
+    fn runtime_for(&self, facts: &Facts, settings: &AppSettings) -> Result<Option<PathBuf>, SiteError> {
+        Ok(runtime::for_package(facts, settings.runtime.as_deref())?.map(|runtime| runtime.bin))
     }
 
     /// The environment of an instance, or of a command that runs as if it were one.
@@ -119,9 +134,9 @@ impl Site {
         slot: Slot,
         tree: &std::path::Path,
     ) -> Result<Environment, SiteError> {
-        let unpacked = self.unpacked(app, target)?;
+        let facts = self.facts(app, target)?;
         let revision = app.revision(target).ok_or(SiteError::NoVersion)?;
-        let runtime_bin = self.runtime_bin(&unpacked, &revision.settings)?;
+        let runtime_bin = self.runtime_for(&facts, &revision.settings)?;
         let cookie = crate::cookie::read_or_make(&self.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
         let version = app.label(target);
         let standing =
@@ -130,7 +145,7 @@ impl Site {
             standing,
             &revision.settings,
             &revision.variables,
-            &unpacked.facts,
+            &facts,
             tree,
             runtime_bin.as_deref(),
             &cookie,
@@ -153,7 +168,7 @@ impl Site {
         Ok(standing.ports(&revision.settings)?)
     }
 
-    /// What a check of an instance needs.
+    /// What a check of an instance needs. Reads files and asks for the app's user: it blocks.
     ///
     /// # Errors
     /// [`SiteError`].
@@ -163,7 +178,7 @@ impl Site {
         Ok(ProbeTarget {
             ports: self.ports(app, instance.target, instance.place, instance.slot)?,
             environment: self.environment(app, instance.target, instance.place, instance.slot, &tree)?,
-            account: self.account(&revision.settings)?,
+            confinement: Confinement::new(self.account(&revision.settings)?, &revision.settings),
             tree,
             up_since: instance.up_since.unwrap_or(instance.created_at),
         })

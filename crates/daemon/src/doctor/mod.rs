@@ -67,12 +67,22 @@ pub(crate) async fn examine(scene: Scene) -> Vec<Check> {
 }
 
 async fn run(checks: &[(&'static str, Look)], scene: Arc<Scene>, within: Duration) -> Vec<Check> {
+    gather(begin(checks, &scene), Instant::now() + within, within).await
+}
+
+/// A check under way.
+type Looking = (&'static str, JoinHandle<Check>);
+
+fn begin(checks: &[(&'static str, Look)], scene: &Arc<Scene>) -> Vec<Looking> {
     let begin = |(name, look): &(&'static str, Look)| {
         let (look, scene) = (*look, scene.clone());
         (*name, spawn_blocking(move || look(&scene)))
     };
-    let running: Vec<(&str, JoinHandle<Check>)> = checks.iter().map(begin).collect();
-    let deadline = Instant::now() + within;
+    checks.iter().map(begin).collect()
+}
+
+/// Takes what each check has found by the deadline, which is `within` after the beginning.
+async fn gather(running: Vec<Looking>, deadline: Instant, within: Duration) -> Vec<Check> {
     let mut made = Vec::with_capacity(running.len());
     for (name, task) in running {
         made.push(match timeout_at(deadline, task).await {

@@ -4,9 +4,11 @@
 //! what they find as events. A daemon that starts anew therefore checks again without anything being remembered.
 
 mod cadence;
+mod confinement;
 mod probe;
 mod watcher;
 
+pub use confinement::Confinement;
 pub use probe::{NotPassed, Probe, ProbeTarget};
 pub use watcher::Checker;
 

@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Confinement;
 use crate::environment::Environment;
-use crate::users::Account;
 
 /// Bytes of an `exec` check's standard error that are looked at.
 const MOST_SAID: u64 = 8 << 10;
@@ -29,8 +29,8 @@ pub struct ProbeTarget {
     pub tree: PathBuf,
     /// Its environment, which an `exec` check gets.
     pub environment: Environment,
-    /// Whom an `exec` check runs as; `None`: as we do.
-    pub account: Option<Account>,
+    /// What holds an `exec` check like the instance.
+    pub confinement: Confinement,
     /// When its current run began.
     pub up_since: jiff::Timestamp,
 }
@@ -170,7 +170,8 @@ async fn exec(command: &Command, target: &ProbeTarget, within: Duration) -> Resu
 /// Runs a command to its end and gives the beginning of what it wrote to standard error. Given up, its whole process
 /// group is killed.
 async fn run(command: &Command, target: &ProbeTarget) -> io::Result<(ExitStatus, String)> {
-    let program = crate::program::find(command.executable(), &target.tree, &target.environment);
+    let program = crate::program::find(command.executable(), &target.tree, &target.environment)
+        .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
     let mut child = tokio::process::Command::new(&program);
     child
         .args(command.arguments())
@@ -181,9 +182,7 @@ async fn run(command: &Command, target: &ProbeTarget) -> io::Result<(ExitStatus,
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0);
-    if let Some(account) = &target.account {
-        child.uid(account.uid).gid(account.gid);
-    }
+    target.confinement.clone().hold(&mut child);
     let mut group = Group(child.spawn()?);
     let mut said = Vec::new();
     let stderr = group.0.stderr.take();

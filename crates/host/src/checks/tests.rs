@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::settings::Command;
+use model::settings::{AppSettings, Command};
 
-use super::{NotPassed, Probe, ProbeTarget};
+use super::{Confinement, NotPassed, Probe, ProbeTarget};
 
 /// Longest time that anything awaited may take.
 const SOON: Duration = Duration::from_secs(20);
@@ -23,7 +23,7 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
         ports: vec![("PORT".into(), port)],
         tree: tree.to_owned(),
         environment,
-        account: None,
+        confinement: Confinement::new(None, &AppSettings::default()),
         up_since: Timestamp::now(),
     }
 }

@@ -8,6 +8,7 @@ use model::AppName;
 use model::app::{App, CheckWanted, Event, Status, Verdict};
 use model::settings::AppSettings;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +18,9 @@ use super::cadence::Cadence;
 use super::probe::{Probe, ProbeTarget};
 use crate::site::Site;
 use crate::tell::Tell;
+
+/// Between two attempts to find out what a check needs.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 /// Makes the checks of one app.
 pub struct Checker<T> {
@@ -56,27 +60,46 @@ impl<T: Tell> Checker<T> {
         }
     }
 
-    fn reconcile(&mut self, app: &App) {
+    fn reconcile(&mut self, app: &Arc<App>) {
         let wanted: Vec<CheckWanted> = app.checks_wanted().collect();
         self.running.retain(|check, _| wanted.contains(check));
         for check in wanted {
             if self.running.contains_key(&check) {
                 continue;
             }
-            match self.watch(app, check) {
-                Ok(watch) => {
-                    self.running.insert(check, AbortOnDropHandle::new(tokio::spawn(watch.run())));
-                }
-                Err(error) => {
-                    warn!(app = %app.name, instance = %check.instance, error, "cannot check the instance")
-                }
-            }
+            self.running.insert(check, AbortOnDropHandle::new(tokio::spawn(self.check(app, check))));
         }
     }
 
-    fn watch(&self, app: &App, wanted: CheckWanted) -> Result<Watch<T>, String> {
+    /// Makes a check for as long as it is wanted.
+    fn check(&self, app: &Arc<App>, wanted: CheckWanted) -> impl Future<Output = ()> + Send + use<T> {
+        let (site, probe, tell, app) =
+            (self.site.clone(), self.probe.clone(), self.tell.clone(), app.clone());
+        async move {
+            let mut tries = 0;
+            loop {
+                let (site, of_app, probe, tell) = (site.clone(), app.clone(), probe.clone(), tell.clone());
+                let made = spawn_blocking(move || Watch::new(&site, &of_app, wanted, probe, tell)).await;
+                let error = match made {
+                    Ok(Ok(watch)) => return watch.run().await,
+                    Ok(Err(error)) => error,
+                    Err(fault) => fault.to_string(),
+                };
+                if tries == 0 {
+                    warn!(app = %app.name, instance = %wanted.instance, error, "cannot check the instance");
+                }
+                tries += 1;
+                sleep(TRY_AGAIN).await;
+            }
+        }
+    }
+}
+
+impl<T: Tell> Watch<T> {
+    /// Everything that the check of an instance needs; blocks.
+    fn new(site: &Site, app: &App, wanted: CheckWanted, probe: Probe, tell: Arc<T>) -> Result<Self, String> {
         let instance = app.instances.get(&wanted.instance).ok_or("it is gone")?;
-        let target = self.site.probe_target(app, instance).map_err(|error| error.to_string())?;
+        let target = site.probe_target(app, instance).map_err(|error| crate::chain(&error))?;
         let settings = app.revision(instance.target).ok_or("its version is gone")?.settings.clone();
         Ok(Watch {
             app: app.name.clone(),
@@ -84,14 +107,12 @@ impl<T: Tell> Checker<T> {
             settings,
             target,
             healthy: !matches!(instance.status, Status::Unhealthy { .. }),
-            logs: self.site.paths.instance_logs(&app.name, instance.place, instance.id),
-            probe: self.probe.clone(),
-            tell: self.tell.clone(),
+            logs: site.paths.instance_logs(&app.name, instance.place, instance.id),
+            probe,
+            tell,
         })
     }
-}
 
-impl<T: Tell> Watch<T> {
     pub(super) async fn run(self) {
         if self.wanted.readiness {
             let verdict = self.until_ready().await;
@@ -109,8 +130,9 @@ impl<T: Tell> Watch<T> {
         }
     }
 
-    fn tail(&self) -> Option<String> {
-        crate::log_tail::of_instance(&self.logs.0, &self.logs.1)
+    async fn tail(&self) -> Option<String> {
+        let (stdout, stderr) = self.logs.clone();
+        spawn_blocking(move || crate::log_tail::of_instance(&stdout, &stderr)).await.ok().flatten()
     }
 
     /// Asks until it is ready, for `failure_timeout` at the most; once at least, because an instance may have become
@@ -130,7 +152,7 @@ impl<T: Tell> Watch<T> {
             sleep(pause.min(left_until(deadline))).await;
             within = settings.within.min(left_until(deadline));
             if within.is_zero() {
-                return Verdict::NeverReady { why: not_passed.why().to_owned(), tail: self.tail() };
+                return Verdict::NeverReady { why: not_passed.why().to_owned(), tail: self.tail().await };
             }
         }
     }
@@ -154,7 +176,7 @@ impl<T: Tell> Watch<T> {
                         self.healthy = false;
                         let times = if bad == 1 { "once".into() } else { format!("{bad} times in a row") };
                         let why = format!("{} ({times})", not_passed.why());
-                        self.say(Verdict::Unhealthy { why, tail: self.tail() }).await;
+                        self.say(Verdict::Unhealthy { why, tail: self.tail().await }).await;
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::app::{App, Instance, Outcome};
 use model::settings::AppSettings;
-use package::tree::{Unpacked, instance_tree};
+use package::tree::{Check, Unpacked, instance_tree};
 use tokio::time::{Instant, sleep};
 use wire::shim::{
     CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
@@ -36,6 +36,9 @@ pub enum LaunchError {
     /// Something about it could not be told.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// Its version cannot be used.
+    #[error(transparent)]
+    Version(#[from] crate::versions::VersionError),
     /// Its tree could not be laid out.
     #[error("could not lay out its tree")]
     Tree(#[from] package::tree::InstanceError),
@@ -61,6 +64,9 @@ pub enum LaunchError {
         /// The name.
         node: String,
     },
+    /// Its command's program is nowhere.
+    #[error(transparent)]
+    NoProgram(#[from] crate::program::NoProgram),
     /// There is no epmd and none could be started.
     #[error("Erlang's port mapper (epmd) does not run and could not be started: {0}")]
     Epmd(String),
@@ -79,7 +85,7 @@ impl<T: Tell> Instances<T> {
     }
 
     async fn lay_out(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
-        let unpacked = self.site.unpacked(app, instance.target)?;
+        let unpacked = crate::versions::whole(&self.site, app, instance.target, Check::Quick).await?;
         let settings = app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings.clone();
         let account = self.site.account(&settings)?;
         let tree = self.site.tree(&app.name, instance);

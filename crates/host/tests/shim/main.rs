@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // the whole crate is tests
 
 mod adoption;
+mod commands;
 mod limits;
 mod logs;
 mod protocol;

@@ -108,6 +108,12 @@ pub struct PlaceState {
     pub forced_restarts: u64,
     /// What its links point at.
     pub links: Links,
+    /// Attempts in a row to set them that failed.
+    #[serde(default)]
+    pub link_failures: u32,
+    /// When they are set anew, after such an attempt.
+    #[serde(default)]
+    pub relink_at: Option<Timestamp>,
     /// Instances in a row that could not be brought up, or were lost within a minute, outside a deployment.
     pub failed_starts: u32,
     /// Nothing is started before this time.

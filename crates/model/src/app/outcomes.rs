@@ -2,12 +2,12 @@
 
 use super::NotTaken;
 use super::deployment::{Phase, Verdict};
-use super::effect::{Effect, Run, RunKind};
+use super::effect::{Effect, Links, Run, RunKind};
 use super::event::Outcome;
 use super::instance::{Ending, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
-use crate::names::{EffectId, InstanceId};
+use crate::names::{EffectId, InstanceId, Place};
 
 impl Turn {
     pub(super) fn take_outcome(&mut self, id: EffectId, outcome: Outcome) -> Result<(), NotTaken> {
@@ -23,9 +23,7 @@ impl Turn {
                 self.warn_if_failed("could not delete what an instance left", outcome);
                 self.app.instances.remove(&instance);
             }
-            Effect::Link { place, .. } => {
-                self.warn_if_failed(&format!("could not set the links of place {place}"), outcome)
-            }
+            Effect::Link { place, links } => self.link_ended(place, links, outcome),
             Effect::Forget { label, .. } => {
                 self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome)
             }
@@ -37,6 +35,15 @@ impl Turn {
     fn warn_if_failed(&mut self, what: &str, outcome: Outcome) {
         if let Outcome::Failed { reason, .. } | Outcome::Unknown { reason } = outcome {
             self.note(Step::Told, format!("{what}: {reason}")).level = Level::Warning;
+        }
+    }
+
+    /// Links that could not be set are wrong: they are set anew after a while, unless others are wanted by then.
+    fn link_ended(&mut self, place: Place, links: Links, outcome: Outcome) {
+        let failed = !matches!(outcome, Outcome::Ok { .. });
+        self.warn_if_failed(&format!("could not set the links of place {place}"), outcome);
+        if self.app.places.get(&place).is_some_and(|state| state.links == links) {
+            self.relink_after(place, failed);
         }
     }
 

@@ -155,17 +155,27 @@ impl Turn {
         self.app.outbox.values().any(|effect| *effect == Effect::Remove { instance: id })
     }
 
-    /// Points the links of each place at what serves it now.
+    /// Points the links of each place at what serves it now; again, where that failed a while ago.
     pub(super) fn relink(&mut self) {
         let places: Vec<Place> = self.app.places.keys().copied().collect();
         for place in places {
-            let links = self.links(place);
+            let (links, at) = (self.links(place), self.at);
             let state = self.app.places.entry(place).or_default();
-            if state.links != links {
+            if state.links != links || state.relink_at.is_some_and(|relink_at| relink_at <= at) {
                 state.links = links;
+                state.relink_at = None;
                 self.issue(Effect::Link { place, links });
             }
         }
+    }
+
+    /// The links of a place were set, or could not be: then they are later, by the rule for failed starts.
+    pub(super) fn relink_after(&mut self, place: Place, failed: bool) {
+        let state = self.app.places.entry(place).or_default();
+        state.link_failures = if failed { state.link_failures.saturating_add(1) } else { 0 };
+        let wait = Duration::from_secs(2).saturating_mul(state.link_failures).min(LONGEST_WAIT);
+        let relink_at = failed.then(|| self.after(wait));
+        self.app.places.entry(place).or_default().relink_at = relink_at;
     }
 
     fn links(&self, place: Place) -> Links {

@@ -40,7 +40,8 @@ impl App {
     /// When the state wants a tick, if nothing happens before. A tick at that time changes the state.
     pub fn wake_at(&self) -> Option<Timestamp> {
         let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
-        retries.chain(self.deployment_wakes_at()).min()
+        let relinks = self.places.values().filter_map(|state| state.relink_at);
+        retries.chain(relinks).chain(self.deployment_wakes_at()).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {

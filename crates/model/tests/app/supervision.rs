@@ -1,7 +1,10 @@
 //! Instances that are lost without a deployment, or in the middle of one; adoption after a start of the daemon.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use insta::assert_snapshot;
-use model::app::{Effect, Event, ExitHow, ShimFact};
+use model::app::{Effect, Event, ExitHow, Links, ShimFact};
 use model::{InstanceId, Place};
 
 use crate::world::{Reply, World, settings, with};
@@ -69,6 +72,29 @@ fn failed_starts_back_off_up_to_five_minutes() {
     world.pass(300);
     assert_eq!(tried_at(&world).expect("it was tried").duration_since(before).as_secs(), 300);
     assert!(world.app.instances.len() <= 2, "what failed is removed");
+}
+
+#[test]
+fn links_that_could_not_be_set_are_set_again_ever_more_slowly_until_they_are() {
+    let mut world = World::with_v1(one());
+    let tried: Rc<RefCell<Vec<Links>>> = Rc::default();
+    let seen = tried.clone();
+    world.script(move |_, effect| match effect {
+        Effect::Link { links, .. } => {
+            seen.borrow_mut().push(*links);
+            if seen.borrow().len() > 7 { Reply::Ok } else { Reply::Fail("no space left on device") }
+        }
+        _ => Reply::Ok,
+    });
+    world.kill_shim(1);
+    world.pass(10);
+    let last = *tried.borrow().last().expect("links are set");
+    let attempts = tried.borrow().len();
+    assert!((2..=5).contains(&attempts), "no busy loop: {attempts}");
+    world.pass(3_600);
+    assert_eq!(tried.borrow().len(), 8, "and none after one that succeeded");
+    assert!(tried.borrow()[attempts..].iter().all(|links| *links == last));
+    assert_eq!((world.app.places[&Place(1)].link_failures, world.app.wake_at()), (0, None));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Single attempts.
 
-use model::settings::{Check, PortName, Scheme};
+use model::settings::{Check, Limit, PortName, Scheme, Umask};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
 use super::server::{Answer, Server};
 use super::*;
+use crate::users::Account;
 
 fn http(path: &str) -> Check {
     Check::HttpGet { scheme: Scheme::Http, port: PortName::Port, path: path.into() }
@@ -102,6 +103,33 @@ async fn a_command_runs_in_the_tree_with_the_instances_environment_alone() {
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     names.sort_unstable();
     assert_eq!(names, ["BELLROCK_APP", "HOME", "LANG", "PATH", "TMPDIR"]);
+}
+
+#[tokio::test]
+async fn a_command_is_held_like_the_instance() {
+    let tree = tempfile::tempdir().unwrap();
+    let mut settings = AppSettings { umask: Umask(0o077), no_new_privs: true, ..AppSettings::default() };
+    settings.rlimits.nofile = Some(Limit::At(123));
+    let script =
+        "exec >out; umask; ulimit -Sn; ulimit -Hn; grep NoNewPrivs /proc/$$/status; id -u; id -g; id -G";
+    let mut target = target(0, tree.path());
+    let mut expected = vec!["0077".to_owned(), "123".into(), "123".into(), "NoNewPrivs:\t1".into()];
+    // Only root may become somebody else, with groups of its own instead of ours.
+    let account = rustix::process::geteuid().is_root().then(|| Account {
+        uid: 65_534,
+        gid: 65_534,
+        groups: vec![65_534, 4_242],
+    });
+    if let Some(account) = &account {
+        std::os::unix::fs::chown(tree.path(), Some(account.uid), Some(account.gid)).unwrap();
+        expected.extend(["65534".into(), "65534".into(), "65534 4242".into()]);
+    }
+    target.confinement = Confinement::new(account, &settings);
+    let check = Check::Exec { command: shell(script) };
+    assert_eq!(attempt(&check, &target, Duration::from_secs(10)).await, Ok(()));
+    let out = fs_err::read_to_string(tree.path().join("out")).unwrap();
+    let lines: Vec<&str> = out.lines().take(expected.len()).collect();
+    assert_eq!(lines, expected);
 }
 
 #[tokio::test]

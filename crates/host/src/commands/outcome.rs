@@ -1,0 +1,71 @@
+//! How a command ended, in the model's words.
+
+use std::time::Duration;
+
+use model::app::Outcome;
+use model::human;
+use wire::shim::{Exited, How};
+
+use crate::shim::{Dead, TaskOutcome};
+
+/// The outcome of a command that a runner saw end; `tail` is its last output.
+pub(super) fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
+    let took = human::duration(Duration::from_millis(exited.uptime_ms));
+    if exited.status == Some(0) && exited.how == How::ByItself {
+        return Outcome::Ok { detail: Some(took) };
+    }
+    let tail = tail.and_then(|tail| crate::log_tail::last_lines(&String::from_utf8_lossy(tail), false));
+    let reason = match (exited.how, &exited.reason) {
+        (How::TimeLimit, _) => {
+            format!("did not end within {took} and was killed with all it had started (command_timeout)")
+        }
+        (How::NotStarted, Some(reason)) => format!("could not be started: {reason}"),
+        (How::Killed | How::KilledAfterTimeout | How::StoppedOrderly, _) => format!("was ended after {took}"),
+        _ => format!("ended with {} after {took}", crate::instances::exit_how(exited)),
+    };
+    Outcome::Failed { reason, tail }
+}
+
+/// The outcome of a command whose runner has died.
+pub(super) fn of_dead(dead: &Dead) -> Outcome {
+    match dead.task_outcome() {
+        TaskOutcome::Ended(exited) => ended(&exited, None),
+        TaskOutcome::NeverBegan => {
+            Outcome::Failed { reason: "its runner died before it began".into(), tail: None }
+        }
+        TaskOutcome::Unknown => Outcome::Unknown { reason: "its runner died while it ran".into() },
+    }
+}
+
+/// The outcome of a command whose runner cannot be asked: it is left alone, because it may do its work to the end.
+pub(super) fn out_of_reach(why: &str) -> Outcome {
+    Outcome::Unknown { reason: format!("{why}; it may still run and is left alone") }
+}
+
+/// The outcome of a command that was given up before it began.
+pub(super) fn given_up() -> Outcome {
+    Outcome::Failed { reason: "was given up before it began".into(), tail: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exited(status: Option<i32>, how: How) -> Exited {
+        Exited { status, how, uptime_ms: 1_500, ..Exited::default() }
+    }
+
+    #[test]
+    fn only_an_end_by_itself_with_status_0_is_good() {
+        assert!(matches!(ended(&exited(Some(0), How::ByItself), None), Outcome::Ok { .. }));
+        for (exited, text) in [
+            (exited(Some(3), How::ByItself), "ended with exit 3 after"),
+            (exited(Some(0), How::StoppedOrderly), "was ended after"),
+            (exited(None, How::Killed), "was ended after"),
+            (exited(None, How::TimeLimit), "did not end within"),
+        ] {
+            let Outcome::Failed { reason, .. } = ended(&exited, None) else { panic!("{exited:?} failed") };
+            assert!(reason.contains(text), "{reason}");
+        }
+    }
+}
