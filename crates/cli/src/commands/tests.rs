@@ -173,7 +173,7 @@ fn lists() {
 #[test]
 fn deployments_listed_and_shown() {
     let queued = json!({"id": 43, "phase": "queued", "to": "1.5.1", "begun_at": null, "ended_at": null});
-    let stop = json!({"id": 9, "kind": "stop", "to": null, "app": "echo", "by": {"kind": "bellrock"}});
+    let stop = json!({"id": 9, "kind": "stop", "to": null, "app": "echo", "by": {"kind": "store"}});
     let all = json!([deployment(queued), rolled_back(), deployment(stop)]);
     check("deployments", &deployments::text(&from::<Vec<_>>(all), now()));
     let log = json!([
