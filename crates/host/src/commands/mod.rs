@@ -85,7 +85,7 @@ impl<T: Tell> Commands<T> {
         let id = runner_id(&app.name, effect);
         let limit = app.revision(run.target).map_or(LIMIT, |it| it.settings.command_timeout);
         let outcome = match self.find_or_begin(app, &id, effect, run).await {
-            Ok(Begun::Runs(connected)) => self.wait(connected, limit).await,
+            Ok(Begun::Runs(connected)) => self.wait(*connected, limit).await,
             Ok(Begun::Ended(outcome)) => outcome,
             // Whatever this is, it came before the runner was told anything.
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
@@ -108,7 +108,7 @@ impl<T: Tell> Commands<T> {
                 State::Stopped if connected.welcome.status.run == 0 => return Ok(Begun::Ended(given_up())),
                 _ => {
                     info!(shim = %id, "a command that an earlier daemon began");
-                    return Ok(Begun::Runs(*connected));
+                    return Ok(Begun::Runs(connected));
                 }
             },
             Ok(Found::Dead(dead)) if dead.task_outcome() == TaskOutcome::NeverBegan => None,
@@ -143,7 +143,7 @@ impl<T: Tell> Commands<T> {
             return Ok(Begun::Ended(given_up()));
         }
         match connected.handle.start(start).await {
-            Ok(()) => Ok(Begun::Runs(connected)),
+            Ok(()) => Ok(Begun::Runs(Box::new(connected))),
             Err(ShimError::Refused { .. }) if self.entries.is_given_up(connected.handle.id()) => {
                 Ok(Begun::Ended(given_up()))
             }
@@ -237,7 +237,7 @@ impl<T: Tell> Commands<T> {
 
 /// How far a command came at once.
 enum Begun {
-    Runs(Connected),
+    Runs(Box<Connected>),
     Ended(Outcome),
 }
 
