@@ -3,6 +3,7 @@
 //! Each app has a follower of its own, which is asked to look at each interval unless it still does: a store that
 //! hangs delays nobody else.
 
+mod fetch;
 pub mod follower;
 
 use std::collections::{BTreeMap, BTreeSet};

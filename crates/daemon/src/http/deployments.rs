@@ -70,6 +70,10 @@ async fn begin(
     Json(body): Json<DeployVersion>,
 ) -> Result<Json<Granted>, Failure> {
     let version: VersionLabel = label(&body.version)?;
+    if !api.control.app(&app).is_ok_and(|app| app.version_called(&version).is_some()) {
+        let arrival = api.control.fetch_stored(&app, &version, body.settings).await;
+        return packages::take(&api, &peer, &app, arrival.map_err(|error| Failure::wish(&app, error))?).await;
+    }
     // The ports that are checked now are still free when the version is registered with them.
     let _registering = api.control.registering().await;
     let settings = match &body.settings {

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use host::disk::check_room;
 use model::app::{App, Mode, Origin, Refused, Target};
 use model::settings::{AppSettings, HostConfig, PreCommand};
 use model::{AppName, DeploymentId, VersionLabel};
-use package::copy::copy_package;
 use package::store::{Current, Hash, LocalStore};
 use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
+use super::fetch::{fetch, store_of};
 use crate::control::{Arrival, Control, WishError};
 use crate::intake::{Announced, refuse_other_package};
 
@@ -81,7 +80,7 @@ impl Follower {
             return Ok(());
         }
         let settings = config.app_settings(&self.app, None, None).map_err(|problems| problems.to_string())?;
-        let store = self.store(&config, &settings);
+        let store = store_of(&self.control, &config, &settings);
         let Some(offer) = self.offer(config, &settings, &store, known.as_deref()).await? else {
             return Ok(());
         };
@@ -89,11 +88,6 @@ impl Follower {
             return Ok(());
         }
         self.take(&store, offer).await
-    }
-
-    fn store(&self, config: &HostConfig, settings: &AppSettings) -> LocalStore {
-        let root = settings.store.clone().or_else(|| config.settings.store.clone());
-        LocalStore::new(root.unwrap_or_else(|| self.control.paths.store()))
     }
 
     /// Reads the version file and looks at the package that it names.
@@ -179,20 +173,11 @@ impl Follower {
         offer: &Offer,
         expected: Option<package::Sha256Digest>,
     ) -> Result<TempPath, String> {
-        let (store, name, version) = (store.clone(), self.app.to_string(), offer.current.version.clone());
+        let (store, version) = (store.clone(), offer.current.version.clone());
         let (uploads, least) =
             (self.control.paths.uploads(), self.control.site.settings.min_free_disk.bytes());
-        self.patiently(move || {
-            let (from, file) =
-                store.open_package(&name, &version).map_err(|problem| host::chain(&problem))?;
-            let size_bytes = file.metadata().map_err(|error| error.to_string())?.len();
-            check_room(&uploads, size_bytes, least).map_err(|error| host::chain(&error))?;
-            let to = tempfile::Builder::new().prefix("store-").tempfile_in(&uploads);
-            let to = to.map_err(|error| error.to_string())?.into_temp_path();
-            copy_package(&from, &to, expected.as_ref(), package::Limits::default().archive_bytes)
-                .map_err(|error| host::chain(&error))?;
-            Ok(to)
-        })
+        let app = self.app.clone();
+        self.patiently(move || fetch(&store, &app, &version, expected.as_ref(), &uploads, least))
         .await
     }
 
