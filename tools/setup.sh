@@ -11,6 +11,9 @@ rust=(cc:gcc cc:libc6-dev)
 # elixir and rebar3 bring the rest of OTP that the samples are built with
 demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
 
+# tests make network namespaces
+all=("${demo[@]}" ip:iproute2)
+
 fail() {
   printf 'error: %s\n' "$@" >&2
   exit 1
@@ -76,7 +79,8 @@ main() {
   local packages
   case $what in
     rust) mapfile -t packages < <(missing_programs "${rust[@]}" | sort -u) ;;
-    demo | all) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
+    demo) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
+    all) mapfile -t packages < <(missing_programs "${all[@]}" | sort -u) ;;
     *) fail "usage: tools/setup.sh rust|demo|all" ;;
   esac
   need_cargo
