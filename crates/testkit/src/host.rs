@@ -23,6 +23,9 @@ static HOSTS: Semaphore = Semaphore::const_new(4);
 /// Stands in each daemon's environment and must never be found in anything that it starts.
 pub const SECRET: &str = "DAEMONS_OWN_SECRET=8b0f4f0e";
 
+/// Where hosts' folders are: short, and every user gets through.
+const HOME: &str = "/tmp";
+
 /// How long a daemon may take until it answers, or ends.
 const DAEMON: Duration = Duration::from_secs(30);
 
@@ -52,9 +55,9 @@ impl HostPlan {
     pub async fn make(self) -> TempHost {
         let permit = HOSTS.acquire().await.expect("nobody closes it");
         epmd::ensure();
-        let ports = PortBlock::take();
-        let prefix = format!("br-{}-", ports.number());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in("/tmp").expect("/tmp is writable");
+        let ports = PortBlock::take(sweep);
+        let prefix = prefix(ports.number());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(HOME).expect("/tmp is writable");
         // Apps run as another user, when we are root, and must get through.
         let passable = std::fs::Permissions::from_mode(0o755);
         fs_err::set_permissions(folder.path(), passable).expect("the folder is ours");
@@ -277,22 +280,52 @@ impl Drop for TempHost {
         self.end_everything();
         if let Some(folder) = self.folder.take() {
             if std::env::var_os("BELLROCK_KEEP").is_some() {
-                eprintln!("kept: {}", folder.keep().display());
-            } else if let Err(error) = remove(&folder) {
+                keep(folder);
+            } else if let Err(error) = remove(folder.path()) {
                 eprintln!("could not remove {}: {error}", folder.path().display());
             }
         }
     }
 }
 
+/// What the names of a block's hosts begin with.
+fn prefix(number: u16) -> String {
+    format!("br-{number}-")
+}
+
+/// Ends and removes the hosts of a block that is nobody's any more: their test program was killed.
+fn sweep(number: u16) {
+    let prefix = prefix(number);
+    let entries = fs_err::read_dir(HOME).into_iter().flatten().flatten();
+    let stale = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix));
+    for root in stale.map(|entry| entry.path()) {
+        processes::end_all(&root, END);
+        remove_cgroups(&root, END);
+        if let Err(error) = remove(&root) {
+            eprintln!("could not remove what a killed test left: {error}");
+        }
+    }
+}
+
+/// Puts a host's folder where no sweep looks.
+fn keep(folder: TempDir) {
+    let path = folder.keep();
+    let kept =
+        Path::new(HOME).join(format!("kept-{}", path.file_name().unwrap_or_default().to_string_lossy()));
+    match fs_err::rename(&path, &kept) {
+        Ok(()) => eprintln!("kept: {}", kept.display()),
+        Err(error) => eprintln!("kept: {} ({error})", path.display()),
+    }
+}
+
 /// Removes a host's folder; unpacked versions are read-only, which only root ignores.
-fn remove(folder: &TempDir) -> std::io::Result<()> {
+fn remove(folder: &Path) -> std::io::Result<()> {
     if !rustix::process::geteuid().is_root() {
-        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(folder.path()).status();
+        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(folder).status();
     }
     let deadline = Instant::now() + END;
     loop {
-        match fs_err::remove_dir_all(folder.path()) {
+        match fs_err::remove_dir_all(folder) {
             // A dying process may have made a file behind our back.
             Err(error)
                 if error.kind() == std::io::ErrorKind::DirectoryNotEmpty && Instant::now() < deadline => {}

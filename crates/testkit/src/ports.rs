@@ -25,11 +25,12 @@ pub struct PortBlock {
 }
 
 impl PortBlock {
-    /// Takes a block of which nobody listens on any port.
+    /// Takes a block of which nobody listens on any port. `sweep` gets the number of each block that was nobody's,
+    /// to end what a killed test program may have left on its ports.
     ///
     /// # Panics
     /// When there is none.
-    pub fn take() -> Self {
+    pub fn take(sweep: impl Fn(u16)) -> Self {
         // Everybody may use the locks, whoever made the folder first.
         if std::fs::create_dir(LOCKS).is_ok() {
             let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
@@ -38,6 +39,7 @@ impl PortBlock {
         let mut blocks = (FIRST..LAST).step_by(BLOCK.into());
         let taken = blocks.find_map(|first| {
             let lock = lock(first)?;
+            sweep(first);
             let free = (first..first + BLOCK).all(is_free);
             free.then_some(PortBlock { first, given: 0, _lock: lock })
         });

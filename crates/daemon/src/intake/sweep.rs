@@ -20,7 +20,9 @@ pub(super) fn queued(app: &App) -> Option<&NewVersion> {
 
 /// Removes the folders of an app that belong to none of its versions. Nothing may be taken in meanwhile.
 pub(super) fn sweep(paths: &Paths, name: &AppName, app: Option<&App>) {
-    let registered = app.iter().flat_map(|app| app.versions.iter().map(|version| &version.label));
+    // A ghost stays listed after its own files are gone.
+    let stored = app.iter().flat_map(|app| app.versions.iter().filter(|version| version.stored));
+    let registered = stored.map(|version| &version.label);
     let waiting = app.and_then(queued).map(|version| &version.label);
     let labels: BTreeSet<&VersionLabel> = registered.chain(waiting).collect();
     let kept: BTreeSet<PathBuf> = labels
