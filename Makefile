@@ -27,7 +27,8 @@ test: ## all tests, those with real releases included
 	@tools/setup.sh demo
 	@$(XTASK) build
 	@$(XTASK) samples
-	cargo test --workspace --locked
+	cargo test --workspace --exclude tests --locked
+	cargo test --package tests --locked -- --test-threads 6
 
 ci: ## what CI runs: .ci/run
 	@.ci/run

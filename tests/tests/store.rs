@@ -47,6 +47,18 @@ async fn automatic_mode_follows_the_version_file() {
 }
 
 #[tokio::test]
+async fn a_version_that_only_lies_in_the_store_is_deployed_by_hand() {
+    let host = TempHost::start().await;
+    let app = host.app("lantern", LANTERN);
+    app.publish_package("lantern-1");
+    let granted = app.api.activate(&app.name, "0.1.0").await.unwrap();
+    app.ends(granted, Phase::Committed).await;
+    runs(&app, "0.1.0").await;
+    let problem = app.api.activate(&app.name, "0.2.0").await.unwrap_err().problem();
+    assert!(problem.detail.contains("the store does not give it"), "{}", problem.detail);
+}
+
+#[tokio::test]
 async fn manual_mode_ignores_it_until_automatic_mode_is_set_again() {
     let host = TempHost::start().await;
     let (app, witness) = (host.app("lantern", LANTERN), host.app("witness", LANTERN));

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::api::Api;
 use super::extract::{Json, Path, Query, at_most};
+use super::packages;
 use super::peer::Peer;
 use super::problem::Failure;
 use super::versions::label;

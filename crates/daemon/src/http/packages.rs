@@ -78,7 +78,12 @@ async fn upload(
 }
 
 /// Has an arrived package taken and deployed.
-pub(super) async fn take(api: &Api, peer: &Peer, app: &AppName, arrival: Arrival) -> Result<Json<Granted>, Failure> {
+pub(super) async fn take(
+    api: &Api,
+    peer: &Peer,
+    app: &AppName,
+    arrival: Arrival,
+) -> Result<Json<Granted>, Failure> {
     let before = api.control.app(app).ok();
     let what = format!("deploy {}", arrival.file_name.as_deref().unwrap_or("a package"));
     api.record(peer, Some(app), what).await?;

@@ -65,7 +65,9 @@ impl Control {
         let fetched = timeout(PATIENCE, fetching).await;
         let fetched = fetched.map_err(|_| WishError::Host("the store does not answer".into()))?;
         let package = fetched.map_err(|error| WishError::Host(error.to_string()))?.map_err(|problem| {
-            WishError::Package(format!("version {version} is not registered, and the store does not give it: {problem}"))
+            WishError::Package(format!(
+                "version {version} is not registered, and the store does not give it: {problem}"
+            ))
         })?;
         let file_name = Some(format!("{app}-{version}.tar.gz"));
         Ok(Arrival { package, file_name, settings, meta: BTreeMap::new(), build_log: None })

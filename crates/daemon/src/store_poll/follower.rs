@@ -177,8 +177,7 @@ impl Follower {
         let (uploads, least) =
             (self.control.paths.uploads(), self.control.site.settings.min_free_disk.bytes());
         let app = self.app.clone();
-        self.patiently(move || fetch(&store, &app, &version, expected.as_ref(), &uploads, least))
-        .await
+        self.patiently(move || fetch(&store, &app, &version, expected.as_ref(), &uploads, least)).await
     }
 
     /// Works with the store however long it takes; says once when it takes long.
