@@ -12,6 +12,7 @@ use package::tree::{Check, open_version, remove_tree};
 use tokio::task::spawn_blocking;
 
 use crate::commands::Commands;
+use crate::disk::check_room;
 use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::shim::point_log_link;
@@ -82,7 +83,8 @@ impl<T: Tell> HostDoer<T> {
     ) -> Result<String, String> {
         let site = &self.instances.site;
         let version = app.version(target.version).ok_or("its version is not registered any more")?;
-        self.disk(site.settings.min_free_disk.bytes())?;
+        let room = check_room(&site.paths.state(), 0, site.settings.min_free_disk.bytes());
+        room.map_err(|error| crate::chain(&error))?;
         let unpacked = crate::versions::whole(site, app, target, Check::Full)
             .await
             .map_err(|error| crate::chain(&error))?;
@@ -94,22 +96,6 @@ impl<T: Tell> HostDoer<T> {
         let erts = facts.erts.as_ref().map_or("no ERTS of its own".to_owned(), |erts| format!("ERTS {erts}"));
         let digest: String = version.digest.chars().take(8).collect();
         Ok(format!("package {}, sha256 {digest}…, {erts}", human::bytes(version.size_bytes)))
-    }
-
-    fn disk(&self, least: u64) -> Result<(), String> {
-        let state = self.instances.site.paths.state();
-        let room = rustix::fs::statvfs(&state)
-            .map_err(|error| format!("could not look at the disk of {}: {error}", state.display()))?;
-        let free = room.f_bavail * room.f_frsize;
-        if free >= least {
-            return Ok(());
-        }
-        Err(format!(
-            "only {} are free on the disk of {}, less than min_free_disk = {}",
-            human::bytes(free),
-            state.display(),
-            human::bytes(least)
-        ))
     }
 
     async fn run(&self, app: &Arc<App>, id: EffectId, run: &Run) -> Outcome {
