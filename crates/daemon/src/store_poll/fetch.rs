@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use host::disk::check_room;
+use host::disk::{DiskError, check_room};
+use model::app::Refused;
 use model::settings::{AppSettings, HostConfig};
 use model::{AppName, VersionLabel};
 use package::Sha256Digest;
-use package::copy::copy_package;
-use package::store::LocalStore;
+use package::copy::{CopyError, copy_package};
+use package::store::{LocalStore, StoreProblem};
 use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -18,6 +19,23 @@ use crate::control::{Arrival, Control, WishError};
 
 /// How long somebody who asks for a version waits for the store.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why a package could not be brought here.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The store does not give it.
+    #[error(transparent)]
+    Store(#[from] StoreProblem),
+    /// The disk has no room for it.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// It could not be copied.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// A file could not be handled.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+}
 
 /// The store of an app: its own, else the host's, else the folder below our state.
 pub fn store_of(control: &Control, config: &HostConfig, settings: &AppSettings) -> LocalStore {
@@ -33,14 +51,11 @@ pub fn fetch(
     expected: Option<&Sha256Digest>,
     uploads: &Path,
     least: u64,
-) -> Result<TempPath, String> {
-    let (from, file) = store.open_package(app.as_str(), version).map_err(|problem| host::chain(&problem))?;
-    let size_bytes = file.metadata().map_err(|error| error.to_string())?.len();
-    check_room(uploads, size_bytes, least).map_err(|error| host::chain(&error))?;
-    let to = tempfile::Builder::new().prefix("store-").tempfile_in(uploads);
-    let to = to.map_err(|error| error.to_string())?.into_temp_path();
-    copy_package(&from, &to, expected, package::Limits::default().archive_bytes)
-        .map_err(|error| host::chain(&error))?;
+) -> Result<TempPath, FetchError> {
+    let (from, file) = store.open_package(app.as_str(), version)?;
+    check_room(uploads, file.metadata()?.len(), least)?;
+    let to = tempfile::Builder::new().prefix("store-").tempfile_in(uploads)?.into_temp_path();
+    copy_package(&from, &to, expected, package::Limits::default().archive_bytes)?;
     Ok(to)
 }
 
@@ -48,7 +63,7 @@ impl Control {
     /// The package of a version that lies in the app's store and is not registered yet, for `bellrock deploy APP VERSION`.
     ///
     /// # Errors
-    /// [`WishError::Package`] when the store does not have it.
+    /// [`Refused::NoVersion`] when the store does not have it.
     pub async fn fetch_stored(
         &self,
         app: &AppName,
@@ -64,10 +79,12 @@ impl Control {
         let fetching = spawn_blocking(move || fetch(&store, &name, label.as_str(), None, &uploads, least));
         let fetched = timeout(PATIENCE, fetching).await;
         let fetched = fetched.map_err(|_| WishError::Host("the store does not answer".into()))?;
-        let package = fetched.map_err(|error| WishError::Host(error.to_string()))?.map_err(|problem| {
-            WishError::Package(format!(
-                "version {version} is not registered, and the store does not give it: {problem}"
-            ))
+        let fetched = fetched.map_err(|error| WishError::Host(error.to_string()))?;
+        let package = fetched.map_err(|error| match error {
+            FetchError::Store(StoreProblem::NoPackage { .. } | StoreProblem::NoStore { .. }) => {
+                WishError::Refused(Refused::NoVersion { version: version.clone() })
+            }
+            other => WishError::Host(host::chain(&other)),
         })?;
         let file_name = Some(format!("{app}-{version}.tar.gz"));
         Ok(Arrival { package, file_name, settings, meta: BTreeMap::new(), build_log: None })

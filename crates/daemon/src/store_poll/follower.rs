@@ -177,7 +177,11 @@ impl Follower {
         let (uploads, least) =
             (self.control.paths.uploads(), self.control.site.settings.min_free_disk.bytes());
         let app = self.app.clone();
-        self.patiently(move || fetch(&store, &app, &version, expected.as_ref(), &uploads, least)).await
+        self.patiently(move || {
+            fetch(&store, &app, &version, expected.as_ref(), &uploads, least)
+                .map_err(|error| host::chain(&error))
+        })
+        .await
     }
 
     /// Works with the store however long it takes; says once when it takes long.
