@@ -123,9 +123,7 @@ pub enum Refused {
         deployment: DeploymentId,
     },
     /// No such version.
-    #[error(
-        "there is no version {version}; bellrock versions lists them"
-    )]
+    #[error("there is no version {version}; bellrock versions lists them")]
     NoVersion {
         /// What was asked for.
         version: VersionLabel,
