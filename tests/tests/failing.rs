@@ -155,6 +155,9 @@ async fn where_the_old_version_fails_too_it_stops_and_calls() {
     app.deploy("beacon-base", Phase::Committed).await;
     let boot = host.path("var/lib/bellrock/versions").join(&app.name).join("1.0.0");
     remove_named(&boot, "start.boot");
+    // A damaged version is unpacked again, unless its package is gone too.
+    let package = host.path("var/lib/bellrock/papers").join(&app.name).join("1.0.0/package.tar.gz");
+    fs_err::remove_file(package).unwrap();
     let detail = app.deploy("beacon-broken-boot", Phase::RollbackFailed).await;
     assert!(detail.log.iter().any(|event| event.level == Level::Alarm), "{}", log(&detail));
     let state = app.state().await;

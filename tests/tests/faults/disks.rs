@@ -88,7 +88,10 @@ async fn no_deployment_begins_on_a_nearly_full_disk() {
     assert!(text.contains(less), "{text}");
     fs_err::write(&config, text.replace(less, more)).unwrap();
     host.restart_daemon().await;
-    let granted = app.try_deploy("buoy-module-changed").await.unwrap();
+    let refused = app.try_deploy("buoy-module-changed").await.unwrap_err().problem();
+    assert_eq!(refused.slug(), "no-room");
+    assert!(refused.detail.contains("min_free_disk"), "the setting is named: {}", refused.detail);
+    let granted = app.api.restart(&app.name, None).await.unwrap();
     let ended = app.ends(granted, Phase::Failed).await;
     let reason = ended.deployment.reason.clone().unwrap();
     assert!(reason.contains("min_free_disk"), "the remedy is named: {reason}");
