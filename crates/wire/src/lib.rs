@@ -6,6 +6,7 @@
 //! - [`field`]: `u16 tag | u32 length | value`; unknown tags are skipped, missing ones take their default,
 //!   so that either side may be the older one.
 //! - [`shim`]: what the daemon and a shim say to each other.
+//! - [`proxy`]: what the daemon and the proxy say to each other, and the table of routes.
 //! - [`record`]: `u32 length | u32 crc | payload`, the unit of an event log on disk; a torn tail is cut.
 //! - [`log_index`]: the sparse side index (time, offset) beside each log file.
 //!
@@ -17,6 +18,7 @@ pub mod error;
 pub mod field;
 pub mod frame;
 pub mod log_index;
+pub mod proxy;
 pub mod record;
 pub mod shim;
 

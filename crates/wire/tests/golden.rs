@@ -81,6 +81,7 @@ fn start() -> Start {
         time_limit_ms: Some(600_000),
         cgroup_parent: Some("/sys/fs/cgroup/bellrock".into()),
         crash_dump: Some(CrashDump { folder: "/var/crash".into(), keep: 3, max_bytes: 1 << 30, seconds: 30 }),
+        listen: vec![],
     }
 }
 

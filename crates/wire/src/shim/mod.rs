@@ -25,7 +25,8 @@ pub use event::{
     Started, Stopped, Stream,
 };
 pub use start::{
-    CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartMode, RestartPolicy, Start, Variable,
+    CrashDump, Kind, Limit, Listen, LogFile, Owner, ResourceLimit, RestartMode, RestartPolicy, Start,
+    Variable,
 };
 pub use status::{State, Status};
 
@@ -44,3 +45,5 @@ pub const INSTANCE_VARIABLE: &str = "BELLROCK_INSTANCE";
 /// Variable that marks all processes of one shim; its value is random, so that no two roots can mistake
 /// each other's processes, and is found in [`Welcome::mark`] and [`saved::Header::mark`].
 pub const MARK_VARIABLE: &str = "BELLROCK_MARK";
+/// Variable with the number of listening sockets that a child inherits, from descriptor 3 on (see [`Start::listen`]).
+pub const LISTEN_VARIABLE: &str = "BELLROCK_LISTEN_FDS";

@@ -84,6 +84,20 @@ message! {
         15 => pub cgroup_parent: Option<PathBuf>,
         /// Where crash dumps go; `None`: the environment's `ERL_CRASH_DUMP*` stay as given.
         16 => pub crash_dump: Option<CrashDump>,
+        /// Sockets that the shim listens on for its whole life, and that every run inherits: connections wait in their
+        /// queues while the child is started anew. The child finds them at descriptors 3, 4 … in this order, and
+        /// their number in [`super::LISTEN_VARIABLE`].
+        17 => pub listen: Vec<Listen>,
+    }
+}
+
+message! {
+    /// A listening socket (SO_REUSEADDR, not SO_REUSEPORT).
+    pub struct Listen {
+        /// `ip:port`; port 0 takes a free one.
+        1 => pub address: String,
+        /// Length of its queue, cut by the kernel to net.core.somaxconn; 0: that.
+        2 => pub backlog: u32,
     }
 }
 
