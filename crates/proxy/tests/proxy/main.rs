@@ -2,8 +2,18 @@
 
 #![allow(clippy::unwrap_used)] // this is a test
 
+mod balancing;
 mod client;
+mod control;
 mod daemon;
+mod draining;
 mod forwarding;
+mod gate;
+mod headers;
+mod health;
+mod holding;
 mod instance;
+mod limits;
+mod retrying;
 mod rig;
+mod saved;
