@@ -76,16 +76,19 @@ async fn serve_once(core: &Rc<Core>, session: &Rc<Session>, mut io: ClientIo) ->
     let mut told_to_close = false;
     let end = poll_fn(|cx| {
         session.register(cx.waker());
-        match session.ordered() {
-            Order::Cut => return Poll::Ready(HttpEnd::Cut),
-            Order::Close if !told_to_close => {
-                told_to_close = true;
-                Pin::new(&mut *http).graceful_shutdown();
-            }
-            _ => {}
+        if session.ordered() == Order::Cut {
+            return Poll::Ready(HttpEnd::Cut);
         }
         if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
             return Poll::Ready(HttpEnd::Done(result));
+        }
+        // only now: a request that has come already is answered
+        if session.ordered() == Order::Close && !told_to_close {
+            told_to_close = true;
+            Pin::new(&mut *http).graceful_shutdown();
+            if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
+                return Poll::Ready(HttpEnd::Done(result));
+            }
         }
         if session.may_park(core.now()) && !told_to_close {
             return Poll::Ready(HttpEnd::Parked);
@@ -142,10 +145,12 @@ where
 /// Ready when there is something to read (true), or the connection is to be closed.
 fn poll_parked(session: &Session, io: &ClientIo, cx: &mut Context<'_>) -> Poll<bool> {
     session.register(cx.waker());
-    if session.ordered() != Order::None {
-        return Poll::Ready(false);
+    match session.ordered() {
+        Order::Cut => Poll::Ready(false),
+        // a request that has come already is answered
+        Order::Close => Poll::Ready(io.transport.poll_readable(cx).is_ready()),
+        Order::None => io.transport.poll_readable(cx).map(|()| true),
     }
-    io.transport.poll_readable(cx).map(|()| true)
 }
 
 fn builder(core: &Core) -> Builder {

@@ -119,6 +119,10 @@ impl Drop for OpenConnection {
 const TICK: Duration = Duration::from_millis(100);
 /// Idle connections to backends are looked at every so many ticks.
 const TICKS_PER_EXPIRY: u64 = 10;
+/// A connection is closed to make room for another when it has been idle for so long,
+const IDLE_MS: u64 = 50;
+/// or has said nothing for so long since it came.
+const SILENT_MS: u64 = 1000;
 /// Drain time of what has left the table with its whole route.
 const DEFAULT_DRAIN_MS: u64 = 30_000;
 
@@ -275,7 +279,15 @@ impl Core {
 
     fn close_idle(&self, number: usize) {
         let sessions = self.sessions.borrow();
-        let is_idle = |session: &&Rc<Session>| matches!(session.phase(), Phase::Idle | Phase::New);
+        // one that has just come, or has just been answered, is about to ask
+        let is_idle = |session: &&Rc<Session>| {
+            let idle_ms = self.now().saturating_sub(session.phase_since());
+            match session.phase() {
+                Phase::Idle => idle_ms >= IDLE_MS,
+                Phase::New => idle_ms >= SILENT_MS,
+                Phase::Head | Phase::Request | Phase::Upgraded => false,
+            }
+        };
         let mut idle: Vec<&Rc<Session>> = sessions.values().filter(is_idle).collect();
         idle.sort_by_key(|session| session.phase_since());
         idle.into_iter().take(number).for_each(|session| session.order(Order::Close));

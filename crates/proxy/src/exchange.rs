@@ -90,6 +90,8 @@ struct Exchange {
     wants_upgrade: bool,
     id: HeaderValue,
     hold: Option<Hold>,
+    /// When holding ends at the latest, however often it begins anew.
+    held_until: Option<tokio::time::Instant>,
     /// Backends that failed this request.
     tried: Vec<u64>,
     attempts: u8,
@@ -147,6 +149,7 @@ impl Exchange {
             wants_upgrade,
             id,
             hold: None,
+            held_until: None,
             tried: Vec::new(),
             attempts: 0,
             only_new_connection: false,
@@ -193,12 +196,12 @@ impl Exchange {
                     choice = self.route.choose(&[]);
                 }
                 if let Choice::Backend(backend) = choice {
-                    self.hold = None;
+                    self.held_until = self.hold.take().map(|hold| hold.until()).or(self.held_until);
                     return Ok(InFlight::begin(backend, &self.session));
                 }
             }
             if self.hold.is_none() {
-                self.hold = Some(Hold::begin(&self.route.route)?);
+                self.hold = Some(Hold::begin(&self.route.route, self.held_until)?);
             }
             let Some(hold) = &self.hold else { continue };
             hold.wait(&self.core, change).await?;

@@ -144,8 +144,10 @@ impl Check {
         let mut wait = Duration::ZERO;
         loop {
             if self.how.is_none() && self.backend.health() == Health::Up {
-                self.hint.notified().await;
+                // looks now and then all the same: a hint may have been lost
+                let _ = timeout(INTERVAL, self.hint.notified()).await;
                 wait = RECHECK;
+                continue;
             }
             tokio::select! {
                 () = sleep(wait) => {}

@@ -17,18 +17,25 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Begins to wait, unless too many do.
-    pub(crate) fn begin(route: &Arc<Route>) -> Result<Self, Problem> {
+    /// Begins to wait, unless too many do. `until` is when an earlier hold of the same request would have ended: all of
+    /// them together are one.
+    pub(crate) fn begin(route: &Arc<Route>, until: Option<Instant>) -> Result<Self, Problem> {
         if route.hold.is_zero() {
             return Err(Problem::NoInstance);
         }
         let held = route.app.held.fetch_add(1, Ordering::Relaxed);
-        let hold = Self { route: route.clone(), until: Instant::now() + route.hold };
+        let until = until.unwrap_or_else(|| Instant::now() + route.hold);
+        let hold = Self { route: route.clone(), until };
         if route.limits.max_held != 0 && held >= route.limits.max_held {
             return Err(Problem::HeldTooMany);
         }
         route.count(|app| &app.held_total);
         Ok(hold)
+    }
+
+    /// When it ends at the latest.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
     }
 
     /// Waits until something has changed.

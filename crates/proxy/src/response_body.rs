@@ -106,6 +106,15 @@ impl PassedBody {
     }
 }
 
+impl Drop for PassedBody {
+    /// One that was ended early, in order, leaves the client's connection at rest as well.
+    fn drop(&mut self) {
+        if self.source.take().is_some() {
+            self.session.rest(self.core.now());
+        }
+    }
+}
+
 impl Body for PassedBody {
     type Data = Bytes;
     type Error = Broken;

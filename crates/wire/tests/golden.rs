@@ -1,35 +1,18 @@
 //! Recordings of every message as version 1 wrote it. They are never changed: each later version reads them.
-//!
-//! `golden/NAME.bin` holds the bytes, `golden/NAME.txt` what they mean. Missing files are written when
-//! `BELLROCK_RECORD=1` is set, and only then; files that exist are never overwritten.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // tests may read files
 
+mod recording;
+
 use std::ffi::OsString;
-use std::fmt::Debug;
-use std::fs;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 use wire::field::Blob;
 use wire::frame;
 use wire::record::Records;
 use wire::shim::saved::{self, Header, Saved};
 use wire::shim::*;
 
-/// The recording reads as the value, and the value is still written so.
-fn check<T: Debug + PartialEq>(name: &str, value: &T, bytes: &[u8], read: impl Fn(&[u8]) -> T) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let (binary, text) = (folder.join(format!("{name}.bin")), folder.join(format!("{name}.txt")));
-    if std::env::var_os("BELLROCK_RECORD").is_some() && !binary.exists() {
-        fs::write(&binary, bytes).unwrap();
-        fs::write(&text, format!("{value:#?}\n")).unwrap();
-    }
-    let recorded = fs::read(&binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
-    assert_eq!(&read(&recorded), value, "{name}: the recording is read differently now");
-    assert_eq!(recorded, bytes, "{name}: it is written differently now");
-    let dump = fs::read_to_string(&text).unwrap();
-    assert_eq!(dump, format!("{value:#?}\n"), "{name}: the dump says something else");
-}
+use recording::check;
 
 fn check_command(name: &str, command: Command) {
     let mut bytes = Vec::new();

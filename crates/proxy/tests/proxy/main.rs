@@ -16,6 +16,7 @@ mod holding;
 mod hostile;
 mod instance;
 mod limits;
+mod program;
 mod retrying;
 mod rig;
 mod saved;

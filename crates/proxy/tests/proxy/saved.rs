@@ -1,55 +1,13 @@
 //! The program itself: the table that it saves, and its end.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
 use wire::proxy::{TABLE_FILE, Table};
 
 use crate::client::Client;
 use crate::daemon::Daemon;
 use crate::gate::Gate;
 use crate::instance::Instance;
+use crate::program::Program;
 use crate::rig::{eventually, route};
-
-/// The program, killed when it is dropped.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Program {
-    fn start(folder: &Path, listen: &str) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bellrock-proxy"))
-            .arg("--run")
-            .arg(folder)
-            .arg("--state")
-            .arg(folder)
-            .args(["--http", listen, "--cores", "2"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let told = |line: String| line.strip_prefix("address=")?.strip_suffix(" listening")?.parse().ok();
-        let address = lines.find_map(|line| told(line.unwrap())).expect("it says where it listens");
-        // so that it never waits for us
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn table(revision: u64, instance: &Instance) -> Table {
     Table { revision, epoch: 1, routes: vec![route(&[instance.address])], ..Table::default() }

@@ -1,0 +1,184 @@
+//! Recordings of every message between daemon and proxy as version 1 wrote it, and of the files that the proxy saves.
+//! They are never changed: each later version reads them.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // tests may read files
+
+mod recording;
+
+use recording::check;
+use wire::field::Message;
+use wire::proxy::*;
+use wire::record::{self, Records};
+use wire::{frame, proxy};
+
+fn check_command(name: &str, command: Command) {
+    let mut bytes = Vec::new();
+    command.put_frame(7, &mut bytes).unwrap();
+    check(&format!("proxy-command-{name}"), &command, &bytes, |bytes| {
+        let (frame, used) = frame::split(bytes).unwrap().unwrap();
+        assert_eq!((frame.request, used), (7, bytes.len()));
+        Command::from_frame(&frame).unwrap().unwrap()
+    });
+}
+
+fn check_answer(name: &str, answer: Answer) {
+    let mut bytes = Vec::new();
+    answer.put_frame(7, &mut bytes).unwrap();
+    check(&format!("proxy-answer-{name}"), &answer, &bytes, |bytes| {
+        let (frame, used) = frame::split(bytes).unwrap().unwrap();
+        assert_eq!((frame.request, used), (7, bytes.len()));
+        Answer::from_frame(&frame).unwrap().unwrap()
+    });
+}
+
+fn table() -> Table {
+    let backend = Backend {
+        instance: 42,
+        place: 1,
+        version: "1.4.2+env3".into(),
+        address: "127.0.0.1:4000".into(),
+        mode: BackendMode::Active,
+        run: 3,
+        health_port: Some(0),
+    };
+    let draining =
+        Backend { instance: 41, mode: BackendMode::Draining, health_port: None, ..backend.clone() };
+    Table {
+        revision: (7 << 32) | 42,
+        epoch: 7,
+        front: Front {
+            max_header_bytes: 65_536,
+            header_timeout_ms: 30_000,
+            idle_timeout_ms: 75_000,
+            max_connections: 20_000,
+            trusted_proxies: vec!["10.0.0.0/8".into(), "fd00::/8".into()],
+        },
+        routes: vec![
+            Route {
+                app: "beacon".into(),
+                hosts: vec!["beacon.example.com".into(), "*.example.com".into()],
+                paths: vec!["/".into(), "/api".into()],
+                balance: Balance::RoundRobin,
+                limits: Limits {
+                    max_body_bytes: 1 << 30,
+                    body_timeout_ms: 30_000,
+                    response_timeout_ms: 60_000,
+                    write_timeout_ms: 30_001,
+                    max_held: 1000,
+                },
+                health: Some(HealthCheck {
+                    path: "/health".into(),
+                    interval_ms: 5_000,
+                    timeout_ms: 5_001,
+                    failures: 3,
+                    successes: 2,
+                }),
+                hold_ms: 30_000,
+                paused: true,
+                drain_ms: 30_002,
+                endless_types: vec!["text/event-stream".into(), "video/*".into()],
+                backends: vec![draining, backend],
+            },
+            Route::default(),
+        ],
+    }
+}
+
+fn certificates() -> SetCertificates {
+    let certificate = Certificate { chain_pem: "chain\n".into(), key_pem: "key\n".into() };
+    SetCertificates { certificates: vec![certificate, Certificate::default()] }
+}
+
+#[test]
+fn commands() {
+    check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9 }));
+    check_command("set-table", Command::SetTable(SetTable { table: table() }));
+    check_command("set-table-empty", Command::SetTable(SetTable::default()));
+    check_command("set-certificates", Command::SetCertificates(certificates()));
+    check_command("watch", Command::Watch(Watch {}));
+    check_command("query-report", Command::QueryReport(QueryReport {}));
+}
+
+#[test]
+fn answers() {
+    check_answer(
+        "welcome",
+        Answer::Welcome(Welcome {
+            version: 1,
+            revision: 42,
+            pid: 4711,
+            program_version: "0.1.0".into(),
+            incarnation: u64::MAX,
+        }),
+    );
+    check_answer("done", Answer::Done(Done {}));
+    for refusal in Refusal::ALL {
+        let refused = Refused { refusal: *refusal, text: "why".into() };
+        check_answer(&format!("refused-{}", *refusal as u64), Answer::Refused(refused));
+    }
+    check_answer("applied", Answer::Applied(Applied { revision: 42 }));
+    check_answer("drained", Answer::Drained(Drained { app: "beacon".into(), instance: 41, cut: 2 }));
+    let health =
+        |up, reason: &str| proxy::Health { app: "beacon".into(), instance: 42, up, reason: reason.into() };
+    check_answer("health-down", Answer::Health(health(false, "it answered its check with 500")));
+    check_answer("health-up", Answer::Health(health(true, "")));
+    check_answer("report-empty", Answer::Report(Report::default()));
+    check_answer("report", Answer::Report(report()));
+}
+
+fn report() -> Report {
+    let backend = |state| BackendReport {
+        app: "beacon".into(),
+        instance: 42,
+        place: 1,
+        version: "1.4.2".into(),
+        address: "127.0.0.1:4000".into(),
+        state,
+        reason: "why".into(),
+        in_flight: 3,
+        upgraded: 1,
+        counts: Counts {
+            requests: 1,
+            statuses: vec![0, 2, 0, 4, 5],
+            failed: 3,
+            retried: 4,
+            broken: 5,
+            cut: 6,
+            bytes_in: 7,
+            bytes_out: 8,
+            latency: (0..=BOUNDS_US.len() as u64).collect(),
+        },
+    };
+    Report {
+        revision: 42,
+        incarnation: 77,
+        uptime_ms: 1_234,
+        listeners: vec![ListenerReport { address: "[::]:443".into(), tls: true }],
+        connections: Connections { open: 1, accepted: 2, unrouted: 3 },
+        routes: vec![RouteReport {
+            app: "beacon".into(),
+            held: 1,
+            held_total: 2,
+            held_in_vain: 3,
+            panic: true,
+            own_errors: 4,
+        }],
+        backends: BackendState::ALL.iter().copied().map(backend).collect(),
+    }
+}
+
+/// A file as the proxy saves it: one record of the message's fields.
+fn check_file<M: Message + std::fmt::Debug + PartialEq>(name: &str, message: &M) {
+    let (mut payload, mut bytes) = (Vec::new(), Vec::new());
+    message.encode(&mut payload);
+    record::put(&payload, &mut bytes);
+    check(&format!("proxy-file-{name}"), message, &bytes, |bytes| {
+        M::decode(Records::new(bytes).next().unwrap()).unwrap()
+    });
+}
+
+#[test]
+fn files() {
+    check_file(TABLE_FILE, &table());
+    check_file(CERTIFICATES_FILE, &certificates());
+}
