@@ -70,12 +70,14 @@ fn an_earlier_daemon_is_refused() {
     second.report();
 }
 
+type Spoil = fn(&mut Table);
+
 #[test]
 fn tables_that_cannot_be_served_change_nothing() {
     let instance = Instance::named("x");
     let mut rig = Rig::serving(&[instance.address]);
     let good = rig.table.clone();
-    let bad: [(&str, fn(&mut Table)); 5] = [
+    let bad: [(&str, Spoil); 5] = [
         (
             "the table cannot be served: the address of beacon's instance 1 is \"nowhere\", which is no ip:port",
             |table| table.routes[0].backends[0].address = "nowhere".into(),

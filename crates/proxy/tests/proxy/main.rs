@@ -1,6 +1,6 @@
 //! The proxy on real sockets, between scripted instances and clients that say exactly what a test wants.
 
-#![allow(clippy::unwrap_used)] // this is a test
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // this is a test
 
 mod balancing;
 mod client;
