@@ -33,10 +33,7 @@ fn draining() -> Draining {
 type Feed = mpsc::UnboundedSender<&'static str>;
 type Wrapped<D> = Endless<Fed, D, Box<dyn FnOnce(Ending)>>;
 
-fn body<D: Future<Output = Draining>>(
-    unit: Unit,
-    draining: D,
-) -> (Feed, Wrapped<D>, Receiver<Ending>) {
+fn body<D: Future<Output = Draining>>(unit: Unit, draining: D) -> (Feed, Wrapped<D>, Receiver<Ending>) {
     let (feed, fed) = mpsc::unbounded_channel();
     let (tell, told) = channel();
     let tell = Box::new(move |ending| tell.send(ending).unwrap());
