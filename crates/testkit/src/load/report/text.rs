@@ -1,0 +1,145 @@
+//! A report for people.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{KindReport, Latency, Report, VersionReport};
+use crate::load::kind::Kind;
+
+/// Losses that are printed.
+const PRINTED: usize = 20;
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.head(f)?;
+        self.kinds(f)?;
+        self.versions(f)?;
+        self.long_lived(f)?;
+        self.losses(f)
+    }
+}
+
+impl Report {
+    fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} of {} due requests sent in time ({:.1} %) in {} at {} a second; {} late, {} not sent",
+            grouped(self.in_time),
+            grouped(self.due),
+            self.share_in_time() * 100.0,
+            seconds(self.lasted_ms),
+            self.rate,
+            self.late,
+            self.unsent
+        )?;
+        write!(f, "{} lost, {} resets", grouped(self.lost), grouped(self.resets))?;
+        let rest = [
+            (self.in_crashes, "in flight in what crashed"),
+            (self.app_errors, "errors of the app"),
+            (self.idle_close_retries, "sent again after an idle close"),
+            (self.idle_closes, "idle connections closed"),
+            (self.under_way(), "under way"),
+        ];
+        for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {} {what}", grouped(count))?;
+        }
+        writeln!(f, "; {} connections", grouped(self.connections))
+    }
+
+    fn kinds(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let headings = ["sent", "answered", "lost", "p50", "p90", "p99", "max"];
+        write!(f, "\n{:16}", "kind")?;
+        for heading in headings {
+            write!(f, "{heading:>10}")?;
+        }
+        writeln!(f)?;
+        for (kind, each) in &self.kinds {
+            line(f, *kind, each)?;
+        }
+        Ok(())
+    }
+
+    fn versions(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.versions.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n{:16}{:>10}{:>10}{:>10}  seen", "version", "answers", "events", "instances")?;
+        for (name, VersionReport { answers, events, instances, first_ms, last_ms }) in &self.versions {
+            writeln!(
+                f,
+                "{name:16}{:>10}{:>10}{:>10}  {} to {}",
+                grouped(*answers),
+                grouped(*events),
+                instances.len(),
+                seconds(*first_ms),
+                seconds(*last_ms)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn long_lived(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.kinds.contains_key(&Kind::Sse) {
+            write!(f, "\nsse: {} events", grouped(self.events))?;
+            writeln!(f, ", {} streams ended properly by the server", grouped(self.sse_ends))?;
+        }
+        if self.kinds.contains_key(&Kind::Socket) {
+            write!(f, "web sockets: {} ended with 1001", grouped(self.socket_ends))?;
+            writeln!(f, ", {} messages met the close and were sent again", grouped(self.crossed_closes))?;
+        }
+        Ok(())
+    }
+
+    fn losses(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (title, losses) in [("lost", &self.losses), ("in flight in what crashed", &self.crash_losses)] {
+            if losses.is_empty() {
+                continue;
+            }
+            writeln!(f, "\n{title}")?;
+            for loss in losses.iter().take(PRINTED) {
+                writeln!(f, "  {loss}")?;
+            }
+            if losses.len() > PRINTED {
+                writeln!(f, "  … and {} more", losses.len() - PRINTED)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(f: &mut Formatter<'_>, kind: Kind, each: &KindReport) -> fmt::Result {
+    write!(f, "{kind:16}{:>10}{:>10}{:>10}", grouped(each.sent), grouped(each.answered), grouped(each.lost))?;
+    if let Some(Latency { p50_us, p90_us, p99_us, max_us }) = each.latency {
+        for us in [p50_us, p90_us, p99_us, max_us] {
+            write!(f, "{:>10}", duration(us))?;
+        }
+    }
+    writeln!(f)
+}
+
+/// Three figures, with the unit that suits.
+fn duration(us: u64) -> String {
+    let ms = us as f64 / 1000.0;
+    match us {
+        0..10_000 => format!("{ms:.2} ms"),
+        10_000..100_000 => format!("{ms:.1} ms"),
+        100_000..1_000_000 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1000.0),
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// In groups of three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
