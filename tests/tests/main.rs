@@ -11,6 +11,7 @@ mod failing;
 mod faults;
 mod first_deployment;
 mod isolation;
+mod load;
 mod refusals;
 mod replacing;
 mod running;

@@ -1,9 +1,11 @@
 //! A report for people.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
 use super::{KindReport, Latency, Report, VersionReport};
 use crate::load::kind::Kind;
+use crate::load::loss::Loss;
 
 /// Losses that are printed.
 const PRINTED: usize = 20;
@@ -94,7 +96,7 @@ impl Report {
             if losses.is_empty() {
                 continue;
             }
-            writeln!(f, "\n{title}")?;
+            writeln!(f, "\n{title}{}", words(losses))?;
             for loss in losses.iter().take(PRINTED) {
                 writeln!(f, "  {loss}")?;
             }
@@ -114,6 +116,15 @@ fn line(f: &mut Formatter<'_>, kind: Kind, each: &KindReport) -> fmt::Result {
         }
     }
     writeln!(f)
+}
+
+/// How many there are of each sort.
+fn words(losses: &[Loss]) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for loss in losses {
+        *counts.entry(loss.fault.word()).or_default() += 1;
+    }
+    counts.into_iter().map(|(word, count)| format!("  {} {word}", grouped(count))).collect()
 }
 
 /// Three figures, with the unit that suits.
@@ -142,4 +153,89 @@ fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::fault::Fault;
+    use crate::load::loss::Connection;
+
+    /// A run in which something of everything happened.
+    fn report() -> Report {
+        let latency = Latency { p50_us: 1_234, p90_us: 23_456, p99_us: 345_678, max_us: 4_567_890 };
+        let kind =
+            |sent, lost, latency| KindReport { sent, answered: sent - lost, app_errors: 0, lost, latency };
+        let version = |first_ms, last_ms| VersionReport {
+            answers: 5_000,
+            events: 80,
+            instances: vec!["1/42".to_owned(), "2/43".to_owned()],
+            first_ms,
+            last_ms,
+        };
+        let loss = |kind, connection, fault| Loss {
+            sent_ms: 11_990,
+            lost_ms: 12_345,
+            lost_at_unix_ms: 0,
+            kind,
+            sent: "GET /?n=17".to_owned(),
+            connection,
+            fault,
+        };
+        let connection = Connection { number: 14, local_port: 41_234, request: 20 };
+        let reset = Fault::NoAnswer { reset: true, cause: "connection reset by peer".to_owned() };
+        let cut = Fault::Cut { received_bytes: 24, reset: false, cause: "end of file".to_owned() };
+        let refused = Fault::Connect { cause: "connection refused".to_owned() };
+        Report {
+            lasted_ms: 24_050,
+            rate: 500,
+            due: 12_000,
+            in_time: 11_988,
+            late: 10,
+            unsent: 2,
+            sent: 12_000,
+            answered: 11_997,
+            lost: 2,
+            in_crashes: 1,
+            resets: 1,
+            idle_close_retries: 3,
+            connections: 1_234,
+            sse_ends: 16,
+            events: 1_600,
+            socket_ends: 8,
+            crossed_closes: 1,
+            latency,
+            kinds: [
+                (Kind::KeepAlive, kind(11_968, 2, Some(latency))),
+                (Kind::Socket, kind(16, 0, None)),
+                (Kind::Sse, kind(16, 0, None)),
+            ]
+            .into(),
+            versions: [
+                ("1.0.0".to_owned(), version(0, 12_100)),
+                ("1.1.0".to_owned(), version(11_900, 24_000)),
+            ]
+            .into(),
+            losses: vec![
+                loss(Kind::KeepAlive, Some(connection), reset),
+                loss(Kind::KeepAlive, None, refused),
+            ],
+            crash_losses: vec![loss(Kind::Stream, Some(connection), cut)],
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn everything_is_told_and_columns_align() {
+        insta::assert_snapshot!(report());
+    }
+
+    #[test]
+    fn digits_come_in_threes_and_durations_with_the_unit_that_suits() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
+        assert_eq!(
+            [7, 9_999, 12_340, 123_400, 1_234_000].map(duration),
+            ["0.01 ms", "10.00 ms", "12.3 ms", "123 ms", "1.23 s"]
+        );
+    }
 }
