@@ -93,12 +93,16 @@ async fn begin(
     params(("id" = u64, Path, description = "Number of the deployment")),
     responses((status = OK, body = DeploymentDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<DeploymentDetail>, Failure> {
-    let id = DeploymentId(id);
+    Ok(Json(detail(&api, DeploymentId(id)).await?))
+}
+
+/// A deployment with its log.
+pub(super) async fn detail(api: &Api, id: DeploymentId) -> Result<DeploymentDetail, Failure> {
     // The log first: what the deployment says then is never older than its log.
     let listing = Listing { deployment: Some(id), most: MOST_LINES, ..Listing::default() };
     let log = api.control.journal.events(listing).await?;
-    let deployment = find(&api, id).await?;
-    Ok(Json(DeploymentDetail { deployment, log: log.into_iter().map(view::event).collect() }))
+    let deployment = find(api, id).await?;
+    Ok(DeploymentDetail { deployment, log: log.into_iter().map(view::event).collect() })
 }
 
 async fn find(api: &Api, id: DeploymentId) -> Result<Deployment, Failure> {

@@ -149,9 +149,7 @@ pub(super) fn is_idle(app: &AppSettings, path: &str) -> bool {
         _ => return false,
     };
     let name = path.rsplit('.').next().unwrap_or(path);
-    CHECK_KEYS
-        .iter()
-        .any(|(key, kinds)| *key == name && kind.is_none_or(|kind| !kinds.contains(&kind)))
+    CHECK_KEYS.iter().any(|(key, kinds)| *key == name && kind.is_none_or(|kind| !kinds.contains(&kind)))
 }
 
 fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
