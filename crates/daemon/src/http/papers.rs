@@ -63,7 +63,7 @@ pub(super) async fn there(api: &Api, app: &App, version: &Version) -> Result<Pap
 }
 
 fn not_available(why: String) -> Failure {
-    Failure::new("not-available", StatusCode::NOT_FOUND, why)
+    Failure::new("not-available", StatusCode::NOT_FOUND, format!("not available: {why}"))
 }
 
 /// The package's own settings, as they came.
