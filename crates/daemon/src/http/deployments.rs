@@ -75,16 +75,15 @@ async fn begin(
         let arrival = api.control.fetch_stored(&app, &version, body.settings).await;
         return packages::take(&api, &peer, &app, arrival.map_err(|error| Failure::wish(&app, error))?).await;
     }
+    let what = format!("deploy v{version}");
+    let Some(text) = &body.settings else {
+        let again = |deployment| Command::Activate { version, settings: None, deployment };
+        return api.wish(&peer, &app, what, again).await;
+    };
     // The ports that are checked now are still free when the version is registered with them.
     let _registering = api.control.registering().await;
-    let settings = match &body.settings {
-        Some(text) => {
-            let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
-            Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?))
-        }
-        None => None,
-    };
-    let what = format!("deploy v{version}");
+    let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
+    let settings = Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?));
     api.wish(&peer, &app, what, |deployment| Command::Activate { version, settings, deployment }).await
 }
 
