@@ -38,7 +38,10 @@ pub fn end_of(path: &Path, most_bytes: u64) -> io::Result<(Vec<u8>, bool)> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     let mut left = most_bytes;
     for number in 0.. {
-        let name = if number == 0 { path.to_owned() } else { path.with_added_extension(number.to_string()) };
+        let mut name = path.as_os_str().to_owned();
+        if number > 0 {
+            name.push(format!(".{number}"));
+        }
         let mut file = match fs_err::File::open(&name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => break,

@@ -30,7 +30,7 @@ async fn a_run_is_remembered_for_the_host_and_for_its_version() {
     assert_eq!(journal.prepared("abc".into()).await.unwrap(), None);
     let first = asked("bin/setup", "1.0.0", 7, 1);
     assert_eq!(journal.begin_preparation(FIRST, first.clone()).await.unwrap(), first);
-    assert_eq!(journal.preparations(name(), FIRST).await.unwrap(), [first.clone()], "it runs");
+    assert_eq!(journal.preparations(name(), FIRST).await.unwrap(), std::slice::from_ref(&first), "it runs");
     let again = asked("bin/setup", "1.0.0", 7, 5);
     assert_eq!(journal.begin_preparation(FIRST, again).await.unwrap(), first, "by a new daemon");
     for _ in 0..2 {
