@@ -14,6 +14,8 @@ pub mod journal;
 pub mod log_tail;
 mod paths;
 pub mod ports;
+mod preparation;
+pub mod prepare_log;
 mod prepared;
 pub mod program;
 pub mod shim;

@@ -17,6 +17,7 @@ mod memory;
 mod names;
 mod openapi;
 mod packages;
+mod papers;
 mod peer;
 mod problem;
 mod running;

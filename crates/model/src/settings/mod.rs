@@ -28,6 +28,7 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod text;
 mod value;
 mod variable;
 
@@ -43,4 +44,5 @@ pub use problem::{Problem, Problems};
 pub use reference::{example, reference};
 pub use reserved::reserved_variable;
 pub use source::Source;
+pub use text::to_toml;
 pub use variable::{BadSecret, SecretReference, VariableValue};
