@@ -146,6 +146,8 @@ pub enum InstanceState {
     Unhealthy,
     /// It exited; it is started again after a wait.
     BackingOff,
+    /// It gets no new requests, and is stopped when those it has have ended.
+    Draining,
     /// It is being stopped.
     Stopping,
     /// No process is left.
@@ -161,6 +163,7 @@ impl InstanceState {
             InstanceState::Ready => "ready",
             InstanceState::Unhealthy => "unhealthy",
             InstanceState::BackingOff => "backing off",
+            InstanceState::Draining => "draining",
             InstanceState::Stopping => "stopping",
             InstanceState::Stopped => "stopped",
         }

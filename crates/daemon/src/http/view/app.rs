@@ -101,6 +101,7 @@ pub(super) fn instance_state(status: &Status) -> InstanceState {
         Status::Ready => InstanceState::Ready,
         Status::Unhealthy { .. } => InstanceState::Unhealthy,
         Status::BackingOff { .. } => InstanceState::BackingOff,
+        Status::Draining { .. } => InstanceState::Draining,
         Status::Stopping { .. } => InstanceState::Stopping,
         Status::Stopped { .. } => InstanceState::Stopped,
     }
@@ -109,7 +110,8 @@ pub(super) fn instance_state(status: &Status) -> InstanceState {
 fn detail(status: &Status) -> Option<String> {
     match status {
         Status::Unhealthy { why } => Some(why.clone()),
-        Status::Stopping { why: Ending::Failed { reason, .. }, .. }
+        Status::Draining { why: Ending::Failed { reason, .. }, .. }
+        | Status::Stopping { why: Ending::Failed { reason, .. }, .. }
         | Status::Stopped { why: Ending::Failed { reason, .. }, .. } => Some(reason.clone()),
         _ => None,
     }
