@@ -1,0 +1,48 @@
+//! The data plane: HTTP from clients to instances, by a table of routes.
+//!
+//! ```text
+//!               ┌─ acceptor ─ each connection to the core with the fewest ─┐
+//! clients ──────┤                                                          ▼
+//!               │   core 0..n: connection ▶ exchange ▶ upstream ──────▶ instances
+//!               │        ▲ table, drain, stop      │ facts                 ▲
+//! daemon ───────┴─ control: table, saved, report ──┴─ checks ─────────────┘
+//! ```
+//!
+//! A core never waits for another thread while it serves: it has its own connections, pools, budgets and counts.
+//! Never: knowledge of deployments; versions are labels here.
+
+mod acceptor;
+mod client_io;
+mod connection;
+mod control;
+mod core;
+mod core_table;
+mod drains;
+mod exchange;
+mod health;
+mod hold;
+mod host_map;
+mod in_flight;
+mod instance;
+mod log;
+mod network;
+pub mod own_answer;
+mod proxy;
+mod request_body;
+mod request_head;
+mod request_id;
+mod response_body;
+mod retry_budget;
+mod rewind;
+mod saved;
+mod serving;
+mod session;
+pub mod stream_end;
+pub mod tls;
+mod transport;
+mod upstream;
+pub mod websocket;
+
+pub use acceptor::Listener;
+pub use control::SocketError;
+pub use proxy::{Options, Proxy, StartError};

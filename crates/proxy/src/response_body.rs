@@ -1,0 +1,176 @@
+//! The body of an answer on its way to the client: an instance's, streamed, or the proxy's own.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use thiserror::Error;
+
+use crate::core::Core;
+use crate::in_flight::InFlight;
+use crate::request_body::RequestBody;
+use crate::session::Session;
+use crate::stream_end::{Draining, Ending, Endless};
+use crate::upstream::Upstream;
+
+/// What HTTP towards the client sends.
+pub(crate) enum ResponseBody {
+    /// The proxy's own, or none.
+    Own { session: Rc<Session>, core: Rc<Core>, bytes: Full<Bytes> },
+    /// An instance's.
+    Passed(PassedBody),
+    /// An instance's that never ends by itself.
+    Endless(Box<EndlessBody>),
+}
+
+type EndlessBody = Endless<PassedBody, Pin<Box<dyn Future<Output = Draining>>>, Box<dyn FnOnce(Ending)>>;
+
+/// The instance broke off: the client sees an incomplete answer.
+#[derive(Debug, Error)]
+#[error("the instance broke off its answer")]
+pub(crate) struct Broken(#[source] Option<hyper::Error>);
+
+/// An instance's body, with the connection that it comes from.
+#[derive(Debug)]
+pub(crate) struct PassedBody {
+    pub(crate) core: Rc<Core>,
+    pub(crate) session: Rc<Session>,
+    pub(crate) incoming: Incoming,
+    /// `None`: all has been read.
+    pub(crate) source: Option<Source>,
+    /// The request's, which may still be under way.
+    pub(crate) request: Option<Rc<RequestBody>>,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) upstream: Box<Upstream>,
+    pub(crate) in_flight: InFlight,
+}
+
+impl PassedBody {
+    /// All has been read: the connection serves the next request, and nothing is in flight any more.
+    pub(crate) fn finish(&mut self) {
+        let Some(source) = self.source.take() else { return };
+        if let Some(request) = &self.request {
+            source.in_flight.backend().counts().bytes_in.add(request.bytes());
+        }
+        source.in_flight.backend().keep(source.upstream, self.core.now());
+        drop(source.in_flight);
+        self.session.rest(self.core.now());
+    }
+
+    fn poll_incoming(&mut self) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        // Only the upstream, which is polled here, changes what it has: nobody else need be woken.
+        Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn pass(
+        &mut self,
+        next: Option<hyper::Result<Frame<Bytes>>>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = match next {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => return Poll::Ready(Some(Err(self.broken(Some(error))))),
+            None => {
+                self.finish();
+                return Poll::Ready(None);
+            }
+        };
+        if let (Some(data), Some(source)) = (frame.data_ref(), &self.source) {
+            source.in_flight.backend().counts().bytes_out.add(data.len() as u64);
+        }
+        if self.incoming.is_end_stream() {
+            self.finish();
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn broken(&mut self, error: Option<hyper::Error>) -> Broken {
+        if let Some(source) = self.source.take() {
+            source.in_flight.backend().counts().broken.add(1);
+        }
+        Broken(error)
+    }
+}
+
+impl Body for PassedBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Poll::Ready(next) = self.poll_incoming() {
+            return self.pass(next);
+        }
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
+        let ended = source.upstream.poll(cx).is_ready();
+        match self.poll_incoming() {
+            Poll::Ready(next) => self.pass(next),
+            Poll::Pending if ended => Poll::Ready(Some(Err(self.broken(None)))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl ResponseBody {
+    /// The proxy's own answer.
+    pub(crate) fn own(core: &Rc<Core>, session: &Rc<Session>, bytes: Bytes) -> Self {
+        Self::Own { session: session.clone(), core: core.clone(), bytes: Full::new(bytes) }
+    }
+}
+
+impl Drop for ResponseBody {
+    /// The request is over when its answer is, however that ends.
+    fn drop(&mut self) {
+        if let Self::Own { session, core, .. } = self {
+            session.rest(core.now());
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Own { bytes, .. } => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
+            Self::Passed(body) => Pin::new(body).poll_frame(cx),
+            Self::Endless(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own { bytes, .. } => bytes.is_end_stream(),
+            Self::Passed(body) => body.is_end_stream(),
+            Self::Endless(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own { bytes, .. } => bytes.size_hint(),
+            Self::Passed(body) => body.size_hint(),
+            Self::Endless(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! A client's connection as its core sees it: what it is doing, since when, and what has been ordered.
+//!
+//! Owner is the core's list of sessions; the connection's task and everything in it (client IO, request's body,
+//! response's body, tunnel) hold it too. All of it lives on one thread. Time limits need no timer of their own: the
+//! core's tick compares [`Session`]s' marks with the clock a few times per second and wakes the task of one that is
+//! due. A wake of the task polls everything in it, so an order is seen by whoever it concerns.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use hyper::header::HeaderValue;
+use tokio::time::Instant;
+use wire::proxy::Limits;
+
+use crate::core_table::CoreBackend;
+use crate::serving::FrontLimits;
+use crate::stream_end::Draining;
+use crate::upstream::Upgraded;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Accepted, and not one byte has come.
+    New,
+    /// Between two requests.
+    Idle,
+    /// A request's head has begun to come.
+    Head,
+    /// A request is being answered.
+    Request,
+    /// It is no longer HTTP.
+    Upgraded,
+}
+
+/// Which limit was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// The head took too long.
+    Head,
+    /// No byte of the request's body came for too long.
+    Body,
+    /// The instance's answer did not come in time.
+    Answer,
+}
+
+/// What the connection's task is to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Order {
+    /// Go on.
+    None,
+    /// Finish what is being answered, then close.
+    Close,
+    /// Close now.
+    Cut,
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) peer: IpAddr,
+    /// The peer's address as text, for `X-Forwarded-For`.
+    pub(crate) peer_text: HeaderValue,
+    pub(crate) tls: bool,
+    waker: RefCell<Option<Waker>>,
+    order: Cell<Order>,
+    phase: Cell<Phase>,
+    phase_since: Cell<u64>,
+    /// Since when the client owes bytes of the request's body.
+    pub(crate) body_awaited: Mark,
+    /// Since when the instance owes its answer.
+    pub(crate) answer_awaited: Mark,
+    /// Since when the client takes no bytes.
+    pub(crate) write_blocked: Mark,
+    /// Since when a body waits for `100 Continue`.
+    pub(crate) continue_awaited: Mark,
+    pub(crate) body_timeout_ms: Cell<u64>,
+    pub(crate) answer_timeout_ms: Cell<u64>,
+    pub(crate) write_timeout_ms: Cell<u64>,
+    expired: Cell<Option<Expired>>,
+    serving: RefCell<Option<Rc<CoreBackend>>>,
+    draining: Cell<Option<Draining>>,
+    drain_waker: RefCell<Option<Waker>>,
+    /// What a 101 left for the connection's task to relay.
+    pub(crate) upgraded: RefCell<Option<Upgraded>>,
+    /// It waits for its next request without buffers.
+    pub(crate) parked: Cell<bool>,
+    /// The rest of a request is to be thrown away, so that the client gets the answer.
+    pub(crate) linger: Cell<bool>,
+}
+
+/// Since when something is so; ms of the core's clock.
+#[derive(Debug, Default)]
+pub(crate) struct Mark(Cell<Option<u64>>);
+
+impl Mark {
+    /// Begins, unless it has begun already.
+    pub(crate) fn begin(&self, now: u64) {
+        if self.0.get().is_none() {
+            self.0.set(Some(now));
+        }
+    }
+
+    /// Begins now, also if it had begun before.
+    pub(crate) fn restart(&self, now: u64) {
+        self.0.set(Some(now));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.set(None);
+    }
+
+    fn is_clear(&self) -> bool {
+        self.0.get().is_none()
+    }
+
+    /// Ends it; returns whether it had begun.
+    pub(crate) fn take(&self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Whether it has been so for `limit` ms; a limit of 0 is none.
+    fn is_over(&self, limit: u64, now: u64) -> bool {
+        limit != 0 && self.0.get().is_some_and(|since| now.saturating_sub(since) >= limit)
+    }
+}
+
+/// A body waits this long for an instance's `100 Continue`; then it is sent all the same (RFC 9110 10.1.1).
+const CONTINUE_MS: u64 = 1000;
+/// A connection that is idle for longer gives its buffers back, and gets new ones with its next request.
+const PARK_MS: u64 = 2_000;
+/// What an upgraded connection needs beyond a drain's deadline to say goodbye.
+const UPGRADED_GRACE: Duration = Duration::from_secs(1);
+
+impl Session {
+    pub(crate) fn new(peer: IpAddr, tls: bool, now: u64) -> Self {
+        let text = peer.to_canonical().to_string();
+        Self {
+            peer,
+            peer_text: HeaderValue::try_from(text).expect("an address is made of visible characters"),
+            tls,
+            waker: RefCell::default(),
+            order: Cell::new(Order::None),
+            phase: Cell::new(Phase::New),
+            phase_since: Cell::new(now),
+            body_awaited: Mark::default(),
+            answer_awaited: Mark::default(),
+            write_blocked: Mark::default(),
+            continue_awaited: Mark::default(),
+            body_timeout_ms: Cell::new(0),
+            answer_timeout_ms: Cell::new(0),
+            write_timeout_ms: Cell::new(0),
+            expired: Cell::new(None),
+            serving: RefCell::default(),
+            draining: Cell::new(None),
+            drain_waker: RefCell::default(),
+            upgraded: RefCell::default(),
+            parked: Cell::new(true),
+            linger: Cell::new(false),
+        }
+    }
+
+    /// The task that runs the connection.
+    pub(crate) fn register(&self, waker: &Waker) {
+        register(&self.waker, waker);
+    }
+
+    fn wake(&self) {
+        for waker in [&self.waker, &self.drain_waker] {
+            if let Some(waker) = &*waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Since when it is in its phase.
+    pub(crate) fn phase_since(&self) -> u64 {
+        self.phase_since.get()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase, now: u64) {
+        self.phase.set(phase);
+        self.phase_since.set(now);
+    }
+
+    /// Between requests; nothing of the last one holds any more.
+    pub(crate) fn rest(&self, now: u64) {
+        self.enter(Phase::Idle, now);
+        self.answer_awaited.clear();
+        self.body_awaited.clear();
+        self.continue_awaited.clear();
+    }
+
+    /// Whether it has been idle for long enough to give its buffers back.
+    pub(crate) fn may_park(&self, now: u64) -> bool {
+        self.phase.get() == Phase::Idle && self.write_blocked.is_clear() && self.phase_is_over(PARK_MS, now)
+    }
+
+    /// The limits of the request's route.
+    pub(crate) fn limit(&self, limits: &Limits) {
+        self.body_timeout_ms.set(limits.body_timeout_ms);
+        self.answer_timeout_ms.set(limits.response_timeout_ms);
+        self.write_timeout_ms.set(limits.write_timeout_ms);
+    }
+
+    /// Stricter orders win; none is taken back.
+    pub(crate) fn order(&self, order: Order) {
+        if order > self.order.get() {
+            self.order.set(order);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn ordered(&self) -> Order {
+        self.order.get()
+    }
+
+    pub(crate) fn expired(&self) -> Option<Expired> {
+        self.expired.get()
+    }
+
+    /// Whether a request's body need not wait for `100 Continue` any more.
+    pub(crate) fn continue_is_over(&self, now: u64) -> bool {
+        self.continue_awaited.is_over(CONTINUE_MS, now)
+    }
+
+    /// Compares all marks with the clock.
+    pub(crate) fn tick(&self, now: u64, front: &FrontLimits) {
+        match self.phase.get() {
+            Phase::New if self.phase_is_over(front.header_timeout_ms, now) => self.order(Order::Close),
+            Phase::Idle if self.phase_is_over(front.idle_timeout_ms, now) => self.order(Order::Close),
+            Phase::Idle if !self.parked.get() && self.may_park(now) => self.wake(),
+            Phase::Head if self.phase_is_over(front.header_timeout_ms, now) => self.expire(Expired::Head),
+            _ => {}
+        }
+        if self.write_blocked.is_over(self.write_timeout_ms.get(), now) {
+            self.order(Order::Cut);
+        }
+        if self.body_awaited.is_over(self.body_timeout_ms.get(), now) {
+            self.expire(Expired::Body);
+        }
+        if self.answer_awaited.is_over(self.answer_timeout_ms.get(), now) {
+            self.expire(Expired::Answer);
+        }
+        if self.continue_is_over(now) {
+            self.wake();
+        }
+        self.tick_drain();
+    }
+
+    fn phase_is_over(&self, limit: u64, now: u64) -> bool {
+        now.saturating_sub(self.phase_since.get()) >= limit
+    }
+
+    fn expire(&self, limit: Expired) {
+        if self.expired.replace(Some(limit)).is_none() {
+            self.wake();
+        }
+    }
+
+    /// What is upgraded ends itself at the deadline, in better manners; it is cut if it does not.
+    fn tick_drain(&self) {
+        let Some(draining) = self.draining.get() else { return };
+        let grace = if self.phase.get() == Phase::Upgraded { UPGRADED_GRACE } else { Duration::ZERO };
+        if Instant::now() < draining.deadline() + grace || self.ordered() == Order::Cut {
+            return;
+        }
+        if let Some(backend) = &*self.serving.borrow() {
+            backend.counts().cut.add(1);
+        }
+        self.order(Order::Cut);
+    }
+
+    /// A request of this connection is in flight at the backend from now on, or none any more.
+    pub(crate) fn serve_by(&self, backend: Option<Rc<CoreBackend>>) {
+        self.draining.set(None);
+        *self.serving.borrow_mut() = backend;
+    }
+
+    /// Whose answer is awaited or under way.
+    pub(crate) fn served_by(&self) -> Option<Rc<CoreBackend>> {
+        self.serving.borrow().clone()
+    }
+
+    /// The instance that serves this connection drains; `None`: it does no longer.
+    pub(crate) fn drain(&self, draining: Option<Draining>) {
+        self.draining.set(draining);
+        self.wake();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get().is_some()
+    }
+
+    /// Ends when the instance that serves this connection begins to drain.
+    pub(crate) async fn draining(self: Rc<Self>) -> Draining {
+        poll_fn(|cx| match self.draining.get() {
+            Some(draining) => Poll::Ready(draining),
+            None => {
+                register(&self.drain_waker, cx.waker());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+fn register(slot: &RefCell<Option<Waker>>, waker: &Waker) {
+    let mut slot = slot.borrow_mut();
+    match &mut *slot {
+        Some(known) => known.clone_from(waker),
+        None => *slot = Some(waker.clone()),
+    }
+}

@@ -1,0 +1,9 @@
+//! The proxy on real sockets, between scripted instances and clients that say exactly what a test wants.
+
+#![allow(clippy::unwrap_used)] // this is a test
+
+mod client;
+mod daemon;
+mod forwarding;
+mod instance;
+mod rig;
