@@ -5,6 +5,7 @@
 mod adoption;
 mod commands;
 mod limits;
+mod listening;
 mod logs;
 mod protocol;
 mod supervision;
