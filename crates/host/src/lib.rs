@@ -16,9 +16,11 @@ mod paths;
 pub mod ports;
 mod prepared;
 pub mod program;
+pub mod proxy;
 pub mod shim;
 pub mod site;
 pub mod tell;
+mod unix_socket;
 pub mod users;
 pub mod versions;
 
