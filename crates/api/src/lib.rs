@@ -14,6 +14,7 @@ pub mod exit;
 pub mod log;
 pub mod problem;
 pub mod query;
+pub mod routes;
 pub mod settings;
 pub mod variable;
 pub mod version;

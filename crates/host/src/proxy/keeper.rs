@@ -107,7 +107,7 @@ impl Keeper {
         if let Some(pid) = welcome.status.pid {
             self.proxy.note(|facts| facts.process = Process::Running { pid });
         }
-        let following = pin!(self.follow(handle, events));
+        let following = pin!(self.follow(handle, events, welcome.status.last_seq));
         let talking = pin!(self.talk(plan));
         match select(following, talking).await {
             Either::Left((gone, _)) => gone,
@@ -115,11 +115,14 @@ impl Keeper {
         }
     }
 
-    async fn follow(&self, handle: Handle, mut events: Events) -> Gone {
+    /// What happened up to `known` is history: the shim's status said what came of it.
+    async fn follow(&self, handle: Handle, mut events: Events, known: u64) -> Gone {
         loop {
             match events.next().await {
                 Some(ShimEvent::Happened(event)) => {
-                    self.take_happening(&event);
+                    if event.seq > known {
+                        self.take_happening(&event);
+                    }
                     if let Err(error) = handle.ack(event.seq).await {
                         debug!(
                             error = crate::chain(&error),

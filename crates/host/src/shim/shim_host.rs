@@ -115,7 +115,8 @@ impl ShimHost {
         }
     }
 
-    /// Finds all shims of this root, at most `within` long: every one that has a run or a state folder.
+    /// Finds all `wanted` shims of this root, at most `within` long: every one that has a run or a state folder. The
+    /// others are not talked to.
     /// `after` says from which event on each one's are wanted.
     ///
     /// # Errors
@@ -123,9 +124,10 @@ impl ShimHost {
     pub async fn adopt_all(
         &self,
         within: Duration,
+        wanted: impl Fn(&ShimId) -> bool,
         after: impl Fn(&ShimId) -> u64,
     ) -> Result<Vec<Found>, ShimError> {
-        let ids = self.ids()?;
+        let ids = self.ids()?.into_iter().filter(wanted);
         let after = &after;
         let found = futures_util::stream::iter(ids).map(|id| async move {
             let from = after(&id);

@@ -8,6 +8,8 @@ mod limits;
 mod listening;
 mod logs;
 mod protocol;
+mod proxy;
+mod scripted_proxy;
 mod supervision;
 mod support;
 mod trees;
