@@ -9,6 +9,7 @@ use engine::{AppHandle, Partners, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
+use host::proxy::Proxy;
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
@@ -100,6 +101,8 @@ pub struct Control {
     pub settings_files: SettingsFiles,
     /// The journal.
     pub journal: Journal,
+    /// The way to the proxy.
+    pub proxy: Proxy,
     /// The program that runs instances.
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
@@ -121,12 +124,19 @@ struct Works {
 
 impl Control {
     /// A front without apps.
-    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal, shim: PathBuf) -> Self {
+    pub fn new(
+        site: Arc<Site>,
+        settings_files: SettingsFiles,
+        journal: Journal,
+        proxy: Proxy,
+        shim: PathBuf,
+    ) -> Self {
         Control {
             paths: site.paths.clone(),
             site,
             settings_files,
             journal,
+            proxy,
             shim,
             apps: RwLock::default(),
             registration: Mutex::default(),

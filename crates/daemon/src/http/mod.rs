@@ -19,6 +19,7 @@ mod openapi;
 mod packages;
 mod peer;
 mod problem;
+mod routes;
 mod running;
 mod socket;
 mod system;

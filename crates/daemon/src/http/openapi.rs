@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, running, system, variables,
+    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, routes, running, system, variables,
     versions,
 };
 
@@ -34,6 +34,7 @@ struct Document;
 fn parts() -> OpenApiRouter<Api> {
     let quick = OpenApiRouter::new()
         .merge(apps::routes())
+        .merge(routes::routes())
         .merge(running::routes())
         .merge(versions::routes())
         .merge(deployments::routes())

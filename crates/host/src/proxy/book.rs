@@ -90,11 +90,6 @@ impl RouteBook {
             routes: pages.into_iter().filter_map(|page| page.route.clone()).collect(),
         })
     }
-
-    /// What an app wants.
-    pub fn route(&self, app: &AppName) -> Option<&Route> {
-        self.pages.as_ref()?.get(app)?.route.as_ref()
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::{AppName, InstanceId};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use wire::proxy::{Drained, Front, Route, Table};
+use wire::proxy::{Drained, Front, Table};
 
 use super::book::{Page, Put, RouteBook};
 use super::facts::{Process, ProxyFacts};
@@ -105,11 +105,6 @@ impl Proxy {
         self.shared.facts.subscribe()
     }
 
-    /// What an app wants to be served.
-    pub fn route(&self, app: &AppName) -> Option<Route> {
-        self.book().route(app).cloned()
-    }
-
     /// Waits until the proxy serves by what was loaded, or it is plain that it will not soon.
     pub async fn settled(&self, within: Duration) {
         let mut facts = self.facts();
@@ -137,7 +132,8 @@ impl Proxy {
         CloseWatch { shared: self.shared.clone() }
     }
 
-    pub(super) fn table(&self) -> Option<Table> {
+    /// Everything that is wanted, once it is known.
+    pub fn table(&self) -> Option<Table> {
         self.book().table()
     }
 

@@ -12,6 +12,7 @@ use host::checks::Probe;
 use host::doer::HostDoer;
 use host::instances::Instances;
 use host::journal::Journal;
+use host::proxy::Proxy;
 use host::shim::ShimHost;
 use host::site::Site;
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use model::{AppName, DeploymentId, InstanceId};
 use package::HostPlatform;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wire::proxy::Front;
 
 use crate::control::Control;
 use crate::http::{self, Api};
@@ -96,6 +98,7 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         site.clone(),
         SettingsFiles::new(paths, None),
         journal.clone(),
+        Proxy::new(1, Front::default()),
         "/nonexistent".into(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));

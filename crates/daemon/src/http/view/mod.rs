@@ -3,9 +3,12 @@
 mod app;
 mod deployment;
 mod event;
+mod routes;
+mod traffic;
 mod version;
 
 pub(super) use app::{app, exit};
 pub(super) use deployment::{deployment, of_record, queued};
 pub(super) use event::event;
+pub(super) use routes::routes;
 pub(super) use version::{by, ghosts, version, versions};
