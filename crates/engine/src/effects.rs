@@ -21,8 +21,9 @@ enum Subject {
     Halt,
 }
 
-fn subject(effect: &Effect) -> Subject {
-    match effect {
+/// `None`: it waits for none. A route takes the place of those before it, and a drain only waits itself.
+fn subject(effect: &Effect) -> Option<Subject> {
+    Some(match effect {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
@@ -37,7 +38,8 @@ fn subject(effect: &Effect) -> Subject {
         Effect::Route { .. } => Subject::Route,
         Effect::Drain { instance, until } => Subject::Drain(*instance, *until),
         Effect::Halt { .. } => Subject::Halt,
-    }
+        Effect::Route { .. } | Effect::Drain { .. } => return None,
+    })
 }
 
 /// Keeps the order of effects about the same thing.
@@ -56,7 +58,7 @@ impl Order {
         // An earlier effect that has ended has dropped its sender.
         self.last.retain(|_, ended| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         let (done, ended) = oneshot::channel::<()>();
-        let earlier = self.last.insert(subject(effect), ended);
+        let earlier = subject(effect).and_then(|subject| self.last.insert(subject, ended));
         async move {
             let _done = done;
             if let Some(earlier) = earlier {

@@ -12,6 +12,7 @@ pub mod epmd;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;
+pub mod memory;
 mod paths;
 pub mod ports;
 mod prepared;

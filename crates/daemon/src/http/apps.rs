@@ -5,6 +5,7 @@ use ::api::exit::Exit;
 use ::api::problem::Problem;
 use ::api::query::MostQuery;
 use axum::extract::State;
+use host::memory;
 use model::AppName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 use super::api::Api;
 use super::extract::{Json, Path, Query, at_most};
 use super::problem::Failure;
-use super::{memory, view};
+use super::view;
 
 /// Records given unless somebody asks for more or less.
 const MOST: u32 = 50;

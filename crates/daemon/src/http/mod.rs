@@ -13,7 +13,6 @@ mod events;
 mod extract;
 mod ghosts;
 mod logs;
-mod memory;
 mod names;
 mod openapi;
 mod packages;

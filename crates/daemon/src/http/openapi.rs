@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, routes, running, system, variables,
-    versions,
+    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, routes, running, system,
+    variables, versions,
 };
 
 /// Largest body of a request that is no upload.

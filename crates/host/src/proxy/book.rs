@@ -1,7 +1,5 @@
 //! What every app wants to be served for it, as one table whose revision rises for ever. Pure.
 
-use std::collections::BTreeMap;
-
 use model::{AppName, EffectId};
 use wire::proxy::{Front, Route, Table};
 
@@ -14,17 +12,18 @@ pub struct RouteBook {
     epoch: u64,
     revision: u64,
     front: Front,
-    /// `None` until the routes of all apps are known: an earlier table would take the others' away.
-    pages: Option<BTreeMap<AppName, Page>>,
+    /// In the order in which the apps were registered; `None` until all are known, for an earlier table would take the
+    /// others' routes away.
+    pages: Option<Vec<Page>>,
 }
 
-/// What is known of an app.
+/// What an app wants.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Apps that came earlier get what several want: see [`RouteBook::table`].
-    pub place: u64,
-    /// The effect that wanted it, or a later one that no longer matters.
-    pub effect: EffectId,
+    /// The app.
+    pub app: AppName,
+    /// The effect that wanted it; `None`: nothing was wanted yet.
+    pub effect: Option<EffectId>,
     /// What is wanted; `None`: nothing.
     pub route: Option<Route>,
 }
@@ -44,24 +43,36 @@ impl RouteBook {
         RouteBook { epoch, revision: epoch << EPOCH, front, pages: None }
     }
 
-    /// Takes what all apps wanted when the daemon started; from then on there is a table.
-    pub fn open(&mut self, pages: BTreeMap<AppName, Page>) {
+    /// Takes what all apps wanted when the daemon started, in the order in which they were registered; from then on
+    /// there is a table.
+    pub fn open(&mut self, pages: Vec<Page>) {
         self.pages = Some(pages);
         self.revision += 1;
     }
 
-    /// Takes what an app wants now.
+    /// An app was registered: unless it is known, it comes behind all others.
+    pub fn register(&mut self, app: &AppName) {
+        let Some(pages) = self.pages.as_mut().filter(|pages| pages.iter().all(|page| page.app != *app))
+        else {
+            return;
+        };
+        pages.push(Page { app: app.clone(), effect: None, route: None });
+    }
+
+    /// Takes what an app wants now; one that is not known yet comes behind all others.
     ///
     /// # Panics
     /// Before [`Self::open`]: a route is wanted by an effect, and none is performed before.
-    pub fn put(&mut self, app: &AppName, page: Page) -> Put {
+    pub fn put(&mut self, page: Page) -> Put {
         let pages = self.pages.as_mut().expect("the book is opened before any effect is performed");
-        let before = pages.get(app);
-        if before.is_some_and(|before| before.effect > page.effect) {
-            return Put::Superseded;
-        }
-        let changed = before.and_then(|before| before.route.as_ref()) != page.route.as_ref();
-        pages.insert(app.clone(), page);
+        let changed = match pages.iter_mut().find(|it| it.app == page.app) {
+            Some(before) if before.effect > page.effect => return Put::Superseded,
+            Some(before) => std::mem::replace(before, page.clone()).route != page.route,
+            None => {
+                pages.push(page.clone());
+                page.route.is_some()
+            }
+        };
         self.revision += u64::from(changed);
         Put::In(self.revision)
     }
@@ -79,15 +90,15 @@ impl RouteBook {
         self.revision
     }
 
-    /// The whole table, once there is one. Of equal routes the proxy takes the first: that of the app that came first.
+    /// The whole table, once there is one. Of equal routes the proxy takes the first: that of the app that was
+    /// registered first.
     pub fn table(&self) -> Option<Table> {
-        let mut pages: Vec<&Page> = self.pages.as_ref()?.values().collect();
-        pages.sort_by_key(|page| page.place);
+        let pages = self.pages.as_ref()?;
         Some(Table {
             revision: self.revision,
             epoch: self.epoch,
             front: self.front.clone(),
-            routes: pages.into_iter().filter_map(|page| page.route.clone()).collect(),
+            routes: pages.iter().filter_map(|page| page.route.clone()).collect(),
         })
     }
 }
@@ -97,23 +108,19 @@ mod tests {
     use super::*;
     use wire::proxy::{Backend, BackendMode};
 
-    fn app(name: &str) -> AppName {
-        name.parse().unwrap()
-    }
-
-    fn page(place: u64, effect: u64, instances: &[u64]) -> Page {
+    fn page(app: &str, effect: u64, instances: &[u64]) -> Page {
         let backends = instances.iter().map(|it| Backend { instance: *it, ..Backend::default() }).collect();
-        let route = Route { app: format!("app-{place}"), backends, ..Route::default() };
-        Page { place, effect: EffectId(effect), route: Some(route) }
+        let route = Route { app: app.into(), backends, ..Route::default() };
+        Page { app: app.parse().unwrap(), effect: Some(EffectId(effect)), route: Some(route) }
     }
 
-    fn nothing(place: u64, effect: u64) -> Page {
-        Page { route: None, ..page(place, effect, &[]) }
+    fn nothing(app: &str, effect: u64) -> Page {
+        Page { route: None, ..page(app, effect, &[]) }
     }
 
-    fn opened(epoch: u64, pages: &[(&str, Page)]) -> RouteBook {
+    fn opened(epoch: u64, pages: &[Page]) -> RouteBook {
         let mut book = RouteBook::new(epoch, Front::default());
-        book.open(pages.iter().map(|(name, page)| (app(name), page.clone())).collect());
+        book.open(pages.to_vec());
         book
     }
 
@@ -127,41 +134,48 @@ mod tests {
     fn there_is_no_table_until_all_apps_are_known() {
         let mut book = RouteBook::new(7, Front { max_connections: 9, ..Front::default() });
         assert_eq!(book.table(), None);
-        book.open(BTreeMap::new());
+        book.open(Vec::new());
         let table = book.table().unwrap();
         assert_eq!((table.revision, table.epoch, table.front.max_connections), ((7 << 32) + 1, 7, 9));
     }
 
     #[test]
-    fn the_first_table_has_every_app_in_the_order_they_came() {
-        let book = opened(1, &[("b", page(1, 0, &[1])), ("a", page(2, 0, &[5])), ("c", nothing(3, 0))]);
-        assert_eq!(served(&book), [("app-1".into(), vec![1]), ("app-2".into(), vec![5])]);
+    fn apps_keep_the_order_in_which_they_were_registered() {
+        let mut book = opened(1, &[page("b", 0, &[1]), nothing("c", 0), page("a", 0, &[5])]);
+        assert_eq!(served(&book), [("b".into(), vec![1]), ("a".into(), vec![5])], "the first table has all");
+        book.register(&"late".parse().unwrap());
+        book.put(page("later", 1, &[9]));
+        book.put(page("late", 1, &[3]));
+        book.put(page("c", 1, &[7]));
+        let order: Vec<String> = served(&book).into_iter().map(|(app, _)| app).collect();
+        assert_eq!(order, ["b", "c", "a", "late", "later"]);
     }
 
     #[test]
     fn every_change_has_a_higher_revision_and_no_change_has_none() {
-        let mut book = opened(3, &[("a", page(1, 4, &[1]))]);
+        let mut book = opened(3, &[page("a", 4, &[1])]);
         let first = book.revision();
-        assert_eq!(book.put(&app("a"), page(1, 5, &[1])), Put::In(first), "nothing changed");
-        assert_eq!(book.put(&app("a"), page(1, 6, &[1, 2])), Put::In(first + 1));
-        assert_eq!(book.put(&app("b"), page(2, 1, &[1])), Put::In(first + 2), "effects count per app");
-        assert_eq!(book.put(&app("a"), nothing(1, 7)), Put::In(first + 3));
-        assert_eq!(served(&book), [("app-2".into(), vec![1])]);
+        assert_eq!(book.put(page("a", 5, &[1])), Put::In(first), "nothing changed");
+        assert_eq!(book.put(page("a", 6, &[1, 2])), Put::In(first + 1));
+        assert_eq!(book.put(page("b", 1, &[1])), Put::In(first + 2), "effects count per app");
+        assert_eq!(book.put(nothing("a", 7)), Put::In(first + 3));
+        assert_eq!(book.put(nothing("c", 1)), Put::In(first + 3), "an app without a route changes nothing");
+        assert_eq!(served(&book), [("b".into(), vec![1])]);
         let next_daemon = RouteBook::new(4, Front::default());
         assert!(next_daemon.revision() > book.revision(), "however many the last one made");
     }
 
     #[test]
     fn an_earlier_wish_never_replaces_a_later_one() {
-        let mut book = opened(1, &[("a", page(1, 9, &[9]))]);
-        assert_eq!(book.put(&app("a"), page(1, 8, &[8])), Put::Superseded);
-        assert!(matches!(book.put(&app("a"), page(1, 9, &[10])), Put::In(_)), "the same effect again");
-        assert_eq!(served(&book), [("app-1".into(), vec![10])]);
+        let mut book = opened(1, &[page("a", 9, &[9])]);
+        assert_eq!(book.put(page("a", 8, &[8])), Put::Superseded);
+        assert!(matches!(book.put(page("a", 9, &[10])), Put::In(_)), "the same effect again");
+        assert_eq!(served(&book), [("a".into(), vec![10])]);
     }
 
     #[test]
     fn a_lost_journal_does_not_end_all_changes() {
-        let mut book = opened(1, &[("a", page(1, 0, &[1]))]);
+        let mut book = opened(1, &[page("a", 0, &[1])]);
         let ours = book.revision();
         book.rise_above(ours);
         assert_eq!(book.revision(), ours, "our own table is taken again as it is");
@@ -170,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn a_different_mode_is_a_change() {
-        let mut book = opened(1, &[("a", page(1, 1, &[1]))]);
-        let mut draining = page(1, 2, &[1]);
+    fn another_mode_is_a_change() {
+        let mut book = opened(1, &[page("a", 1, &[1])]);
+        let mut draining = page("a", 2, &[1]);
         draining.route.as_mut().unwrap().backends[0].mode = BackendMode::Draining;
         let first = book.revision();
-        assert_eq!(book.put(&app("a"), draining), Put::In(first + 1));
+        assert_eq!(book.put(draining), Put::In(first + 1));
     }
 }

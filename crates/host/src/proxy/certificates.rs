@@ -4,9 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use model::settings::CertificateFiles;
 use wire::proxy::Certificate;
-
-use super::plan::CertificateFiles;
 
 /// A chain of certificates is some kilobytes.
 const MOST_BYTES: u64 = 1 << 18;

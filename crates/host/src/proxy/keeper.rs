@@ -32,7 +32,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Keeper {
     /// What the proxy shall be; `None`: there shall be none.
     pub plan: Option<ProxyPlan>,

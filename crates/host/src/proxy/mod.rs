@@ -12,17 +12,22 @@
 mod book;
 mod certificates;
 mod control;
+mod doer;
+mod error_watch;
 mod facts;
 mod keeper;
 mod plan;
 mod process;
 mod proxy_handle;
+mod wish;
 
 pub use book::{Page, Put, RouteBook};
 pub use certificates::CertificateError;
 pub use control::ControlError;
+pub use error_watch::ErrorWatch;
 pub use facts::{Process, ProxyFacts, Sample};
 pub use keeper::Keeper;
-pub use plan::{CertificateFiles, ProxyPlan};
+pub use plan::ProxyPlan;
 pub use process::{ProcessError, was_of_another_boot};
 pub use proxy_handle::{CloseWatch, Proxy, Unserved};
+pub use wish::page;

@@ -6,12 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::settings::LogSettings;
+use model::settings::{CertificateFiles, HostSettings, LogSettings, ProxySettings};
 use wire::proxy::Front;
 use wire::shim::{Kind, Listen, LogFile, Owner, RestartMode, RestartPolicy, Start};
 
 use crate::paths::Paths;
-use crate::users::Account;
+use crate::users::{self, Account, UserError};
 
 /// Name of the proxy's shim.
 pub(crate) const SHIM: &str = "proxy";
@@ -38,16 +38,33 @@ pub struct ProxyPlan {
     pub front: Front,
 }
 
-/// Where a certificate lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, PEM.
-    pub chain: PathBuf,
-    /// Its key, PEM.
-    pub key: PathBuf,
-}
-
 impl ProxyPlan {
+    /// What the host's settings say; `None`: no address is set, so there shall be no proxy. May ask a directory over
+    /// the network: it blocks.
+    ///
+    /// # Errors
+    /// When its user cannot be used.
+    pub fn of(settings: &HostSettings, program: PathBuf) -> Result<Option<Self>, UserError> {
+        let proxy = &settings.proxy;
+        if !proxy.is_on() {
+            return Ok(None);
+        }
+        // Without a name it runs as the daemon: unlike an app it is no stranger's program.
+        let account = match &proxy.user {
+            Some(user) => users::account(Some(user), None)?,
+            None => None,
+        };
+        Ok(Some(ProxyPlan {
+            program,
+            http: proxy.http.clone(),
+            https: proxy.https.clone(),
+            certificates: proxy.certificates.clone(),
+            account,
+            log: settings.log.clone(),
+            front: front(proxy),
+        }))
+    }
+
     /// What its shim is told: it is up again within a moment however often it dies.
     pub(crate) fn start(&self, paths: &Paths) -> Start {
         Start {
@@ -69,7 +86,7 @@ impl ProxyPlan {
                 cap_ms: 5_000,
                 reset_after_ms: 10_000,
             },
-            stop_timeout_ms: u64::try_from(STOP.as_millis()).unwrap_or(u64::MAX),
+            stop_timeout_ms: ms(STOP),
             listen: self.addresses().map(|it| Listen { address: it.to_string(), backlog: 0 }).collect(),
             ..Start::default()
         }
@@ -113,8 +130,22 @@ impl ProxyPlan {
         LogFile {
             path,
             max_bytes: self.log.max_size.bytes(),
-            max_age_ms: u64::try_from(self.log.max_age.as_millis()).unwrap_or(u64::MAX),
+            max_age_ms: ms(self.log.max_age),
             keep: self.log.keep,
         }
     }
+}
+
+fn front(proxy: &ProxySettings) -> Front {
+    Front {
+        max_header_bytes: proxy.header_size.bytes(),
+        header_timeout_ms: ms(proxy.header_timeout),
+        idle_timeout_ms: ms(proxy.idle_timeout),
+        max_connections: proxy.max_connections.into(),
+        trusted_proxies: proxy.trusted.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,5 @@
 //! How the rest of the daemon reaches the proxy: wishes for routes, waiting for drained instances, facts.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,18 +60,24 @@ impl Proxy {
         Proxy { shared: Arc::new(shared) }
     }
 
-    /// Takes the routes of all apps, as the journal has them; before that nothing is told to the proxy.
-    pub fn open(&self, pages: BTreeMap<AppName, Page>) {
+    /// Takes the routes of all apps, in the order in which they were registered; before that nothing is told to the
+    /// proxy.
+    pub fn open(&self, pages: Vec<Page>) {
         self.book().open(pages);
         self.shared.changes.send_modify(|count| *count += 1);
+    }
+
+    /// An app was registered: it comes behind those that are known.
+    pub fn register(&self, app: &AppName) {
+        self.book().register(app);
     }
 
     /// Has the proxy serve this for an app; returns when it is saved and all cores serve by it.
     ///
     /// # Errors
     /// [`Unserved`]; after [`Unserved::Late`] the proxy may serve it, and will as soon as it can be asked.
-    pub async fn serve(&self, app: &AppName, page: Page) -> Result<u64, Unserved> {
-        let revision = match self.book().put(app, page) {
+    pub async fn serve(&self, page: Page) -> Result<u64, Unserved> {
+        let revision = match self.book().put(page) {
             Put::In(revision) => revision,
             Put::Superseded => return Err(Unserved::Superseded),
         };

@@ -3,11 +3,10 @@
 use crate::scripted_proxy::ScriptedProxy;
 use crate::support::{Host, LONG, for_until, is_alive, until};
 use host::Paths;
-use host::proxy::{CertificateFiles, Keeper, Page, Process, Proxy, ProxyFacts, ProxyPlan, Unserved};
+use host::proxy::{Keeper, Page, Process, Proxy, ProxyFacts, ProxyPlan, Unserved};
 use host::shim::ShimHost;
-use model::settings::LogSettings;
+use model::settings::{CertificateFiles, LogSettings};
 use model::{AppName, EffectId, InstanceId};
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -119,7 +118,7 @@ fn page(effect: u64, instances: &[(u64, BackendMode)]) -> Page {
         ..Backend::default()
     });
     let route = Route { app: "beacon".into(), backends: backends.collect(), ..Route::default() };
-    Page { place: 1, effect: EffectId(effect), route: Some(route) }
+    Page { app: app("beacon"), effect: Some(EffectId(effect)), route: Some(route) }
 }
 
 fn active(effect: u64, instance: u64) -> Page {
@@ -245,11 +244,11 @@ async fn the_first_table_is_complete_and_a_wish_returns_when_it_is_served() {
     let script = ScriptedProxy::listen(&scene.paths);
     let daemon = scene.daemon(7);
     until("it is greeted", || script.hellos() == [7]).await;
-    let routes = [("beacon", active(3, 1)), ("other", Page { place: 2, ..active(0, 5) })];
+    let routes = vec![active(3, 1), Page { app: app("other"), ..active(0, 5) }];
     let wish = tokio::spawn({
         let proxy = daemon.proxy.clone();
-        proxy.open(routes.map(|(name, page)| (app(name), page)).into_iter().collect());
-        async move { proxy.serve(&app("beacon"), active(4, 2)).await }
+        proxy.open(routes);
+        async move { proxy.serve(active(4, 2)).await }
     });
     let revision = wish.await.unwrap().unwrap();
     let tables = script.tables();
@@ -257,7 +256,7 @@ async fn the_first_table_is_complete_and_a_wish_returns_when_it_is_served() {
     let last = tables.last().unwrap();
     assert_eq!((last.revision, last.epoch, last.routes[0].backends[0].instance), (revision, 7, 2));
     assert!(tables.windows(2).all(|pair| pair[0].revision < pair[1].revision));
-    assert_eq!(daemon.proxy.serve(&app("beacon"), active(3, 1)).await, Err(Unserved::Superseded));
+    assert_eq!(daemon.proxy.serve(active(3, 1)).await, Err(Unserved::Superseded));
     daemon.stop().await;
 }
 
@@ -266,7 +265,7 @@ async fn a_lost_connection_is_made_again_and_the_table_sent_again() {
     let scene = Scene::new();
     let script = ScriptedProxy::listen(&scene.paths);
     let daemon = scene.daemon(1);
-    daemon.proxy.open(BTreeMap::from([(app("beacon"), active(1, 1))]));
+    daemon.proxy.open(vec![active(1, 1)]);
     until("a table", || script.tables().len() == 1).await;
     script.hang_up();
     until("the table again", || script.tables().len() == 2).await;
@@ -274,7 +273,7 @@ async fn a_lost_connection_is_made_again_and_the_table_sent_again() {
     assert_eq!(tables[0], tables[1], "the same one");
     drop(script);
     let script = ScriptedProxy::listen(&scene.paths);
-    assert!(daemon.proxy.serve(&app("beacon"), active(2, 2)).await.is_ok(), "the new process is told");
+    assert!(daemon.proxy.serve(active(2, 2)).await.is_ok(), "the new process is told");
     assert_eq!(script.tables().last().unwrap().routes[0].backends[0].instance, 2);
     daemon.stop().await;
 }
@@ -285,8 +284,8 @@ async fn a_refused_table_is_told_and_tried_again() {
     let script = ScriptedProxy::listen(&scene.paths);
     script.refuse_tables(Some(Refusal::Disk));
     let daemon = scene.daemon(1);
-    daemon.proxy.open(BTreeMap::new());
-    let refused = daemon.proxy.serve(&app("beacon"), active(1, 1)).await;
+    daemon.proxy.open(Vec::new());
+    let refused = daemon.proxy.serve(active(1, 1)).await;
     let expected = "the proxy refused to serve by the new routes: the script says so";
     assert_eq!(refused, Err(Unserved::Refused(expected.into())));
     script.refuse_tables(None);
@@ -299,8 +298,8 @@ async fn a_refused_table_is_told_and_tried_again() {
 async fn without_an_answer_a_wish_fails_with_the_reason() {
     let scene = Scene::new();
     let daemon = scene.daemon(1);
-    daemon.proxy.open(BTreeMap::new());
-    match daemon.proxy.serve(&app("beacon"), active(1, 1)).await {
+    daemon.proxy.open(Vec::new());
+    match daemon.proxy.serve(active(1, 1)).await {
         Err(Unserved::Late(Some(why))) => {
             assert!(why.contains("could not connect to the proxy's socket"), "{why}")
         }
@@ -314,14 +313,14 @@ async fn a_drained_instance_is_told_and_forgotten_when_it_serves_again() {
     let scene = Scene::new();
     let script = ScriptedProxy::listen(&scene.paths);
     let daemon = scene.daemon(1);
-    daemon.proxy.open(BTreeMap::from([(app("beacon"), page(1, &[(1, BackendMode::Draining)]))]));
+    daemon.proxy.open(vec![page(1, &[(1, BackendMode::Draining)])]);
     until("a table", || script.tables().len() == 1).await;
     let nothing = daemon.proxy.drained(&app("beacon"), InstanceId(1), Duration::from_millis(50)).await;
     assert_eq!(nothing, None, "the deadline passed");
     let drained = Drained { app: "beacon".into(), instance: 1, cut: 2 };
     script.say(Answer::Drained(drained.clone()));
     assert_eq!(daemon.proxy.drained(&app("beacon"), InstanceId(1), LONG).await, Some(drained));
-    daemon.proxy.serve(&app("beacon"), active(2, 1)).await.unwrap();
+    daemon.proxy.serve(active(2, 1)).await.unwrap();
     assert_eq!(daemon.proxy.drained(&app("beacon"), InstanceId(1), Duration::ZERO).await, None);
     daemon.stop().await;
 }
@@ -331,7 +330,7 @@ async fn an_instance_that_is_down_is_known_until_it_is_up() {
     let scene = Scene::new();
     let script = ScriptedProxy::listen(&scene.paths);
     let daemon = scene.daemon(1);
-    daemon.proxy.open(BTreeMap::from([(app("beacon"), active(1, 1))]));
+    daemon.proxy.open(vec![active(1, 1)]);
     daemon.fact("a table", |facts| (facts.applied > 0).then_some(())).await;
     let health = |up| Health { app: "beacon".into(), instance: 1, up, reason: "refused".into() };
     script.say(Answer::Health(health(false)));

@@ -94,15 +94,17 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         epoch: 1,
     };
     let journal = Journal::open(&paths.database()).unwrap();
+    let proxy = Proxy::new(1, Front::default());
+    proxy.open(Vec::new());
     let control = Arc::new(Control::new(
         site.clone(),
         SettingsFiles::new(paths, None),
         journal.clone(),
-        Proxy::new(1, Front::default()),
+        proxy.clone(),
         "/nonexistent".into(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));
-    let doer = Does(HostDoer::new(instances, journal.clone()));
+    let doer = Does(HostDoer::new(instances, journal.clone(), proxy));
     let partners = Partners { journal: Remembers(journal), doer, clock: SteadyClock::new() };
     control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone());
     control

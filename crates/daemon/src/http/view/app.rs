@@ -21,8 +21,12 @@ pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>, facts
     let is_ready = |place: &u16| app.living(Place(*place)).any(Instance::is_ready);
     let ready = (1..=replicas).filter(is_ready).count().try_into().unwrap_or(u16::MAX);
     let ready_instances = app.instances.values().filter(|instance| instance.is_ready());
-    let mut instances: Vec<ShownInstance> =
-        app.instances.values().filter(|it| is_shown(app, it)).map(|it| instance(app, it, &memory, counted)).collect();
+    let mut instances: Vec<ShownInstance> = app
+        .instances
+        .values()
+        .filter(|it| is_shown(app, it))
+        .map(|it| instance(app, it, &memory, counted))
+        .collect();
     instances.sort_by_key(|instance| (instance.place, instance.instance));
     Shown {
         name: app.name.to_string(),

@@ -155,7 +155,9 @@ impl Scene<'_> {
 }
 
 fn taken(by: &str) -> String {
-    format!("{by} takes these requests: it wants the same hosts and paths and came first; set hosts for one of them")
+    format!(
+        "{by} takes these requests: it wants the same hosts and paths and came first; set hosts for one of them"
+    )
 }
 
 fn unrouted(status: &Status) -> String {

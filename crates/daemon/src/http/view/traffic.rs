@@ -86,8 +86,12 @@ mod tests {
     fn backend(instance: u64, requests: u64, errors: u64, slow: u64) -> BackendReport {
         let mut latency = vec![0; 25];
         (latency[4], latency[9]) = (requests - slow, slow);
-        let counts =
-            Counts { requests, statuses: vec![0, requests - errors, 0, 0, errors], latency, ..Counts::default() };
+        let counts = Counts {
+            requests,
+            statuses: vec![0, requests - errors, 0, 0, errors],
+            latency,
+            ..Counts::default()
+        };
         BackendReport { app: "beacon".into(), instance, in_flight: 2, counts, ..BackendReport::default() }
     }
 
