@@ -1,7 +1,7 @@
-//! `cargo xtask build`: the three programs, put side by side into `target/bellrock/bin`.
+//! `cargo xtask build`: the four programs, put side by side into `target/bellrock/bin`.
 //!
 //! The shim is linked statically: to musl where rustc has that target (a third of the memory), else to glibc.
-//! `bellrockd` finds it beside itself.
+//! `bellrockd` finds it and the proxy beside itself.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,8 @@ use clap::Args;
 use fs_err as fs;
 
 /// Package and program, for the host's own target.
-const PROGRAMS: [(&str, &str); 2] = [("cli", "bellrock"), ("daemon", "bellrockd")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("cli", "bellrock"), ("daemon", "bellrockd"), ("proxy", "bellrock-proxy")];
 const SHIM: (&str, &str) = ("shim", "bellrock-shim");
 
 #[derive(Args, Default)]
@@ -33,14 +34,17 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let shelf = shelf(root);
     fs::create_dir_all(&shelf)?;
     // The shim for the host's own target too: tests find it beside the others.
-    let own = cargo(root, options, &[PROGRAMS[0].0, PROGRAMS[1].0, SHIM.0], None)?;
+    let own = cargo(root, options, &[PROGRAMS[0].0, PROGRAMS[1].0, PROGRAMS[2].0, SHIM.0], None)?;
     for (_, program) in PROGRAMS {
         put(&target.join(&own).join(program), &shelf)?;
     }
     let triple = static_target(root)?;
     let built = cargo(root, options, &[SHIM.0], Some(&triple))?;
     put(&target.join(built).join(SHIM.1), &shelf)?;
-    println!("build: bellrock, bellrockd and bellrock-shim ({triple}) are in {}", shelf.display());
+    println!(
+        "build: bellrock, bellrockd, bellrock-proxy and bellrock-shim ({triple}) are in {}",
+        shelf.display()
+    );
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub mod log;
 pub mod prepare;
 pub mod problem;
 pub mod query;
+pub mod routes;
 pub mod settings;
 pub mod variable;
 pub mod version;

@@ -13,7 +13,9 @@ use crate::commands::Commands;
 use crate::disk::check_room;
 use crate::instances::Instances;
 use crate::journal::Journal;
+use crate::memory::{self, Room};
 use crate::preparation::Preparing;
+use crate::proxy::Proxy;
 use crate::shim::point_log_link;
 use crate::site::{Site, SiteError};
 use crate::tell::Tell;
@@ -26,12 +28,13 @@ pub struct HostDoer<T> {
     instances: Arc<Instances<T>>,
     commands: Commands<T>,
     journal: Journal,
+    proxy: Proxy,
 }
 
 impl<T: Tell> HostDoer<T> {
     /// A doer for this host's instances.
-    pub fn new(instances: Arc<Instances<T>>, journal: Journal) -> Self {
-        HostDoer { commands: Commands::new(instances.clone()), instances, journal }
+    pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy) -> Self {
+        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy }
     }
 
     /// Does one effect.
@@ -58,6 +61,8 @@ impl<T: Tell> HostDoer<T> {
             },
             Effect::Link { place, links } => self.link(app, place, links),
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
+            Effect::Route { route } => self.proxy.route(app, id, route.as_ref()).await,
+            Effect::Drain { instance, until } => self.proxy.drain(app, instance, until).await,
         }
     }
 
@@ -68,9 +73,21 @@ impl<T: Tell> HostDoer<T> {
 
     async fn stage(&self, app: &Arc<App>, target: Target, places: Vec<(Place, Slot)>) -> Outcome {
         match self.try_stage(app, target, &places).await {
-            Ok(detail) => Outcome::Ok { detail: Some(detail) },
+            Ok(detail) => match self.memory_lacks(app, places.len()).await {
+                Some(room) => Outcome::NoRoom { detail: room.to_string() },
+                None => Outcome::Ok { detail: Some(detail) },
+            },
             Err(reason) => Outcome::Failed { reason, tail: None },
         }
+    }
+
+    /// The memory that there is, if it is not enough for so many new instances beside those that run.
+    async fn memory_lacks(&self, app: &App, new: usize) -> Option<Room> {
+        let running: Vec<u32> = app.instances.values().filter_map(|instance| instance.pid).collect();
+        let cgroups = self.instances.cgroups.clone();
+        let look = move || memory::room(&running, new, cgroups.as_deref());
+        // What cannot be told keeps nobody from deploying.
+        spawn_blocking(look).await.ok().flatten().filter(|room| !room.is_enough())
     }
 
     /// Everything that can be found wrong before anything is stopped or started.

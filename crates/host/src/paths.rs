@@ -172,6 +172,21 @@ impl Paths {
         self.run().join("api.sock")
     }
 
+    /// The proxy's control socket is in it.
+    pub fn proxy_run(&self) -> PathBuf {
+        self.run().join("proxy")
+    }
+
+    /// What the proxy saves: its last table of routes, its certificates.
+    pub fn proxy_state(&self) -> PathBuf {
+        self.state().join("proxy")
+    }
+
+    /// The proxy's log; `stream` is `stdout` or `stderr`. No app's folder ends in `.log`.
+    pub fn proxy_log(&self, stream: &str) -> PathBuf {
+        self.logs_root().join(format!("bellrock-proxy-{stream}.log"))
+    }
+
     /// Run folders of the shims.
     pub fn shims_run(&self) -> PathBuf {
         self.run().join("shims")

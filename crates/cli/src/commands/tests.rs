@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, status, versions,
+    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, routes, status, versions,
 };
 use crate::failure::Failure;
 use crate::output::failed;
@@ -156,6 +156,100 @@ fn status_of_all() {
 fn status_of_one() {
     check("status_one", &status::one(&apps()[2], now()));
     check("status_deploying", &status::one(&apps()[1], now()));
+}
+
+fn traffic(rate: f64, errors: u64, in_flight: u64) -> Value {
+    json!({"over_ms": 5000, "requests_per_s": rate, "server_errors": errors, "p50_us": 700, "p99_us": 1_500,
+        "in_flight": in_flight})
+}
+
+#[test]
+fn status_with_traffic() {
+    let quiet = json!({"over_ms": 5000, "requests_per_s": 0.0, "server_errors": 0, "p50_us": null,
+        "p99_us": null, "in_flight": 0});
+    let beacon = app(
+        "beacon",
+        json!({"traffic": traffic(1234.5, 3, 12), "instances": [
+            instance(1, json!({"traffic": traffic(1200.0, 0, 7)})),
+            instance(2, json!({"traffic": traffic(34.5, 3, 5)})),
+            instance(3, json!({"state": "starting"})),
+        ]}),
+    );
+    let buoy = app(
+        "buoy",
+        json!({"traffic": quiet, "replicas": 1, "ready": 1,
+        "mode": {"mode": "manual", "because": "v2 was deployed by hand", "since": "2026-11-21T09:00:00Z"},
+        "instances": [instance(1, json!({"traffic": quiet}))]}),
+    );
+    check("status_traffic", &status::all(&from::<Vec<_>>(json!([beacon, buoy])), now()));
+}
+
+fn routed(place: u16, more: Value) -> Value {
+    let mut instance = json!({
+        "instance": place, "place": place, "version": "1.4.2", "address": format!("127.0.0.1:400{place}"),
+        "state": "serving", "why": null, "upgraded": 0, "failed": 0, "broken": 0, "cut": 0,
+        "traffic": traffic(34.5, 0, 5),
+    });
+    instance.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    instance
+}
+
+fn proxy(more: Value) -> Value {
+    let mut proxy = json!({
+        "state": "serving", "why": null, "pid": 4711, "up_ms": 90_000, "revision": 42, "wanted_revision": 42,
+        "listeners": [{"address": "127.0.0.1:8080", "tls": false}, {"address": "127.0.0.1:8443", "tls": true}],
+        "connections": 12, "unrouted": 0,
+    });
+    proxy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    proxy
+}
+
+fn route(app: &str, more: Value) -> Value {
+    let mut route = json!({
+        "app": app, "hosts": [], "paths": [], "held": 0, "held_in_vain": 0, "panic": false, "own_errors": 0,
+        "remarks": [], "traffic": traffic(69.0, 0, 10), "instances": [],
+    });
+    route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    route
+}
+
+#[test]
+fn routes_of_all() {
+    let switching = route(
+        "beacon",
+        json!({"hosts": ["beacon.example", "*.beacon.example"], "instances": [
+            routed(1, json!({})),
+            routed(2, json!({"state": "down", "why": "connection refused", "traffic": null})),
+            routed(3, json!({"state": "draining", "version": "1.4.1", "instance": 112,
+                "address": "127.0.0.1:14003"})),
+            routed(4, json!({"state": "unrouted", "why": "starting: not ready yet", "traffic": null,
+                "address": null})),
+        ]}),
+    );
+    let hidden = route(
+        "buoy",
+        json!({"paths": ["/buoy"], "held": 1, "panic": true, "traffic": null,
+        "remarks": ["beacon takes every host; set hosts"]}),
+    );
+    let routes = json!({"proxy": proxy(json!({})), "routes": [switching, hidden]});
+    check("routes", &routes::text(&from(routes)));
+}
+
+#[test]
+fn routes_without_a_proxy_that_answers() {
+    let silent = json!({"listeners": [], "connections": null, "unrouted": null, "revision": null});
+    let mut texts = Vec::new();
+    for (state, why) in [
+        ("off", json!("no address is set (proxy.http)")),
+        ("starting", json!(null)),
+        ("failing", json!("could not listen on 127.0.0.1:80: Permission denied")),
+    ] {
+        let mut proxy = proxy(silent.clone());
+        proxy["state"] = json!(state);
+        proxy["why"] = why;
+        texts.push(routes::text(&from(json!({"proxy": proxy, "routes": []}))));
+    }
+    check("routes_silent", &texts.join("\n---\n"));
 }
 
 #[test]

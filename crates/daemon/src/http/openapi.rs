@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, papers, running, system,
-    variables, versions,
+    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, papers, routes, running,
+    system, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -34,6 +34,7 @@ struct Document;
 fn parts() -> OpenApiRouter<Api> {
     let quick = OpenApiRouter::new()
         .merge(apps::routes())
+        .merge(routes::routes())
         .merge(running::routes())
         .merge(versions::routes())
         .merge(papers::routes())

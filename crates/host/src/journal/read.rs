@@ -41,7 +41,7 @@ impl Journal {
     pub async fn apps(&self) -> Result<Vec<App>, JournalError> {
         self.reader
             .run(|connection| {
-                let sql = "select name, schema, state from app order by name";
+                let sql = "select name, schema, state from app order by registered, name";
                 let read = rows(connection, "read the apps", sql, [], |row| {
                     Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
                 })?;

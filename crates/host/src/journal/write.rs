@@ -59,7 +59,9 @@ impl Journal {
             .run(move |connection| {
                 connection
                     .execute(
-                        "insert into app (name, schema, state) values (?1, ?2, ?3) on conflict do nothing",
+                        "insert into app (name, schema, state, registered)
+                         values (?1, ?2, ?3, (select coalesce(max(registered), 0) + 1 from app))
+                         on conflict do nothing",
                         params![name, SCHEMA, state],
                     )
                     .map_err(failed("register an app"))?;

@@ -189,7 +189,7 @@ async fn what_waits_and_what_turns_round_is_remarked() {
     let turned = granted(&before, &life, None);
     assert_eq!(turned.deployment, Some(running.0), "the running deployment is what to wait for");
     assert_eq!(turned.remarks, [turns(running)]);
-    let shown = view::app(&life.app, |_| None);
+    let shown = view::app(&life.app, |_| None, &Default::default());
     assert_eq!(shown.deployment.and_then(|it| it.reason).as_deref(), Some("rolled back by hand"));
 }
 

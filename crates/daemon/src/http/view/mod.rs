@@ -4,6 +4,8 @@ mod app;
 mod deployment;
 mod event;
 mod prepare;
+mod routes;
+mod traffic;
 mod variable;
 mod version;
 
@@ -11,5 +13,6 @@ pub(super) use app::{app, exit};
 pub(super) use deployment::{deployment, of_record, queued};
 pub(super) use event::event;
 pub(super) use prepare::prepare_command;
+pub(super) use routes::routes;
 pub(super) use variable::variables;
 pub(super) use version::{by, ghosts, revisions, version, versions};
