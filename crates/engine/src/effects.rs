@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::future::Future;
 
-use jiff::Timestamp;
 use model::app::Effect;
 use model::{DeploymentId, InstanceId, Place, VersionId};
 use tokio::sync::oneshot;
@@ -14,9 +13,6 @@ enum Subject {
     Instance(InstanceId),
     Links(Place),
     Version(VersionId),
-    Route,
-    /// Waiting for an instance that was taken back and drains again must not wait for the first waiting.
-    Drain(InstanceId, Timestamp),
     Commands(Option<DeploymentId>),
     Halt,
 }
@@ -35,8 +31,6 @@ fn subject(effect: &Effect) -> Option<Subject> {
         Effect::Link { place, .. } => Subject::Links(*place),
         Effect::Stage { target, .. } => Subject::Version(target.version),
         Effect::Forget { version, .. } => Subject::Version(*version),
-        Effect::Route { .. } => Subject::Route,
-        Effect::Drain { instance, until } => Subject::Drain(*instance, *until),
         Effect::Halt { .. } => Subject::Halt,
         Effect::Route { .. } | Effect::Drain { .. } => return None,
     })
