@@ -12,7 +12,7 @@ help: ## list what can be made
 setup: ## install what building, testing and the demo need (asks before; as root at once)
 	@tools/setup.sh all
 
-build: ## build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
+build: ## build bellrock, bellrockd, bellrock-proxy and bellrock-shim into target/bellrock/bin
 	@tools/setup.sh rust
 	@$(XTASK) build
 

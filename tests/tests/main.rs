@@ -11,6 +11,8 @@ mod failing;
 mod faults;
 mod first_deployment;
 mod isolation;
+mod load;
+mod papers;
 mod refusals;
 mod replacing;
 mod running;

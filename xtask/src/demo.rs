@@ -33,7 +33,7 @@ pub(crate) struct Place {
     /// Folder of the demo; everything it writes is in it
     #[arg(long, env = "BELLROCK_DEMO_DIR", default_value = ".demo")]
     dir: PathBuf,
-    /// Folder with bellrock, bellrockd and bellrock-shim, instead of building them
+    /// Folder with bellrock, bellrockd, bellrock-proxy and bellrock-shim, instead of building them
     #[arg(long, value_name = "DIR")]
     bin: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ use engine::{AppHandle, Partners, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
+use host::proxy::{ErrorWatch, Proxy};
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
@@ -100,6 +101,8 @@ pub struct Control {
     pub settings_files: SettingsFiles,
     /// The journal.
     pub journal: Journal,
+    /// The way to the proxy.
+    pub proxy: Proxy,
     /// The program that runs instances.
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
@@ -121,12 +124,19 @@ struct Works {
 
 impl Control {
     /// A front without apps.
-    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal, shim: PathBuf) -> Self {
+    pub fn new(
+        site: Arc<Site>,
+        settings_files: SettingsFiles,
+        journal: Journal,
+        proxy: Proxy,
+        shim: PathBuf,
+    ) -> Self {
         Control {
             paths: site.paths.clone(),
             site,
             settings_files,
             journal,
+            proxy,
             shim,
             apps: RwLock::default(),
             registration: Mutex::default(),
@@ -155,6 +165,9 @@ impl Control {
         let handle = engine::start(app, first, works.partners.clone(), &works.tasks, works.stop.clone());
         let checker = Checker::new(self.site.clone(), works.probe.clone(), self.clone());
         works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
+        let errors = ErrorWatch::new(self.proxy.clone(), self.clone());
+        works.tasks.spawn(errors.follow(handle.watch(), works.stop.clone()));
+        self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle
     }
@@ -205,7 +218,10 @@ impl Control {
         let handle = self.handle(name)?;
         let deployment = self.journal.next_deployment(name).await?;
         let something_waited = handle.snapshot().queued.is_some();
-        handle.tell(Event::Command { command: wish(deployment), by }).await?;
+        let command = wish(deployment);
+        let reserved = self.reserve_again(&handle, &command).await?;
+        handle.tell(Event::Command { command, by }).await?;
+        drop(reserved);
         if something_waited {
             self.sweep_soon(name);
         }
@@ -224,6 +240,7 @@ impl Control {
             site: self.site.clone(),
             journal: self.journal.clone(),
             settings_files: self.settings_files.clone(),
+            proxy: self.proxy.clone(),
             shim: self.shim.clone(),
             apps: self.apps(),
         })

@@ -34,6 +34,10 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "BELLROCK_SHIM")]
     shim: Option<PathBuf>,
 
+    /// The program that serves HTTP, instead of the bellrock-proxy beside this program.
+    #[arg(long, value_name = "FILE", env = "BELLROCK_PROXY")]
+    proxy: Option<PathBuf>,
+
     /// Prints the OpenAPI document of the API, and ends.
     #[arg(long)]
     openapi: bool,
@@ -64,7 +68,12 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let plan = startup::Plan { root: arguments.root, config: arguments.config, shim: arguments.shim };
+    let plan = startup::Plan {
+        root: arguments.root,
+        config: arguments.config,
+        shim: arguments.shim,
+        proxy: arguments.proxy,
+    };
     let ended = runtime.block_on(startup::run(plan));
     // A thread may hang in a store or a name service that does not answer; nothing that counts is left to it.
     runtime.shutdown_background();

@@ -1,10 +1,14 @@
 //! Settings for tests: defaults that are quick, and what a test says laid over them.
 
+use std::net::SocketAddr;
+
 use toml::Table;
 
-/// Host settings unless a test says otherwise.
-pub(crate) fn host(extra: &str) -> String {
-    let mut table = parse("poll_interval = \"200 ms\"\nmin_free_disk = \"10 MB\"\n");
+/// Host settings unless a test says otherwise: the proxy listens at an address that is the host's own.
+pub(crate) fn host(http: SocketAddr, extra: &str) -> String {
+    let mut table = parse(&format!(
+        "poll_interval = \"200 ms\"\nmin_free_disk = \"10 MB\"\n[proxy]\nhttp = [\"{http}\"]\n"
+    ));
     if rustix::process::geteuid().is_root() {
         table.insert("app_user".into(), "nobody".into());
     }

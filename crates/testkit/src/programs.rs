@@ -16,7 +16,11 @@ pub fn folder() -> PathBuf {
 /// When it was not built: cargo does not build other packages' programs for a test.
 pub fn program(name: &str) -> PathBuf {
     let path = folder().join(name);
-    assert!(path.is_file(), "{} is missing; run: cargo build -p daemon -p shim -p cli", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing; run: cargo build -p daemon -p proxy -p shim -p cli",
+        path.display()
+    );
     path
 }
 

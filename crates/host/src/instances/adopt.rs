@@ -40,7 +40,9 @@ impl<T: Tell> Instances<T> {
                 .filter(|it| it.place == which.place && !it.is_gone())
                 .map(|it| (which, it.seq))
         };
-        let found = self.shims.adopt_all(ANSWER, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
+        // Others (of commands, epmd, the proxy) have somebody who talks to them, and a shim talks to one at a time.
+        let ours = |id: &ShimId| Which::of_shim(id).is_some();
+        let found = self.shims.adopt_all(ANSWER, ours, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
         let mut adopted: Vec<(Arc<App>, Adopted)> =
             apps.iter().map(|app| (app.clone(), Adopted::default())).collect();
         for shim in found {
@@ -50,9 +52,7 @@ impl<T: Tell> Instances<T> {
                 Found::Unknown { id, .. } => id.clone(),
             };
             let Some((which, seq)) = known(&id) else {
-                if Which::of_shim(&id).is_some() {
-                    self.dismiss(shim).await;
-                }
+                self.dismiss(shim).await;
                 continue;
             };
             let Some((_, of_app)) = adopted.iter_mut().find(|(app, _)| app.name == which.app) else {

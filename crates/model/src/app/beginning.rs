@@ -22,6 +22,7 @@ pub(super) struct Beginning {
 
 fn strategy_word(strategy: Strategy) -> &'static str {
     match strategy {
+        Strategy::Parallel => "parallel",
         Strategy::Rolling => "rolling",
         Strategy::TemporaryShutdown => "temporary shutdown",
     }
@@ -38,7 +39,7 @@ impl Turn {
         let lanes = self.lanes(to, kind, only);
         self.look_at_places(&lanes, &by);
         let strategy =
-            to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
+            to.or(self.app.active()).map_or(Strategy::default(), |target| self.settings(target).strategy);
         let mut deployment = Deployment {
             id,
             kind,
@@ -48,6 +49,7 @@ impl Turn {
             strategy,
             begun_at: self.at,
             started_at: None,
+            switched_at: None,
             serving_at: None,
             ended_at: None,
             phase: Phase::Replacing,
