@@ -41,7 +41,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let triple = static_target(root)?;
     let built = cargo(root, options, &[SHIM.0], Some(&triple))?;
     put(&target.join(built).join(SHIM.1), &shelf)?;
-    println!("build: bellrock, bellrockd, bellrock-proxy and bellrock-shim ({triple}) are in {}", shelf.display());
+    println!(
+        "build: bellrock, bellrockd, bellrock-proxy and bellrock-shim ({triple}) are in {}",
+        shelf.display()
+    );
     Ok(())
 }
 
