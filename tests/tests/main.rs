@@ -12,6 +12,7 @@ mod faults;
 mod first_deployment;
 mod isolation;
 mod load;
+mod papers;
 mod refusals;
 mod replacing;
 mod running;

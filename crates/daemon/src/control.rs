@@ -218,7 +218,10 @@ impl Control {
         let handle = self.handle(name)?;
         let deployment = self.journal.next_deployment(name).await?;
         let something_waited = handle.snapshot().queued.is_some();
-        handle.tell(Event::Command { command: wish(deployment), by }).await?;
+        let command = wish(deployment);
+        let reserved = self.reserve_again(&handle, &command).await?;
+        handle.tell(Event::Command { command, by }).await?;
+        drop(reserved);
         if something_waited {
             self.sweep_soon(name);
         }

@@ -157,6 +157,31 @@ impl Control {
         Registering(self.registration.lock().await)
     }
 
+    /// Sees that a version that comes back as it was finds its ports free of other apps. What is returned is held until
+    /// its deployment has begun.
+    ///
+    /// # Errors
+    /// [`WishError::Settings`].
+    pub(crate) async fn reserve_again(
+        &self,
+        handle: &AppHandle,
+        command: &Command,
+    ) -> Result<Option<Registering<'_>>, WishError> {
+        if ports::brought_back(&handle.snapshot(), command).is_none() {
+            return Ok(None);
+        }
+        let registering = self.registering().await;
+        let app = handle.snapshot();
+        let conflicts = match ports::brought_back(&app, command) {
+            Some(settings) => ports::conflicts(&self.apps(), &app.name, settings),
+            None => Vec::new(),
+        };
+        match conflicts.is_empty() {
+            true => Ok(Some(registering)),
+            false => Err(WishError::Settings(conflicts.join("\n"))),
+        }
+    }
+
     /// The app's engine, started for an app that nothing is known of yet.
     async fn app_or_new(
         self: &Arc<Self>,

@@ -15,6 +15,8 @@ pub mod log_tail;
 pub mod memory;
 mod paths;
 pub mod ports;
+mod preparation;
+pub mod prepare_log;
 mod prepared;
 pub mod program;
 pub mod proxy;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::{AppName, InstanceId, Place, VersionLabel};
+use model::{AppName, EffectId, InstanceId, Place, VersionLabel};
 
 fn file_name(label: &VersionLabel) -> String {
     package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
@@ -83,6 +83,27 @@ impl Paths {
     /// A version's package as it came.
     pub fn package(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
         self.papers(app, label).join("package.tar.gz")
+    }
+
+    /// Output of a version's prepare commands, which lives as long as its other papers.
+    pub fn prepare_logs(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.papers(app, label).join("prepare")
+    }
+
+    /// The output of one prepare command of a version; `stream` is `stdout` or `stderr`.
+    pub fn prepare_log(
+        &self,
+        app: &AppName,
+        label: &VersionLabel,
+        effect: EffectId,
+        stream: &str,
+    ) -> PathBuf {
+        self.prepare_logs(app, label).join(format!("{effect}-{stream}.log"))
+    }
+
+    /// The build log that came with a version.
+    pub fn build_log(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.papers(app, label).join("build.log")
     }
 
     /// A place's folder: instances' trees and the links `current`, `new` and `previous`.

@@ -35,7 +35,7 @@ pub(crate) async fn run(core: Rc<Core>, accepted: Accepted) {
     let _open = accepted.open;
     let session = Rc::new(Session::new(accepted.peer, accepted.tls, core.now()));
     let number = core.add(&session);
-    if let Ok(transport) = transport(accepted.stream) {
+    if let Some(transport) = transport(&core, &session, accepted.stream).await {
         let mut io = ClientIo::new(transport, core.clone(), session.clone());
         while let Some(parked) = serve_once(&core, &session, io).await {
             io = parked;
@@ -44,10 +44,23 @@ pub(crate) async fn run(core: Rc<Core>, accepted: Accepted) {
     core.remove(number);
 }
 
-fn transport(stream: std::net::TcpStream) -> std::io::Result<Transport> {
-    let stream = TcpStream::from_std(stream)?;
-    stream.set_nodelay(true)?;
-    Ok(Transport::Plain(stream))
+/// The stream below HTTP; `None`: the client or an order ended it before.
+async fn transport(core: &Core, session: &Session, stream: std::net::TcpStream) -> Option<Transport> {
+    let stream = TcpStream::from_std(stream).ok()?;
+    stream.set_nodelay(true).ok()?;
+    if !session.tls {
+        return Some(Transport::Plain(stream));
+    }
+    let within = Duration::from_millis(core.table().serving.front.header_timeout_ms);
+    let mut handshake = std::pin::pin!(core.shared.tls.accept(stream, within));
+    let accepted = poll_fn(|cx| {
+        session.register(cx.waker());
+        if session.ordered() != Order::None {
+            return Poll::Ready(None);
+        }
+        handshake.as_mut().poll(cx).map(Result::ok)
+    });
+    accepted.await.map(|stream| Transport::Tls(Box::new(stream)))
 }
 
 /// Waits for a request, then serves until the connection rests again; `None`: it has ended.

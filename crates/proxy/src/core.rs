@@ -22,6 +22,7 @@ use crate::request_id::RequestIds;
 use crate::serving::Serving;
 use crate::session::{Order, Phase, Session};
 use crate::stream_end::Draining;
+use crate::tls::Tls;
 
 /// What is asked of a core.
 #[derive(Debug)]
@@ -65,17 +66,19 @@ pub(crate) struct Shared {
     pub(crate) max_connections: AtomicU64,
     /// The proxy is about to end.
     pub(crate) stopping: AtomicBool,
+    pub(crate) tls: Tls,
     open: Box<[Padded<AtomicU64>]>,
 }
 
 impl Shared {
-    pub(crate) fn new(cores: usize) -> Self {
+    pub(crate) fn new(cores: usize, tls: Tls) -> Self {
         let open = (0..cores).map(|_| Padded::default()).collect();
         Self {
             accepted: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
             max_connections: AtomicU64::new(u64::MAX),
             stopping: AtomicBool::new(false),
+            tls,
             open,
         }
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::runtime::{Builder, LocalRuntime};
 use tokio::sync::{mpsc, watch};
-use wire::proxy::{ListenerReport, TABLE_FILE, Table};
+use wire::proxy::{CERTIFICATES_FILE, ListenerReport, SetCertificates, TABLE_FILE, Table};
 
 use crate::acceptor::{Acceptor, Listener};
 use crate::control::{self, Control, Parts, SocketError};
@@ -21,6 +21,7 @@ use crate::log;
 use crate::request_id::RequestIds;
 use crate::saved::{self, SavedError};
 use crate::serving::{Registry, Serving};
+use crate::tls::{Tls, TlsSetupError};
 
 /// What the proxy is started with.
 #[derive(Debug)]
@@ -56,6 +57,9 @@ pub enum StartError {
     /// A listening socket is none.
     #[error("a listening socket cannot be used")]
     Listener(#[source] io::Error),
+    /// TLS is not possible.
+    #[error("could not set up TLS")]
+    Tls(#[from] TlsSetupError),
     /// The system gives no random numbers.
     #[error("the system gives no random numbers")]
     Random(#[source] getrandom::Error),
@@ -95,7 +99,7 @@ impl Proxy {
             .zip(&options.listeners)
             .map(|(address, listener)| ListenerReport { address: address.to_string(), tls: listener.tls });
         let reports = reports.collect();
-        let shared = Arc::new(Shared::new(cores));
+        let shared = Arc::new(Shared::new(cores, tls(&options)?));
         let (facts, facts_inbox) = mpsc::channel(FACTS);
         let (stop_accepting, stopped_accepting) = rustix::pipe::pipe().map_err(StartError::Pipe)?;
         let mut proxy = Self {
@@ -245,4 +249,25 @@ fn load(options: &Options, registry: &mut Registry) -> Serving {
             Serving::nothing()
         }
     }
+}
+
+/// TLS with the saved certificates, or without any: then the daemon sends some, as it always does.
+fn tls(options: &Options) -> Result<Tls, TlsSetupError> {
+    let tls = Tls::new()?;
+    let saved = saved::load::<SetCertificates>(&options.state.join(CERTIFICATES_FILE));
+    match saved {
+        Ok(None) => {}
+        Ok(Some(message)) => match tls.read(&message) {
+            Ok(certificates) => {
+                log::line(format_args!("certificates={} loaded", certificates.len()));
+                tls.replace(certificates);
+            }
+            Err(error) => {
+                let why = log::with_causes(&error);
+                log::line(format_args!("error: the saved certificates cannot be used: {why}"));
+            }
+        },
+        Err(error) => log::line(format_args!("error: {}", log::with_causes(&error))),
+    }
+    Ok(tls)
 }

@@ -13,6 +13,7 @@ mod granted;
 pub(crate) mod logs;
 pub(crate) mod mode;
 pub(crate) mod package;
+mod papers;
 pub(crate) mod restart;
 pub(crate) mod rollback;
 pub(crate) mod routes;

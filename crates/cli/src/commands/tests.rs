@@ -2,14 +2,16 @@
 
 use api::app::App;
 use api::deployment::{Deployment, DeploymentDetail};
+use api::prepare::PrepareLog;
 use api::problem::Problem;
+use api::version::VersionDetail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    config, deployments, doctor, env, events, exits, ghosts, granted, logs, routes, status, versions,
+    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, routes, status, versions,
 };
 use crate::failure::Failure;
 use crate::output::failed;
@@ -58,6 +60,28 @@ fn deployment(more: Value) -> Value {
     });
     deployment.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     deployment
+}
+
+fn version(more: Value) -> Value {
+    let mut version = json!({
+        "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),
+        "size_bytes": 31_450_000, "registered_at": "2026-11-20T12:00:00Z", "by": {"kind": "store"},
+        "meta": {}, "pinned": false, "rollback_target": false, "stored": true, "ghost": null,
+    });
+    version.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    version
+}
+
+fn version_detail(more: Value) -> VersionDetail {
+    let mut detail = version(json!({
+        "settings": {"replicas": 2, "variables": {"GREETING": "hello", "STRIPE_TOKEN": "sk_live"}},
+        "pre_commands": [], "deployments": [],
+        "revisions": [{"revision": 0, "version": "1.4.2", "current": true, "variables": []}],
+        "papers": {"package": true, "package_settings": false, "build_log": false, "prepare_log": false,
+            "deployment_log": false},
+    }));
+    detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    from(detail)
 }
 
 fn event(id: i64, at: &str, text: &str, more: Value) -> Value {
@@ -230,15 +254,6 @@ fn routes_without_a_proxy_that_answers() {
 
 #[test]
 fn lists() {
-    let version = |more: Value| {
-        let mut version = json!({
-            "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),
-            "size_bytes": 31_450_000, "registered_at": "2026-11-20T12:00:00Z", "by": {"kind": "store"},
-            "meta": {}, "pinned": false, "rollback_target": false, "stored": true, "ghost": null,
-        });
-        version.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        version
-    };
     let ghost = json!({"version": "1.5.0", "deployment": 42, "at": "2026-11-21T11:57:34Z",
         "reason": "instance 1 crashed 3 times (exit 1)"});
     let all = json!([
@@ -358,8 +373,8 @@ fn secrets_are_masked_by_name() {
         {"name": "SECRET_KEY_BASE", "value": "secret:app#key", "from": "settings"},
         {"name": "stripe_token", "value": "sk_live", "from": "set"},
     ]}));
-    assert_eq!(env::mask(&mut variables), 2);
-    check("env", &env::text(&variables));
+    assert_eq!(env::mask(&mut variables.variables), 2);
+    check("env", &env::text(&variables.variables));
 }
 
 #[test]
@@ -389,4 +404,61 @@ fn failures_end_with_what_to_do() {
         failed(&Failure::Declined),
     ];
     check("failures", &texts.join(""));
+}
+
+#[test]
+fn a_version_with_all_that_is_known_of_it() {
+    let variable = |name: &str, value: &str| json!({"name": name, "value": value, "from": "set"});
+    let ghost = json!({"version": "1.4.2", "deployment": 42, "at": "2026-11-21T11:57:34Z",
+        "reason": "instance 1 crashed 3 times (exit 1)"});
+    let mut detail = version_detail(json!({
+        "state": "ghosted", "revision": 3, "ghost": ghost, "pinned": true, "meta": {"ci": "17", "commit": "3f2a"},
+        "by": {"kind": "operator", "uid": 1000, "user": "ulf"},
+        "pre_commands": ["eval Beacon.Migrator.migrate", "bin/warm-up"],
+        "revisions": [
+            {"revision": 0, "version": "1.4.2", "current": false, "variables": [variable("GREETING", "hi")]},
+            {"revision": 3, "version": "1.4.2+env3", "current": true, "variables": [
+                variable("DATABASE_URL", "ecto://u:p@db"), variable("SECRET_KEY_BASE", "secret:app#key")]},
+        ],
+        "deployments": [rolled_back(), deployment(json!({"id": 40}))],
+        "papers": {"package": true, "package_settings": true, "build_log": true, "prepare_log": false,
+            "deployment_log": true},
+    }));
+    assert_eq!(papers::mask(&mut detail), 2, "a variable of settings and one set by hand");
+    let text = papers::text("beacon", &detail, now(), &TimeZone::UTC);
+    check("version_ghosted", &text);
+    let json = serde_json::to_string(&detail).unwrap();
+    for secret in ["sk_live", "ecto://u:p@db"] {
+        assert!(!text.contains(secret) && !json.contains(secret), "{secret}");
+    }
+    let plain = papers::text("beacon", &version_detail(json!({})), now(), &TimeZone::UTC);
+    assert!(plain.contains("STRIPE_TOKEN = \"sk_live\""), "nothing was masked: {plain}");
+    assert!(
+        plain.contains("not available  package settings, build log, prepare log, deployment log"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn prepare_logs_say_whose_run_it_was() {
+    let command = |more: Value| {
+        let mut command = json!({"command": "bin/setup --all", "deployment": 42, "at": "2026-11-21T11:57:00Z",
+            "outcome": "done", "detail": "12 s", "run_for": null, "stdout": {"text": "", "cut": false},
+            "stderr": {"text": "", "cut": false}});
+        command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        command
+    };
+    let run_for = json!({"app": "buoy", "version": "0.9.0", "deployment": 7, "at": "2026-11-01T08:00:00Z"});
+    let log: PrepareLog = from(json!({"app": "beacon", "version": "1.5.0", "commands": [
+        command(json!({"stdout": {"text": "one\ntwo\n", "cut": false}, "stderr": {"text": "warned\n", "cut": true}})),
+        command(json!({"outcome": "run_before", "detail": null, "run_for": run_for,
+            "stdout": {"text": "fonts installed", "cut": false}})),
+        command(json!({"outcome": "run_before", "detail": null, "run_for": run_for})),
+        command(json!({"outcome": "run_before", "detail": null})),
+        command(json!({"outcome": "failed", "detail": "ended with exit 100 after 2 s", "deployment": null,
+            "stderr": {"text": "E: no such package\n", "cut": false}})),
+        command(json!({"outcome": "running", "detail": null})),
+        command(json!({"outcome": "unknown", "detail": "its runner died while it ran"})),
+    ]}));
+    check("prepare_log", &papers::prepare_text(&log, &TimeZone::UTC));
 }

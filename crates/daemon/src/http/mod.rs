@@ -16,6 +16,7 @@ mod logs;
 mod names;
 mod openapi;
 mod packages;
+mod papers;
 mod peer;
 mod problem;
 mod routes;

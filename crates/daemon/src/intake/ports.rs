@@ -17,6 +17,20 @@ pub(super) fn conflicts(apps: &[Arc<App>], app: &AppName, settings: &AppSettings
     mine.map(|(name, overlap)| format!("apps.{name}: {}; {}", overlap.message(), overlap.remedy())).collect()
 }
 
+/// The settings of a version that a command brings back as they were: others may have taken their ports meanwhile.
+pub(super) fn brought_back<'a>(app: &'a App, command: &Command) -> Option<&'a AppSettings> {
+    match command {
+        Command::Activate { version, settings: None, .. } | Command::PinTo { version, .. } => {
+            Some(&app.version_called(version)?.current().settings)
+        }
+        // A running deployment turns round, to what is reserved.
+        Command::Rollback { .. } if app.deployment.is_none() => {
+            Some(&app.revision(app.rollback_target()?)?.settings)
+        }
+        _ => None,
+    }
+}
+
 /// The settings whose ports an app holds: of what is active, of both ends of its deployment, and of what is queued.
 fn reserving(app: &App) -> impl Iterator<Item = &AppSettings> {
     let deployment = app.deployment.iter().flat_map(|it| [it.from, it.to]).flatten();

@@ -248,8 +248,7 @@ impl App {
     /// A version's label with its revision: `1.4.2`, `1.4.2+env3`.
     pub fn label(&self, target: Target) -> String {
         match self.version(target.version) {
-            Some(version) if target.revision == 0 => version.label.to_string(),
-            Some(version) => format!("{}+env{}", version.label, target.revision),
+            Some(version) => version.label_at(target.revision),
             None => target.version.to_string(),
         }
     }

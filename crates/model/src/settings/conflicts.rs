@@ -132,11 +132,24 @@ fn readiness_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 fn health_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
-    let (kind, height) = match app.health.kind {
-        Some(kind) => (kind.check_kind(), stack.height("health.kind")),
-        None => (Some(app.readiness.kind), stack.height("readiness.kind")),
+    let says = if app.health.kind.is_some() { "health.kind" } else { "readiness.kind" };
+    idle_keys(stack, "health", health_kind(app), stack.height(says))
+}
+
+/// The kind of the health check; `None` = off.
+fn health_kind(app: &AppSettings) -> Option<CheckKind> {
+    app.health.kind.map_or(Some(app.readiness.kind), HealthKind::check_kind)
+}
+
+/// Whether the kind of its check ignores the key, so that no file may say it.
+pub(super) fn is_idle(app: &AppSettings, path: &str) -> bool {
+    let kind = match path.split_once('.') {
+        Some(("readiness", _)) => Some(app.readiness.kind),
+        Some(("health", _)) => health_kind(app),
+        _ => return false,
     };
-    idle_keys(stack, "health", kind, height)
+    let name = path.rsplit('.').next().unwrap_or(path);
+    CHECK_KEYS.iter().any(|(key, kinds)| *key == name && kind.is_none_or(|kind| !kinds.contains(&kind)))
 }
 
 fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {

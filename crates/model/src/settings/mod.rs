@@ -33,6 +33,7 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod text;
 mod value;
 mod variable;
 
@@ -51,4 +52,5 @@ pub use reference::{example, reference};
 pub use reserved::reserved_variable;
 pub use routing::{Balance, RequestLimits};
 pub use source::Source;
+pub use text::to_toml;
 pub use variable::{BadSecret, SecretReference, VariableValue};

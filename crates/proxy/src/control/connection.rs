@@ -14,8 +14,8 @@ use wire::proxy::{
     Welcome,
 };
 
-use super::{Control, NotApplied};
-use crate::log;
+use super::{BadCertificates, Control, NotApplied};
+use crate::log::{self, with_causes};
 
 /// Serves until the daemon closes or says something that is no frame.
 pub(super) async fn serve(control: Rc<Control>, stream: UnixStream) {
@@ -124,8 +124,17 @@ impl Connection {
         refuse(Refusal::Epoch, format!("a daemon of epoch {heard} has spoken, {epoch} is lower"))
     }
 
-    fn set_certificates(&self, _certificates: &SetCertificates) -> Answer {
-        refuse(Refusal::UnknownMessage, "TLS is not built in")
+    fn set_certificates(&self, message: &SetCertificates) -> Answer {
+        match self.control.set_certificates(message) {
+            Ok(()) => Answer::Done(Done {}),
+            Err(error) => {
+                let refusal = match error {
+                    BadCertificates::Unusable(_) => Refusal::Invalid,
+                    BadCertificates::Save(_) => Refusal::Disk,
+                };
+                refuse(refusal, with_causes(&error))
+            }
+        }
     }
 }
 
@@ -141,18 +150,6 @@ fn refused_table(error: &NotApplied) -> Answer {
         NotApplied::Core => Refusal::Other,
     };
     refuse(refusal, with_causes(error))
-}
-
-/// An error with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 async fn write(

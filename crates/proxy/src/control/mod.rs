@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::net::UnixListener;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
-use wire::proxy::{self, Answer, BackendMode, Drained, ListenerReport, Table};
+use wire::proxy::{self, Answer, BackendMode, Drained, ListenerReport, SetCertificates, Table};
 
 pub(crate) use self::report::Past;
 pub use self::socket::SocketError;
@@ -33,6 +33,7 @@ use crate::instance::{Health, Instance};
 use crate::log;
 use crate::saved::{self, SavedError};
 use crate::serving::{BadTable, Registry, Serving};
+use crate::tls::CertificateError;
 
 /// What the control thread is made from.
 pub(crate) struct Parts {
@@ -80,6 +81,15 @@ enum NotApplied {
     Save(#[from] SavedError),
     #[error("a core did not answer")]
     Core,
+}
+
+/// Why certificates are not used.
+#[derive(Debug, Error)]
+enum BadCertificates {
+    #[error("the certificates cannot be used")]
+    Unusable(#[from] CertificateError),
+    #[error("the certificates could not be saved")]
+    Save(#[from] SavedError),
 }
 
 /// While something drains, it is looked at this often.
@@ -160,6 +170,15 @@ impl Control {
             serving.routes.len()
         ));
         Ok(offered)
+    }
+
+    /// Checks, saves and uses certificates; if one is bad, the old ones stay.
+    fn set_certificates(&self, message: &SetCertificates) -> Result<(), BadCertificates> {
+        let certificates = self.shared.tls.read(message)?;
+        saved::save(&self.state, proxy::CERTIFICATES_FILE, message)?;
+        log::line(format_args!("certificates={} applied", certificates.len()));
+        self.shared.tls.replace(certificates);
+        Ok(())
     }
 
     async fn send_to_cores(&self, serving: &Arc<Serving>) -> Result<(), NotApplied> {

@@ -62,13 +62,14 @@ impl Tls {
         Ok(Self { provider, certificates, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    /// New handshakes get these certificates, if all of them are usable; otherwise nothing changes. Connections that
-    /// are through are not touched. Returns how many there are now.
-    pub fn replace(&self, message: &SetCertificates) -> Result<usize, CertificateError> {
-        let new = Certificates::from_message(message, &self.provider)?;
-        let count = new.len();
-        *self.certificates.0.write().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(count)
+    /// Reads certificates; nothing changes yet.
+    pub fn read(&self, message: &SetCertificates) -> Result<Certificates, CertificateError> {
+        Certificates::from_message(message, &self.provider)
+    }
+
+    /// New handshakes get these certificates. Connections that are through are not touched.
+    pub fn replace(&self, certificates: Certificates) {
+        *self.certificates.0.write().unwrap_or_else(PoisonError::into_inner) = certificates;
     }
 
     /// Shakes hands with a client, for at most `within`.

@@ -4,6 +4,11 @@
 
 mod client;
 mod daemon;
+mod endless;
 mod forwarding;
+mod hostile;
 mod instance;
 mod rig;
+mod slow_clients;
+mod tls;
+mod upgrades;

@@ -144,6 +144,16 @@ impl Life {
         assert!(self.app.deployment.is_some(), "v{label} is watched");
     }
 
+    /// Stops every instance.
+    pub(super) async fn stop(&mut self) {
+        let deployment = self.journal.next_deployment(&self.app.name).await.unwrap();
+        self.step(Event::Command { command: Command::Stop { deployment }, by: operator() }).await;
+        while let Some(event) = self.answer(deployment) {
+            self.step(event).await;
+        }
+        assert!(!self.app.running, "it was stopped");
+    }
+
     /// Asks for a version; nothing else happens.
     pub(super) async fn ask_for(&mut self, label: &str) -> DeploymentId {
         let mut settings = AppSettings { replicas: 2, ..AppSettings::default() };

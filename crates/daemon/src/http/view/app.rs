@@ -50,10 +50,15 @@ fn state(app: &App, ready: u16, replicas: u16) -> AppState {
     match app.active() {
         _ if app.stuck.is_some() => AppState::Stuck,
         None => AppState::NotDeployed,
-        Some(_) if !app.running => AppState::Stopped,
+        Some(_) if !app.running && !is_coming(app) => AppState::Stopped,
         Some(_) if ready >= replicas => AppState::Ready,
         Some(_) => AppState::Degraded,
     }
+}
+
+/// Whether a deployment brings instances up: a stopped app is not stopped any more.
+fn is_coming(app: &App) -> bool {
+    app.deployment.as_ref().is_some_and(|it| it.to.is_some() && !it.is_rolling_back())
 }
 
 fn mode(mode: &ModelMode) -> Mode {

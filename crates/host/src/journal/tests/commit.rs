@@ -113,18 +113,13 @@ async fn an_exit_told_twice_is_one_exit() {
 }
 
 #[tokio::test]
-async fn who_asked_and_what_was_prepared() {
+async fn who_asked() {
     let root = Root::new();
     let journal = root.open();
     journal.audit(at(1), 1000, Some("ann".into()), Some(&name()), "deploy 1.0.0".into()).await.unwrap();
     journal.audit(at(2), 0, None, None, "doctor".into()).await.unwrap();
     let audits = journal.audits(1).await.unwrap();
     assert_eq!((audits[0].uid, audits[0].what.as_str(), audits.len()), (0, "doctor", 1));
-    assert!(!journal.is_prepared("abc".into()).await.unwrap());
-    journal.set_prepared(at(1), "abc".into()).await.unwrap();
-    journal.set_prepared(at(2), "abc".into()).await.unwrap();
-    assert!(journal.is_prepared("abc".into()).await.unwrap());
-    assert_eq!(root.count("prepared"), 1);
 }
 
 #[tokio::test]

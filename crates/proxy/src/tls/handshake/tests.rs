@@ -67,7 +67,9 @@ async fn the_name_decides_which_certificate() {
         (made(&["first.example", "1.2.3.4"]), made(&["*.b.example"]), made(&["a.b.example"]));
     let all = [&first, &wild, &exact];
     let tls = Tls::new().unwrap();
-    assert_eq!(tls.replace(&message(&all)).unwrap(), 3);
+    let certificates = tls.read(&message(&all)).unwrap();
+    assert_eq!(certificates.len(), 3);
+    tls.replace(certificates);
     let config = Client { roots: &all, alpn: &[], versions: ANY_VERSION }.config();
     for (name, expect) in [
         ("first.example", &first),
@@ -88,7 +90,7 @@ async fn the_name_decides_which_certificate() {
 async fn both_versions_and_only_http_1_1() {
     let made = made(&["a.example"]);
     let tls = Tls::new().unwrap();
-    tls.replace(&message(&[&made])).unwrap();
+    tls.replace(tls.read(&message(&[&made])).unwrap());
     for (versions, expect) in
         [(&[&version::TLS12][..], ProtocolVersion::TLSv1_2), (ANY_VERSION, ProtocolVersion::TLSv1_3)]
     {
@@ -108,7 +110,7 @@ async fn both_versions_and_only_http_1_1() {
 async fn a_client_that_comes_back_resumes() {
     let made = made(&["a.example"]);
     let tls = Tls::new().unwrap();
-    tls.replace(&message(&[&made])).unwrap();
+    tls.replace(tls.read(&message(&[&made])).unwrap());
     let config = Client { roots: &[&made], alpn: &["http/1.1"], versions: ANY_VERSION }.config();
     for expect in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
         let (client, server) = shake(&tls, &config, "a.example").await;
@@ -125,13 +127,13 @@ async fn a_client_that_comes_back_resumes() {
 async fn new_certificates_do_not_touch_connections() {
     let (old, new) = (made(&["a.example"]), made(&["a.example"]));
     let tls = Tls::new().unwrap();
-    tls.replace(&message(&[&old])).unwrap();
+    tls.replace(tls.read(&message(&[&old])).unwrap());
     let config = || Client { roots: &[&old, &new], alpn: &[], versions: ANY_VERSION }.config();
     let (client, server) = shake(&tls, &config(), "a.example").await;
     let (mut client, mut server) = (client.unwrap(), server.unwrap());
     assert_eq!(&got(&client), old.cert.der());
 
-    tls.replace(&message(&[&new])).unwrap();
+    tls.replace(tls.read(&message(&[&new])).unwrap());
     let (second, _server) = shake(&tls, &config(), "a.example").await;
     assert_eq!(&got(&second.unwrap()), new.cert.der());
     client.write_all(b"still here").await.unwrap();
@@ -145,11 +147,11 @@ async fn new_certificates_do_not_touch_connections() {
 async fn bad_ones_are_refused_and_the_old_ones_stay() {
     let (old, other) = (made(&["a.example"]), made(&["b.example"]));
     let tls = Tls::new().unwrap();
-    tls.replace(&message(&[&old])).unwrap();
+    tls.replace(tls.read(&message(&[&old])).unwrap());
     let bad = |chain: &str, key: &str| {
         let mut message = message(&[&other]);
         message.certificates.push(Certificate { chain_pem: chain.to_owned(), key_pem: key.to_owned() });
-        let error = tls.replace(&message).unwrap_err();
+        let error = tls.read(&message).unwrap_err();
         format!("{error}: {}", error.source().map(ToString::to_string).unwrap_or_default())
     };
     let (chain, key) = (old.cert.pem(), old.signing_key.serialize_pem());
