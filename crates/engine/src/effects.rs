@@ -17,9 +17,8 @@ enum Subject {
     Halt,
 }
 
-/// `None`: it waits for none. A route takes the place of those before it, and a drain only waits itself.
-fn subject(effect: &Effect) -> Option<Subject> {
-    Some(match effect {
+fn subject(effect: &Effect) -> Subject {
+    match effect {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
@@ -32,8 +31,7 @@ fn subject(effect: &Effect) -> Option<Subject> {
         Effect::Stage { target, .. } => Subject::Version(target.version),
         Effect::Forget { version, .. } => Subject::Version(*version),
         Effect::Halt { .. } => Subject::Halt,
-        Effect::Route { .. } | Effect::Drain { .. } => return None,
-    })
+    }
 }
 
 /// Keeps the order of effects about the same thing.
@@ -52,7 +50,7 @@ impl Order {
         // An earlier effect that has ended has dropped its sender.
         self.last.retain(|_, ended| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         let (done, ended) = oneshot::channel::<()>();
-        let earlier = subject(effect).and_then(|subject| self.last.insert(subject, ended));
+        let earlier = self.last.insert(subject(effect), ended);
         async move {
             let _done = done;
             if let Some(earlier) = earlier {
