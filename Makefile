@@ -32,8 +32,8 @@ test: ## all tests, those with real releases included
 
 bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again
 	@tools/setup.sh bench
-	cargo build --release --locked --package proxy --package bench
-	@cargo run --quiet --release --locked --package bench -- proxy
+	cargo build --release --locked --package proxy --package bench-proxy
+	@cargo run --quiet --release --locked --package bench-proxy -- run
 
 ci: ## what CI runs: .ci/run
 	@.ci/run

@@ -67,7 +67,7 @@ const TABLE: &[Row] = &[
     // it writes the reference of settings
     row("xtask", &["model"], &[]),
     // it writes the table that the proxy is to serve by
-    row("bench", &["wire"], &[]),
+    row("bench-proxy", &["wire"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
 ];

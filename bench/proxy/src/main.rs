@@ -6,7 +6,7 @@ mod contender;
 mod cores;
 mod figures;
 mod ports;
-mod proxy;
+mod rounds;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "bench")]
+#[command(name = "bench-proxy")]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -25,7 +25,7 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// bellrock-proxy, nginx and haproxy in front of the same server, in turns
-    Proxy(proxy::Args),
+    Run(rounds::Args),
     /// The server that proxies stand in front of; the bench starts it itself
     Upstream {
         /// Where it listens
@@ -35,7 +35,7 @@ enum What {
 
 fn main() -> ExitCode {
     let result: Result<()> = match Args::parse().what {
-        What::Proxy(args) => proxy::run(&args),
+        What::Run(args) => rounds::run(&args),
         What::Upstream { address } => upstream::serve(address),
     };
     match result {
