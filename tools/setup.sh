@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|all`.
+# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|all`.
 #
 # What Debian packages are missing is shown as one apt-get line, and installed at once by root, after asking by
 # anyone else who sits at a terminal; without a terminal the line is shown and the work ends. Nothing is done
@@ -11,8 +11,11 @@ rust=(cc:gcc cc:libc6-dev)
 # elixir and rebar3 bring the rest of OTP that the samples are built with
 demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
 
+# what benches measure us beside; neither package starts anything by itself
+bench=("${demo[@]}" runsv:runit s6-supervise:s6)
+
 # tests make network namespaces
-all=("${demo[@]}" ip:iproute2)
+all=("${bench[@]}" ip:iproute2)
 
 fail() {
   printf 'error: %s\n' "$@" >&2
@@ -80,8 +83,9 @@ main() {
   case $what in
     rust) mapfile -t packages < <(missing_programs "${rust[@]}" | sort -u) ;;
     demo) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
+    bench) mapfile -t packages < <(missing_programs "${bench[@]}" | sort -u) ;;
     all) mapfile -t packages < <(missing_programs "${all[@]}" | sort -u) ;;
-    *) fail "usage: tools/setup.sh rust|demo|all" ;;
+    *) fail "usage: tools/setup.sh rust|demo|bench|all" ;;
   esac
   need_cargo
   if ((${#packages[@]} > 0)); then

@@ -20,7 +20,7 @@ const SHIM: (&str, &str) = ("shim", "bellrock-shim");
 pub(crate) struct Options {
     /// Optimised, as for a real host
     #[arg(long)]
-    release: bool,
+    pub(crate) release: bool,
 }
 
 impl Options {

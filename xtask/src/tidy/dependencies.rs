@@ -68,6 +68,7 @@ const TABLE: &[Row] = &[
     row("xtask", &["model"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
+    Row { name: "bench", may_use: MayUse::Everything, never: &[] },
 ];
 
 const fn row(name: &'static str, may_use: &'static [&'static str], never: &'static [&'static str]) -> Row {
