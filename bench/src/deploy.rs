@@ -36,8 +36,7 @@ struct Measured {
 
 pub async fn run(options: &Options) -> Result<()> {
     let host = TempHost::start().await;
-    let settings =
-        format!("replicas = {PLACES}\nmax = 3\nwatch_window = '0 s'\nstrategy = '{}'", options.strategy);
+    let settings = format!("replicas = {PLACES}\nmax = 3\nstrategy = '{}'", options.strategy);
     let app = host.app("beacon", &settings);
     app.deploy("beacon-base", Phase::Committed).await;
     let first = host.ports(PLACES);

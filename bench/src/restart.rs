@@ -11,15 +11,18 @@ use testkit::{TempHost, TestApp, sample};
 use crate::figures::{Figures, tell};
 use crate::release::Release;
 use crate::rival::{Kind, Rival};
-use crate::serving::{ms_from_crash, ms_until_serving};
+use crate::serving::{Restart, ms_from_crash, ms_until_serving};
 
 /// runsv and s6-supervise wait for a second before they restart what ran for less.
 const RIVALS_WAIT: Duration = Duration::from_millis(1_200);
 
+/// Between two measurements: what the one before began goes on a little after it serves.
+const REST: Duration = Duration::from_millis(300);
+
 #[derive(Args)]
 pub struct Options {
     /// Rounds; each crashes the release once under every supervisor, and boots it once by itself
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 24)]
     rounds: u32,
     /// The release, by its name in samples.json
     #[arg(long, default_value = "beacon-base")]
@@ -37,9 +40,25 @@ struct Scene<'h> {
 #[derive(Default)]
 struct Measured {
     boot: Figures,
-    bellrock: Figures,
-    runit: Figures,
-    s6: Figures,
+    bellrock: Restarts,
+    runit: Restarts,
+    s6: Restarts,
+}
+
+/// One supervisor's restarts.
+#[derive(Default)]
+struct Restarts {
+    /// From the crash until the next run's process is there, ms.
+    started: Figures,
+    /// From the crash until it serves, ms.
+    serving: Figures,
+}
+
+impl Restarts {
+    fn push(&mut self, restart: Restart) {
+        self.started.push(restart.started_ms);
+        self.serving.push(restart.serving_ms);
+    }
 }
 
 pub async fn run(options: &Options) -> Result<()> {
@@ -48,13 +67,26 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut measured = Measured::default();
     for round in 0..options.rounds {
         let port = scene.freshen().await?;
-        // Each comes first as often as last, for the one before leaves a warmer machine.
-        for turn in 0..4 {
-            tokio::task::block_in_place(|| scene.measure((round + turn) % 4, port, &mut measured))?;
+        for turn in order(round) {
+            tokio::task::block_in_place(|| scene.measure(turn, port, &mut measured))?;
+            tokio::time::sleep(REST).await;
         }
     }
     print(&measured);
     Ok(())
+}
+
+/// Four turns in another order each round, all 24 orders before one comes again: what was measured before has an
+/// influence, and none shall have always the same one.
+fn order(round: u32) -> [u32; 4] {
+    // 7 shares no divisor with 24, so that neighbouring rounds are not alike.
+    let mut number = round * 7 % 24;
+    let mut left = vec![0, 1, 2, 3];
+    [6, 2, 1, 1].map(|orders| {
+        let next = left.remove((number / orders) as usize % left.len());
+        number %= orders;
+        next
+    })
 }
 
 async fn set_up<'h>(host: &'h TempHost, name: &str) -> Result<Scene<'h>> {
@@ -94,14 +126,25 @@ impl Scene<'_> {
 
 fn print(measured: &Measured) {
     let Measured { boot, bellrock, runit, s6 } = measured;
-    let over = bellrock.paired(boot, |one, other| one - other);
-    let ratio = bellrock.paired(runit, |one, other| one / other);
+    let over = |restarts: &Restarts| restarts.serving.paired(boot, |one, other| one - other);
+    let ratio = bellrock.serving.paired(&runit.serving, |one, other| one / other);
     tell("bare boot, ms", boot);
-    tell("bellrock, crash to serving, ms", bellrock);
-    tell("runit, crash to serving, ms", runit);
-    tell("s6, crash to serving, ms", s6);
-    tell("bellrock over the bare boot, ms", &over);
-    tell("runit over the bare boot, ms", &runit.paired(boot, |one, other| one - other));
-    tell("s6 over the bare boot, ms", &s6.paired(boot, |one, other| one - other));
-    println!("restart: over_boot_ms={:.1} vs_runit={:.3}", over.median(), ratio.median());
+    for (name, restarts) in [("bellrock", bellrock), ("runit", runit), ("s6", s6)] {
+        tell(&format!("{name}: crash to new process, ms"), &restarts.started);
+        tell(&format!("{name}: crash to serving, ms"), &restarts.serving);
+        tell(&format!("{name}: over the bare boot, ms"), &over(restarts));
+    }
+    println!("restart: over_boot_ms={:.1} vs_runit={:.3}", over(bellrock).median(), ratio.median());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_comes_once_in_24_rounds() {
+        let orders: std::collections::BTreeSet<[u32; 4]> = (0..24).map(order).collect();
+        assert_eq!(orders.len(), 24);
+        assert!(orders.iter().all(|order| (0..4).all(|turn| order.contains(&turn))));
+    }
 }

@@ -12,6 +12,7 @@ use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::release::Release;
+use crate::serving::children;
 
 /// How long an orderly end may take.
 const END: Duration = Duration::from_secs(20);
@@ -36,7 +37,7 @@ impl Rival {
     pub fn start(kind: Kind, release: Release) -> Result<Rival> {
         let folder = release.folder().join("service");
         fs::create_dir_all(folder.join("log/main"))?;
-        script(&folder.join("run"), &run_script(&release))?;
+        script(&folder.join("run"), &run_script(kind, &release))?;
         let supervisors = match kind {
             Kind::Runit => {
                 script(&folder.join("log/run"), "#!/bin/sh\nexec svlogd ./main\n")?;
@@ -87,11 +88,14 @@ impl Drop for Rival {
     }
 }
 
-fn run_script(release: &Release) -> String {
+/// With `chpst -P` runit's service gets a session of its own; s6 and Bellrock give one to each run by themselves.
+fn run_script(kind: Kind, release: &Release) -> String {
+    let session = if kind == Kind::Runit { "chpst -P " } else { "" };
     let (script, argument) = release.command_line();
     let environment = release.environment().into_iter().map(|(name, value)| format!("{name}='{value}'"));
     let environment: Vec<String> = environment.collect();
-    format!("#!/bin/sh\nexec 2>&1\nexec env -i {} {} {argument}\n", environment.join(" "), script.display())
+    let environment = environment.join(" ");
+    format!("#!/bin/sh\nexec 2>&1\nexec {session}env -i {environment} {} {argument}\n", script.display())
 }
 
 fn script(path: &Path, text: &str) -> Result<()> {
@@ -108,9 +112,4 @@ fn supervise(program: &str, folder: &Path, stdin: Stdio, stdout: Stdio) -> Resul
         .process_group(0)
         .spawn()
         .with_context(|| format!("could not run {program}; tools/setup.sh bench installs it"))
-}
-
-fn children(of: i32) -> Vec<i32> {
-    let listed = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
-    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }

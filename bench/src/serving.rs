@@ -27,15 +27,46 @@ pub fn ms_until_serving(port: u16, since: Instant) -> Result<f64> {
     }
 }
 
-/// SIGKILL to the process that says it serves on a port, then milliseconds until the port is served again.
-pub fn ms_from_crash(port: u16) -> Result<f64> {
+/// A restart after a crash, in milliseconds since the crash.
+#[derive(Debug, Clone, Copy)]
+pub struct Restart {
+    /// Its supervisor has a new child.
+    pub started_ms: f64,
+    /// The port is served again.
+    pub serving_ms: f64,
+}
+
+/// SIGKILL to the process that says it serves on a port, then how long its supervisor takes to have it back.
+pub fn ms_from_crash(port: u16) -> Result<Restart> {
     let process = serving_process(port)?;
+    let supervisor = parent(process)?;
+    let before = children(supervisor);
     let pidfd = pidfd_open(process, PidfdFlags::empty()).context("could not open the app's process")?;
     let since = Instant::now();
     pidfd_send_signal(&pidfd, Signal::KILL).context("could not kill the app")?;
     // Until the kernel has closed its sockets the old one could be mistaken for the new one.
     wait_for_end(&pidfd)?;
-    ms_until_serving(port, since)
+    while children(supervisor).iter().all(|child| before.contains(child)) {
+        if since.elapsed() > PATIENCE {
+            bail!("nothing was started again after {} s", PATIENCE.as_secs());
+        }
+        std::thread::sleep(AGAIN);
+    }
+    let started_ms = ms(since.elapsed());
+    Ok(Restart { started_ms, serving_ms: ms_until_serving(port, since)? })
+}
+
+fn parent(process: Pid) -> Result<i32> {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat"))?;
+    // behind the name, which may hold anything: state, parent
+    let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+    parent.context("the kernel tells no parent")
+}
+
+/// Children of a process's main thread, which is the one that supervisors fork in.
+pub fn children(of: i32) -> Vec<i32> {
+    let listed = fs_err::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 /// The process that serves on a port, by its own word.
