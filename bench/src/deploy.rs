@@ -1,10 +1,14 @@
-//! A full deployment of three places, from staged to serving, beside three bare boots of the release at once.
+//! A full deployment of three places, from staged to serving, beside three bare boots of the release at once; all the
+//! time under a load through the proxy, of which every request is accounted for.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::deployment::{DeploymentDetail, Phase};
 use api::event::Step;
 use clap::Args;
 use jiff::Timestamp;
+use testkit::load::{Load, Plan, Report};
 use testkit::{TempHost, sample};
 
 use crate::figures::{Figures, tell};
@@ -16,14 +20,20 @@ const PLACES: u16 = 3;
 /// Two versions by turns.
 const VERSIONS: [&str; 2] = ["beacon-module-changed", "beacon-base"];
 
+/// Longest that the load may last.
+const LOAD: Duration = Duration::from_secs(3_600);
+
 #[derive(Args)]
 pub struct Options {
     /// Rounds; each deploys once and boots three bare releases at once
     #[arg(long, default_value_t = 10)]
     rounds: u32,
     /// How the instances are replaced
-    #[arg(long, default_value = "rolling")]
+    #[arg(long, default_value = "parallel")]
     strategy: String,
+    /// Requests a second through the proxy, of every kind
+    #[arg(long, default_value_t = 100)]
+    rate: u32,
 }
 
 #[derive(Default)]
@@ -42,6 +52,8 @@ pub async fn run(options: &Options) -> Result<()> {
     let first = host.ports(PLACES);
     let bare = (first..first + PLACES).map(|port| Release::unpack(sample("beacon-base"), port));
     let bare = bare.collect::<Result<Vec<_>>>()?;
+    let plan = Plan { app: Some("beacon".to_owned()), ..Plan::new(host.http(), options.rate, LOAD) };
+    let load = Load::start(plan)?;
     let mut measured = Measured::default();
     for round in 0..options.rounds {
         measured.boots.push(tokio::task::block_in_place(|| ms_to_boot_all(&bare))?);
@@ -49,7 +61,7 @@ pub async fn run(options: &Options) -> Result<()> {
         let deployment = app.deploy(version, Phase::Committed).await;
         measured.enter(&deployment)?;
     }
-    print(&measured);
+    print(&measured, &load.end().await);
     Ok(())
 }
 
@@ -77,11 +89,12 @@ impl Measured {
     }
 }
 
-fn print(measured: &Measured) {
+fn print(measured: &Measured, load: &Report) {
     let ratio = measured.serving.paired(&measured.boots, |one, other| one / other);
     tell("three bare boots at once, ms", &measured.boots);
     tell("staging, ms", &measured.staging);
     tell("staged to serving, ms", &measured.serving);
     tell("serving to the end, ms", &measured.rest);
-    println!("deploy: vs_boot={:.2}", ratio.median());
+    println!("{load}");
+    println!("deploy: vs_boot={:.2} lost={}", ratio.median(), load.lost);
 }

@@ -48,6 +48,8 @@ struct Measured {
 /// One supervisor's restarts.
 #[derive(Default)]
 struct Restarts {
+    /// From the crash until the old process has ended, ms.
+    ended: Figures,
     /// From the crash until the next run's process is there, ms.
     started: Figures,
     /// From the crash until it serves, ms.
@@ -56,6 +58,7 @@ struct Restarts {
 
 impl Restarts {
     fn push(&mut self, restart: Restart) {
+        self.ended.push(restart.ended_ms);
         self.started.push(restart.started_ms);
         self.serving.push(restart.serving_ms);
     }
@@ -130,6 +133,7 @@ fn print(measured: &Measured) {
     let ratio = bellrock.serving.paired(&runit.serving, |one, other| one / other);
     tell("bare boot, ms", boot);
     for (name, restarts) in [("bellrock", bellrock), ("runit", runit), ("s6", s6)] {
+        tell(&format!("{name}: crash to its end, ms"), &restarts.ended);
         tell(&format!("{name}: crash to new process, ms"), &restarts.started);
         tell(&format!("{name}: crash to serving, ms"), &restarts.serving);
         tell(&format!("{name}: over the bare boot, ms"), &over(restarts));

@@ -30,6 +30,8 @@ pub fn ms_until_serving(port: u16, since: Instant) -> Result<f64> {
 /// A restart after a crash, in milliseconds since the crash.
 #[derive(Debug, Clone, Copy)]
 pub struct Restart {
+    /// The kernel has taken down the old process, memory and all, and says so.
+    pub ended_ms: f64,
     /// Its supervisor has a new child.
     pub started_ms: f64,
     /// The port is served again.
@@ -46,6 +48,7 @@ pub fn ms_from_crash(port: u16) -> Result<Restart> {
     pidfd_send_signal(&pidfd, Signal::KILL).context("could not kill the app")?;
     // Until the kernel has closed its sockets the old one could be mistaken for the new one.
     wait_for_end(&pidfd)?;
+    let ended_ms = ms(since.elapsed());
     while children(supervisor).iter().all(|child| before.contains(child)) {
         if since.elapsed() > PATIENCE {
             bail!("nothing was started again after {} s", PATIENCE.as_secs());
@@ -53,7 +56,7 @@ pub fn ms_from_crash(port: u16) -> Result<Restart> {
         std::thread::sleep(AGAIN);
     }
     let started_ms = ms(since.elapsed());
-    Ok(Restart { started_ms, serving_ms: ms_until_serving(port, since)? })
+    Ok(Restart { ended_ms, started_ms, serving_ms: ms_until_serving(port, since)? })
 }
 
 fn parent(process: Pid) -> Result<i32> {

@@ -13,6 +13,9 @@ use crate::serving::ms_from_crash;
 /// Places of the app.
 pub const PLACES: u16 = 3;
 
+/// What the shims' event logs may hold before they are cut, in MB.
+const UNCUT_MB: f64 = 0.3;
+
 /// Two versions by turns.
 const VERSIONS: [&str; 2] = ["beacon-base", "beacon-module-changed"];
 
@@ -74,7 +77,7 @@ impl Readings {
             shims: Series::new("shims", Bound::Equal),
             shims_memory: Series::new("shims together, pss MB", Bound::Memory),
             shims_descriptors: Series::new("shims together, descriptors", Bound::Equal),
-            versions: Series::new("packages, versions, instances, MB", Bound::Equal),
+            versions: Series::new("packages, versions, instances, MB", Bound::Within(UNCUT_MB)),
             journal: Series::new("journal, MB", Bound::Told),
             logs: Series::new("logs and crash dumps, MB", Bound::Told),
         }

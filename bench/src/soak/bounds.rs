@@ -11,6 +11,9 @@ pub enum Bound {
     Memory,
     /// By nothing.
     Equal,
+    /// By what a file may hold, in the figure's unit, before it is cut or rotated: a moment's figure lies anywhere
+    /// between nothing and that.
+    Within(f64),
     /// What grows by design up to a bound of its own; told, not judged.
     Told,
 }
@@ -40,6 +43,7 @@ impl Series {
         match self.bound {
             Bound::Memory => last <= first * 1.05,
             Bound::Equal => last <= first,
+            Bound::Within(slack) => last <= first + slack,
             Bound::Told => true,
         }
     }
@@ -75,6 +79,12 @@ mod tests {
     fn memory_may_grow_by_five_of_a_hundred() {
         assert!(kept(Bound::Memory, &[100.0, 120.0, 99.0, 105.0]));
         assert!(!kept(Bound::Memory, &[100.0, 100.0, 100.0, 106.0]));
+    }
+
+    #[test]
+    fn files_may_grow_until_they_are_cut() {
+        assert!(kept(Bound::Within(2.0), &[9.0, 9.0, 9.0, 11.0]));
+        assert!(!kept(Bound::Within(2.0), &[9.0, 9.0, 9.0, 11.5]));
     }
 
     #[test]
