@@ -70,6 +70,7 @@ const TABLE: &[Row] = &[
     row("bench-proxy", &["wire"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
+    Row { name: "bench", may_use: MayUse::Everything, never: &[] },
 ];
 
 const fn row(name: &'static str, may_use: &'static [&'static str], never: &'static [&'static str]) -> Row {
