@@ -29,7 +29,7 @@ async fn until_all_kinds_were_answered(load: &Load) {
 async fn every_kind_of_request_is_answered_by_beacon_and_accounted_for() {
     let host = TempHost::start().await;
     let app = host.app("beacon", "replicas = 1");
-    app.deploy("beacon-base", Phase::Serving).await;
+    app.deploy("beacon-base", Phase::Watching).await;
     let load = Load::start(plan(&app).await).unwrap();
     until_all_kinds_were_answered(&load).await;
     let report = load.end().await;
@@ -44,7 +44,7 @@ async fn every_kind_of_request_is_answered_by_beacon_and_accounted_for() {
 async fn an_instance_that_is_killed_is_seen_in_every_kind() {
     let host = TempHost::start().await;
     let app = host.app("beacon", "replicas = 1");
-    app.deploy("beacon-base", Phase::Serving).await;
+    app.deploy("beacon-base", Phase::Watching).await;
     let load = Load::start(plan(&app).await).unwrap();
     until_all_kinds_were_answered(&load).await;
     let before = SystemTime::now();

@@ -195,7 +195,7 @@ async fn only_the_new_version_is_asked_after_the_switch() {
     app.deploy("beacon-base", Phase::Committed).await;
     let first = load(&host);
     answered_anew(&first).await;
-    app.deploy("beacon-module-changed", Phase::Serving).await;
+    app.deploy("beacon-module-changed", Phase::Watching).await;
     first.end().await.assert_nothing_lost();
     let second = load(&host);
     answered_anew(&second).await;

@@ -74,7 +74,9 @@ impl<T: Tell> Preparing<'_, T> {
         let (end, content) = match outcome.clone() {
             Outcome::Ok { detail } => (PrepareEnd::Done { detail }, Some(content)),
             Outcome::Failed { reason, .. } => (PrepareEnd::Failed { reason }, None),
-            Outcome::Unknown { reason } => (PrepareEnd::Unknown { reason }, None),
+            Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
+                (PrepareEnd::Unknown { reason }, None)
+            }
         };
         let ended = Preparation { end: Some(end), ..begun };
         self.journal.end_preparation(version.id, ended, content).await?;

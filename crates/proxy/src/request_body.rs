@@ -246,7 +246,7 @@ impl Body for AttemptBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Stream { body, .. } => body.size.clone(),
+            Self::Stream { body, .. } => body.size,
         }
     }
 }

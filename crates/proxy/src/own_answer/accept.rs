@@ -12,7 +12,7 @@ pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .filter_map(|range| Range::parse(range))
+            .filter_map(Range::parse)
             .filter(|range| types.iter().any(|(main, sub)| range.fits(main, sub)))
             // the most specific range decides
             .max_by_key(|range| range.specificity)

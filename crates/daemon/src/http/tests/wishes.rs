@@ -222,7 +222,7 @@ async fn a_stopped_app_that_is_deployed_anew_is_not_stopped() {
     let mut life = Life::begin(&world, "beacon").await;
     life.deploy("1.0.0").await;
     life.stop().await;
-    let state = |life: &Life| view::app(&life.app, |_| None).state;
+    let state = |life: &Life| view::app(&life.app, |_| None, &Default::default()).state;
     assert_eq!(state(&life), api::app::AppState::Stopped);
     life.ask_for("1.1.0").await;
     assert_eq!(state(&life), api::app::AppState::Degraded, "none of its places serves yet");

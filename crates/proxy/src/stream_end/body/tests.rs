@@ -32,6 +32,7 @@ fn draining() -> Draining {
 
 type Feed = mpsc::UnboundedSender<&'static str>;
 
+#[allow(clippy::type_complexity)] // the closure's type has no name
 fn body<D: Future<Output = Draining>>(
     unit: Unit,
     draining: D,
