@@ -2,12 +2,12 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help setup build demo demo-stop test ci fmt lint samples docs
+.PHONY: help setup build demo demo-stop test bench-proxy ci fmt lint samples docs
 
 XTASK := cargo run --quiet --locked --package xtask --
 
 help: ## list what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and the demo need (asks before; as root at once)
 	@tools/setup.sh all
@@ -29,6 +29,11 @@ test: ## all tests, those with real releases included
 	@$(XTASK) samples
 	cargo test --workspace --exclude tests --locked
 	cargo test --package tests --locked -- --test-threads 6
+
+bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again
+	@tools/setup.sh bench
+	cargo build --release --locked --package proxy --package bench
+	@cargo run --quiet --release --locked --package bench -- proxy
 
 ci: ## what CI runs: .ci/run
 	@.ci/run

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::future::Future;
 
-use jiff::Timestamp;
 use model::app::Effect;
 use model::{DeploymentId, InstanceId, Place, VersionId};
 use tokio::sync::oneshot;
@@ -14,15 +13,13 @@ enum Subject {
     Instance(InstanceId),
     Links(Place),
     Version(VersionId),
-    Route,
-    /// Waiting for an instance that was taken back and drains again must not wait for the first waiting.
-    Drain(InstanceId, Timestamp),
     Commands(Option<DeploymentId>),
     Halt,
 }
 
-fn subject(effect: &Effect) -> Subject {
-    match effect {
+/// `None`: it waits for none. A route takes the place of those before it, and a drain only waits itself.
+fn subject(effect: &Effect) -> Option<Subject> {
+    Some(match effect {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
@@ -34,10 +31,9 @@ fn subject(effect: &Effect) -> Subject {
         Effect::Link { place, .. } => Subject::Links(*place),
         Effect::Stage { target, .. } => Subject::Version(target.version),
         Effect::Forget { version, .. } => Subject::Version(*version),
-        Effect::Route { .. } => Subject::Route,
-        Effect::Drain { instance, until } => Subject::Drain(*instance, *until),
         Effect::Halt { .. } => Subject::Halt,
-    }
+        Effect::Route { .. } | Effect::Drain { .. } => return None,
+    })
 }
 
 /// Keeps the order of effects about the same thing.
@@ -56,7 +52,7 @@ impl Order {
         // An earlier effect that has ended has dropped its sender.
         self.last.retain(|_, ended| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         let (done, ended) = oneshot::channel::<()>();
-        let earlier = self.last.insert(subject(effect), ended);
+        let earlier = subject(effect).and_then(|subject| self.last.insert(subject, ended));
         async move {
             let _done = done;
             if let Some(earlier) = earlier {

@@ -1,12 +1,12 @@
 //! The client's stream as HTTP reads and writes it, watched: it notes when a request begins and when the client takes
-//! no bytes, and ends a head that takes too long.
+//! no bytes, and ends a head that takes too long. HTTP's bare answers to what it cannot parse become ours here.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::core::Core;
@@ -21,11 +21,15 @@ pub(crate) struct ClientIo {
     pub(crate) transport: Rewind<Transport>,
     core: Rc<Core>,
     session: Rc<Session>,
+    /// HTTP has no bytes left to write.
+    flushed: bool,
+    /// Our own answer, not yet written.
+    own: Bytes,
 }
 
 impl ClientIo {
     pub(crate) fn new(transport: Transport, core: Rc<Core>, session: Rc<Session>) -> Self {
-        Self { transport: Rewind::new(transport), core, session }
+        Self { transport: Rewind::new(transport), core, session, flushed: true, own: Bytes::new() }
     }
 
     /// With bytes that were read but belong to what comes next.
@@ -45,6 +49,25 @@ impl ClientIo {
         let _ = Pin::new(&mut self.transport).poll_write(cx, &raw_answer(Problem::SlowHeader));
         let _ = Pin::new(&mut self.transport).poll_flush(cx);
         io::ErrorKind::TimedOut.into()
+    }
+
+    /// What HTTP writes while a head comes, with everything before it flushed, is its own answer to a head that it
+    /// cannot parse: empty, with a status only. The client gets ours in its place. True: it is put in.
+    fn replace(&mut self, bytes: &[u8]) -> bool {
+        let own = match own_error(bytes) {
+            Some(problem) if self.flushed && self.session.phase() == Phase::Head => problem,
+            _ => return false,
+        };
+        self.own = raw_answer(own).into();
+        true
+    }
+
+    fn poll_write_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.own.is_empty() {
+            let written = ready!(Pin::new(&mut self.transport).poll_write(cx, &self.own))?;
+            self.own.advance(written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn watch<T>(&self, written: &Poll<io::Result<T>>) {
@@ -75,6 +98,10 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        self.flushed = false;
         let written = Pin::new(&mut self.transport).poll_write(cx, bytes);
         self.watch(&written);
         written
@@ -85,6 +112,12 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [bytes] = slices
+            && self.replace(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        self.flushed = false;
         let written = Pin::new(&mut self.transport).poll_write_vectored(cx, slices);
         self.watch(&written);
         written
@@ -95,12 +128,25 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.transport).poll_flush(cx);
+        let flushed = match self.poll_write_own(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut self.transport).poll_flush(cx),
+            other => other,
+        };
         self.watch(&flushed);
+        self.flushed = flushed.is_ready();
         flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
+/// What the answer to an unreadable head says.
+fn own_error(bytes: &[u8]) -> Option<Problem> {
+    match bytes.strip_prefix(b"HTTP/1.1 ")?.first_chunk()? {
+        b"400" => Some(Problem::BadRequest),
+        b"414" | b"431" => Some(Problem::HeaderTooLarge),
+        _ => None,
     }
 }

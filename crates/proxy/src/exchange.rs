@@ -379,6 +379,7 @@ impl Exchange {
             incoming,
             source: Some(Source { upstream, in_flight }),
             request: self.body.take(),
+            broken: None,
         };
         if body.is_end_stream() {
             body.finish();

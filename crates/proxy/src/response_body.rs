@@ -43,6 +43,8 @@ pub(crate) struct PassedBody {
     pub(crate) source: Option<Source>,
     /// The request's, which may still be under way.
     pub(crate) request: Option<Rc<RequestBody>>,
+    /// It was broken off; told when all before it has been flushed.
+    pub(crate) broken: Option<Broken>,
 }
 
 /// Where it comes from.
@@ -71,11 +73,12 @@ impl PassedBody {
 
     fn pass(
         &mut self,
+        cx: &Context<'_>,
         next: Option<hyper::Result<Frame<Bytes>>>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match next {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(self.broken(Some(error))))),
+            Some(Err(error)) => return self.fail(cx, Broken(Some(error))),
             None => {
                 self.finish();
                 return Poll::Ready(None);
@@ -84,17 +87,22 @@ impl PassedBody {
         if let (Some(data), Some(source)) = (frame.data_ref(), &self.source) {
             source.in_flight.backend().counts().bytes_out.add(data.len() as u64);
         }
-        if self.incoming.is_end_stream() {
+        // trailers are the last; who got them does not ask again
+        if frame.is_trailers() || self.incoming.is_end_stream() {
             self.finish();
         }
         Poll::Ready(Some(Ok(frame)))
     }
 
-    fn broken(&mut self, error: Option<hyper::Error>) -> Broken {
+    /// HTTP towards the client throws away what it has not flushed when a body fails. So it gets time to: an answer that
+    /// ends too early is better than none.
+    fn fail<T>(&mut self, cx: &Context<'_>, error: Broken) -> Poll<T> {
         if let Some(source) = self.source.take() {
             source.in_flight.backend().counts().broken.add(1);
         }
-        Broken(error)
+        self.broken = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -106,20 +114,23 @@ impl Body for PassedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         if let Poll::Ready(next) = self.poll_incoming() {
-            return self.pass(next);
+            return self.pass(cx, next);
         }
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         let ended = source.upstream.poll(cx).is_ready();
         match self.poll_incoming() {
-            Poll::Ready(next) => self.pass(next),
-            Poll::Pending if ended => Poll::Ready(Some(Err(self.broken(None)))),
+            Poll::Ready(next) => self.pass(cx, next),
+            Poll::Pending if ended => self.fail(cx, Broken(None)),
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.broken.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -193,6 +193,10 @@ impl Session {
     /// Between requests; nothing of the last one holds any more.
     pub(crate) fn rest(&self, now: u64) {
         self.enter(Phase::Idle, now);
+        if self.expired() == Some(Expired::Answer) {
+            // the instance was late, not the client: its next request may have better luck
+            self.expired.set(None);
+        }
         self.answer_awaited.clear();
         self.body_awaited.clear();
         self.continue_awaited.clear();

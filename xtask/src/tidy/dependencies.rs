@@ -66,6 +66,8 @@ const TABLE: &[Row] = &[
     row("fleet", &[], &[]),
     // it writes the reference of settings
     row("xtask", &["model"], &[]),
+    // it writes the table that the proxy is to serve by
+    row("bench", &["wire"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
 ];

@@ -147,7 +147,7 @@ fn refused_table(error: &NotApplied) -> Answer {
         NotApplied::Stale { .. } => Refusal::Revision,
         NotApplied::Bad(_) => Refusal::Invalid,
         NotApplied::Save(_) => Refusal::Disk,
-        NotApplied::Core => Refusal::Other,
+        NotApplied::Thread => Refusal::Other,
     };
     refuse(refusal, with_causes(error))
 }

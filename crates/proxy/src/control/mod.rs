@@ -79,8 +79,8 @@ enum NotApplied {
     Bad(#[from] BadTable),
     #[error("the table could not be saved")]
     Save(#[from] SavedError),
-    #[error("a core did not answer")]
-    Core,
+    #[error("a thread of the proxy has ended")]
+    Thread,
 }
 
 /// Why certificates are not used.
@@ -158,7 +158,7 @@ impl Control {
             return Err(NotApplied::Stale { served: revision, offered });
         }
         let serving = Arc::new(registry.compile(table)?);
-        saved::save(&self.state, proxy::TABLE_FILE, &serving.table)?;
+        self.save(serving.clone()).await?;
         *self.serving.borrow_mut() = serving.clone();
         self.send_to_cores(&serving).await?;
         let gone = registry.retain(&serving);
@@ -181,15 +181,22 @@ impl Control {
         Ok(())
     }
 
+    /// Elsewhere, as a busy disk may take seconds, and checks go on meanwhile.
+    async fn save(&self, serving: Arc<Serving>) -> Result<(), NotApplied> {
+        let state = self.state.clone();
+        let saving = move || saved::save(&state, proxy::TABLE_FILE, &serving.table);
+        Ok(tokio::task::spawn_blocking(saving).await.map_err(|_| NotApplied::Thread)??)
+    }
+
     async fn send_to_cores(&self, serving: &Arc<Serving>) -> Result<(), NotApplied> {
         let mut acknowledgements = Vec::with_capacity(self.cores.len());
         for core in &self.cores {
             let (done, acknowledged) = oneshot::channel();
-            core.send(Message::Apply(serving.clone(), done)).map_err(|_| NotApplied::Core)?;
+            core.send(Message::Apply(serving.clone(), done)).map_err(|_| NotApplied::Thread)?;
             acknowledgements.push(acknowledged);
         }
         for acknowledged in acknowledgements {
-            acknowledged.await.map_err(|_| NotApplied::Core)?;
+            acknowledged.await.map_err(|_| NotApplied::Thread)?;
         }
         Ok(())
     }

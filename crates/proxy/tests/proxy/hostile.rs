@@ -264,7 +264,12 @@ fn check(attack: &Attack) -> Result<(), String> {
     match attack.expect {
         Closed => {}
         Refused(status) => {
-            expect(reply.status == status, attack, &got)?;
+            let error = match status {
+                400 => "bad-request",
+                431 => "header-too-large",
+                _ => "not-implemented",
+            };
+            expect((reply.status, reply.error()) == (status, error), attack, &got)?;
             expect(client.rest().is_empty(), attack, "nothing after a refusal")?;
         }
         Passed(length) | PassedAndClosed(length) => {

@@ -27,7 +27,6 @@ struct Seen {
 pub(crate) struct Request {
     pub(crate) line: String,
     pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -157,7 +156,7 @@ fn serve(stream: TcpStream, seen: &Seen, script: &(dyn Fn(&mut Served, Request) 
     let mut served = Served { client: Client::over(stream), number: 0 };
     while let Some(line) = served.client.line() {
         let headers = served.client.headers();
-        let request = Request { line, headers, body: Vec::new() };
+        let request = Request { line, headers };
         served.number += 1;
         seen.requests.lock().unwrap().push(request.clone());
         if let Then::Close = script(&mut served, request) {

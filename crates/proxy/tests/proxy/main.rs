@@ -2,13 +2,23 @@
 
 #![allow(clippy::unwrap_used)] // this is a test
 
+mod balancing;
 mod client;
+mod control;
 mod daemon;
+mod draining;
 mod endless;
 mod forwarding;
+mod gate;
+mod headers;
+mod health;
+mod holding;
 mod hostile;
 mod instance;
+mod limits;
+mod retrying;
 mod rig;
+mod saved;
 mod slow_clients;
 mod tls;
 mod upgrades;

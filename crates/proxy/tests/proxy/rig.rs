@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::daemon::Daemon;
 
 /// Everything that is waited for comes long before.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Rig {
     proxy: Option<Proxy>,

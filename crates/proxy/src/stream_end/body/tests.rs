@@ -31,15 +31,12 @@ fn draining() -> Draining {
 }
 
 type Feed = mpsc::UnboundedSender<&'static str>;
+type Wrapped<D> = Endless<Fed, D, Box<dyn FnOnce(Ending)>>;
 
-#[allow(clippy::type_complexity)] // the closure's type has no name
-fn body<D: Future<Output = Draining>>(
-    unit: Unit,
-    draining: D,
-) -> (Feed, Endless<Fed, D, impl FnOnce(Ending) + Unpin>, Receiver<Ending>) {
+fn body<D: Future<Output = Draining>>(unit: Unit, draining: D) -> (Feed, Wrapped<D>, Receiver<Ending>) {
     let (feed, fed) = mpsc::unbounded_channel();
     let (tell, told) = channel();
-    let tell = move |ending| tell.send(ending).unwrap();
+    let tell = Box::new(move |ending| tell.send(ending).unwrap());
     (feed, Endless::new(Fed(fed), unit, draining, 0.5, tell), told)
 }
 
