@@ -2,12 +2,13 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help setup build demo demo-stop test bench-proxy ci fmt lint samples docs
+BENCHES := bench-restart bench-deploy bench-memory bench-package
+.PHONY: help setup build demo demo-stop test bench-proxy ci fmt lint samples docs soak $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
 help: ## list what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and the demo need (asks before; as root at once)
 	@tools/setup.sh all
@@ -32,8 +33,8 @@ test: ## all tests, those with real releases included
 
 bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again
 	@tools/setup.sh bench
-	cargo build --release --locked --package proxy --package bench
-	@cargo run --quiet --release --locked --package bench -- proxy
+	cargo build --release --locked --package proxy --package bench-proxy
+	@cargo run --quiet --release --locked --package bench-proxy -- run
 
 ci: ## what CI runs: .ci/run
 	@.ci/run
@@ -53,3 +54,18 @@ samples: ## build the sample applications into target/samples
 
 docs: ## write the generated references in docs/reference/ anew
 	@$(XTASK) docs
+
+bench-restart: ## crash to serving again, beside the bare boot, runit and s6
+bench-deploy: ## a full deployment of three places, beside three bare boots at once
+bench-memory: ## memory of daemon and shims at rest and after a flood, beside runit and s6
+bench-package: ## a package of 100 MB: verify, unpack, link
+
+$(BENCHES): bench-%:
+	@tools/setup.sh bench
+	@$(XTASK) samples
+	@$(XTASK) bench $*
+
+soak: ## 100 deployments and 10,300 crashes: nothing may grow (a quarter of an hour)
+	@tools/setup.sh demo
+	@$(XTASK) samples
+	@$(XTASK) bench soak

@@ -22,7 +22,7 @@ const LOAD: (&str, &str) = ("testkit", "bellrock-load");
 pub(crate) struct Options {
     /// Optimised, as for a real host
     #[arg(long)]
-    release: bool,
+    pub(crate) release: bool,
 }
 
 impl Options {

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "nothing is outside of a program")]
 
+mod allocator;
 mod control;
 mod doctor;
 mod http;
@@ -44,6 +45,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    allocator::keep_little();
     // Whoever started us may have left any mask; what holds secrets gets its own mode besides.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let arguments = Arguments::parse();

@@ -67,9 +67,10 @@ const TABLE: &[Row] = &[
     // it writes the reference of settings
     row("xtask", &["model"], &[]),
     // it writes the table that the proxy is to serve by
-    row("bench", &["wire"], &[]),
+    row("bench-proxy", &["wire"], &[]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
+    Row { name: "bench", may_use: MayUse::Everything, never: &[] },
 ];
 
 const fn row(name: &'static str, may_use: &'static [&'static str], never: &'static [&'static str]) -> Row {
