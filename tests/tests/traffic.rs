@@ -13,6 +13,8 @@ use testkit::{HostPlan, TempHost, TestApp, processes, wait_for};
 /// Every kind of request, steadily, to the host's proxy.
 fn load(host: &TempHost) -> Load {
     let plan = Plan::new(host.http(), 60, Duration::from_secs(600));
+    // While requests are held each of them has a connection to itself.
+    let plan = Plan { kept_connections: 1_000, most_under_way: 2_000, ..plan };
     Load::start(Plan { app: Some("beacon".to_owned()), sse_clients: 2, web_sockets: 2, ..plan }).unwrap()
 }
 
