@@ -1,7 +1,6 @@
 //! Slow and greedy clients hurt only themselves.
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::time::Duration;
 
 use wire::proxy::Limits;
@@ -231,51 +230,5 @@ fn busy_connections_are_not_closed_for_new_ones() {
     gate.open();
     for client in &mut clients {
         assert_eq!(client.reply().status, 200, "those in the queue come later");
-    }
-}
-
-/// Resident memory of this process, in kB.
-fn resident_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// 10,000 are 20,000 descriptors of this process; where fewer are allowed, fewer are made.
-fn many() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    10_000.min((allowed as usize).saturating_sub(2_000) / 2)
-}
-
-#[test]
-fn many_idle_connections_cost_little() {
-    let many = many();
-    assert!(many >= 1_000, "too few descriptors for this test");
-    let instance = Instance::named("x");
-    let mut rig = Rig::serving(&[instance.address]);
-    rig.table.front = front(|front| front.max_connections = 50_000);
-    rig.apply();
-    let before = resident_kb();
-    let mut idle: Vec<TcpStream> = Vec::with_capacity(many);
-    for _ in 0..many {
-        let mut client = rig.client();
-        assert_eq!(client.get("/").status, 200);
-        idle.push(client.stream);
-    }
-    assert_eq!(rig.daemon.report().connections.open, many as u64);
-    let mut kb_each = f64::INFINITY;
-    eventually("they give their buffers back", || {
-        kb_each = resident_kb().saturating_sub(before) as f64 / many as f64;
-        kb_each < 8.0
-    });
-    let mut client = rig.client();
-    (0..20).for_each(|_| assert_eq!(client.get("/").status, 200));
-    for stream in idle.iter_mut().step_by(100) {
-        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
-        let mut client = crate::client::Client::over(stream.try_clone().unwrap());
-        assert_eq!(client.reply().status, 200);
     }
 }

@@ -270,6 +270,10 @@ fn ten_thousand_idle_connections() {
     let began = Instant::now();
     assert_eq!(Client::connect(proxy.address).get("/one-more").text(), "/one-more");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    for stream in idle.into_iter().skip(1).step_by(100) {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        assert_eq!(Client::over(stream).get("/at-last").text(), "/at-last");
+    }
     bystander.end();
 }
 
