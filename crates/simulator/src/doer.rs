@@ -118,7 +118,9 @@ impl Hands {
     }
 
     fn use_package(&self, app: &App, target: model::app::Target) -> Outcome {
-        let Some(version) = app.version(target.version) else { return failed("its version is not registered") };
+        let Some(version) = app.version(target.version) else {
+            return failed("its version is not registered");
+        };
         let mut world = self.world();
         if !world.packages.contains(&version.label) {
             world.breaks(format!("the package of v{}, which is to run, is gone", version.label));

@@ -11,7 +11,9 @@
 #![allow(clippy::missing_panics_doc, reason = "locks are not poisoned: nobody panics while holding one")]
 
 mod chance;
+mod clock;
 mod disturbance;
+mod doer;
 mod gremlin;
 mod journal;
 mod life;
@@ -20,8 +22,6 @@ mod play;
 mod scenario;
 mod shared;
 mod shrink;
-mod doer;
-mod clock;
 mod witness;
 mod world;
 

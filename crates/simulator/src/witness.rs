@@ -142,7 +142,10 @@ fn leaves_one_version(
             return Err(format!("deployment {id} leaves {} instances in place {place}", living.len()));
         }
         let target = living.first().map(|it| it.target);
+        let is_unknown = app.places.get(place).is_some_and(|state| state.unknown.is_some());
         let is_right = match outcome {
+            // Nothing is started there before a person has looked.
+            _ if is_unknown => true,
             Ended::Committed if lane.wants_new => target == record.to,
             Ended::Committed => target.is_none(),
             Ended::RollbackFailed { .. } => true,
@@ -172,7 +175,9 @@ fn describe(turn: &Turn) -> String {
             let what = turn.before.outbox.get(effect).map_or(String::new(), effect_text);
             format!("{effect} {what}: {outcome:?}")
         }
-        Event::Command { command, .. } => format!("command {}", engine::fault_points::CommandKind::of(command)),
+        Event::Command { command, .. } => {
+            format!("command {}", engine::fault_points::CommandKind::of(command))
+        }
         event => format!("{event:?}"),
     };
     let notes = turn.stepped.notes.iter().map(|note| format!("\n             | {}", note.text));

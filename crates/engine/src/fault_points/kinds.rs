@@ -115,9 +115,11 @@ impl EventKind {
         match &turn.event {
             Event::Command { command, .. } => EventKind::Command(CommandKind::of(command)),
             // One that is not in the outbox is stale, and no turn comes of it.
-            Event::Done { effect, .. } => {
-                turn.before.outbox.get(effect).map_or(EventKind::Tick, |it| EventKind::Done(EffectKind::of(it)))
-            }
+            Event::Done { effect, .. } => turn
+                .before
+                .outbox
+                .get(effect)
+                .map_or(EventKind::Tick, |it| EventKind::Done(EffectKind::of(it))),
             Event::Shim { fact, .. } => EventKind::Shim(FactKind::of(fact)),
             Event::Check { verdict, .. } => EventKind::Check(VerdictKind::of(verdict)),
             Event::Adopted { .. } => EventKind::Adopted,

@@ -153,7 +153,8 @@ impl World {
     pub(crate) fn spawn(&mut self, app: &App, id: InstanceId) {
         let Some(instance) = app.instances.get(&id) else { return };
         let label = app.version(instance.target.version).map(|version| version.label.clone());
-        let nature = label.filter(|_| !self.is_calm).map_or(Nature::Good, |label| self.versions.nature(&label));
+        let nature =
+            label.filter(|_| !self.is_calm).map_or(Nature::Good, |label| self.versions.nature(&label));
         let chance = self.chance(&[3, id.0]);
         let mut shim = Shim::new(instance.place, instance.slot, instance.target, nature, chance);
         shim.told = instance.seq;
