@@ -34,6 +34,8 @@ pub enum What {
     Exits(usize),
     /// A process fails its checks from now on.
     Sickens(usize),
+    /// The version that is being deployed answers many requests with 5xx.
+    Errs,
     /// A shim answers nobody any more, until a person has looked.
     FallsMute(usize),
     /// Something goes wrong at the next effect: before it, or (only for a death) after it.

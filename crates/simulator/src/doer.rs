@@ -26,7 +26,7 @@ pub(crate) struct Hands {
 impl engine::Doer for Hands {
     async fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> Outcome {
         let about = about(&effect);
-        self.begin(id, about);
+        self.begin(id, &effect, about);
         sleep(self.wait(id, 1, 150)).await;
         let outcome = self.act(&app, id, effect).await;
         sleep(self.wait(id, 2, 30)).await;
@@ -69,9 +69,12 @@ impl Hands {
     }
 
     /// Looks at what the engine promises: what is done is durable, and nothing else is being done about the same.
-    fn begin(&self, id: EffectId, about: Option<InstanceId>) {
+    fn begin(&self, id: EffectId, effect: &Effect, about: Option<InstanceId>) {
         let mut world = self.world();
-        if !world.durable.outbox.contains_key(&id) {
+        // A route may have been followed by another one.
+        let is_wanted = world.durable.outbox.contains_key(&id)
+            || (matches!(effect, Effect::Route { .. }) && Some(id) < world.durable.routing.effect);
+        if !is_wanted {
             world.breaks(format!("{id} is performed and is not in the journal's outbox"));
         }
         if let Some(instance) = about.filter(|instance| !world.busy.insert(*instance)) {
@@ -83,8 +86,17 @@ impl Hands {
         match effect {
             Effect::Stage { target, .. } => {
                 sleep(self.wait(id, 3, 2_000)).await;
-                self.use_package(app, target)
+                let has_room = !self.world().chance(&[11, id.0]).once_in(10);
+                match self.use_package(app, target) {
+                    OK if !has_room => Outcome::NoRoom { detail: "1 GB is free, 2 GB are needed".into() },
+                    outcome => outcome,
+                }
             }
+            Effect::Route { route } => {
+                self.world().serve(route, Some(id));
+                OK
+            }
+            Effect::Drain { instance, until } => self.drain(instance, until).await,
             Effect::Run { run } => self.run(id, &run).await,
             Effect::Halt { run } => {
                 if !app.has_ended(run) {
@@ -108,7 +120,10 @@ impl Hands {
             }
             Effect::Forget { version, label } => {
                 let mut world = self.world();
-                if world.shims.values().any(|shim| shim.runs() && shim.target.version == version) {
+                let durable = world.durable.clone();
+                let lives = |id: &InstanceId| durable.instances.get(id).is_some_and(|it| !it.is_gone());
+                let mut shims = world.shims.iter();
+                if shims.any(|(id, shim)| lives(id) && shim.runs() && shim.target.version == version) {
                     world.breaks(format!("the package of v{label}, which runs, is deleted"));
                 }
                 world.packages.remove(&label);
@@ -192,13 +207,33 @@ impl Hands {
         OK
     }
 
+    /// Waits until nothing is in flight. That the proxy serves by a route that drains it may be yet to come.
+    async fn drain(&self, instance: InstanceId, until: Timestamp) -> Outcome {
+        loop {
+            let (now, drained_at) = {
+                let world = self.world();
+                let is_there = !world.proxy.offers(instance);
+                (world.now, is_there.then(|| world.proxy.drained_at(instance).unwrap_or(world.now)))
+            };
+            if now >= until || drained_at.is_some_and(|at| at <= now) {
+                return OK;
+            }
+            let look_again = after(now, Duration::from_millis(100));
+            self.clock.sleep_until(drained_at.unwrap_or(look_again).min(until)).await;
+        }
+    }
+
     async fn stop(&self, instance: InstanceId) -> Outcome {
         let is_mute = self.world().shims.get(&instance).is_some_and(|shim| shim.is_mute);
         if is_mute {
             sleep(ANSWER).await;
             return failed("its shim does not answer");
         }
-        self.world().change(instance, Shim::begin_stop);
+        {
+            let mut world = self.world();
+            world.look_at_stop(instance);
+            world.change(instance, Shim::begin_stop);
+        }
         loop {
             let ends = {
                 let mut world = self.world();

@@ -116,8 +116,8 @@ fn adopt(world: &mut World, app: &App) -> Vec<Event> {
         let known = app.instances.get(&id).filter(|it| !it.is_gone()).map(|it| it.seq);
         let Some(shim) = world.shims.get_mut(&id) else { continue };
         match known {
-            // Told to stop; one that does not answer is left.
-            None if shim.lives() && shim.is_mute => {}
+            // Told to stop; of one that does not answer nobody knows.
+            None if shim.lives() && shim.is_mute => unknown.push(id),
             None => {
                 world.befall(id, |shim, _| shim.die());
                 world.shims.remove(&id);
@@ -140,6 +140,8 @@ fn adopt(world: &mut World, app: &App) -> Vec<Event> {
         }
     }
     news.push(Event::Adopted { alive, unknown });
+    // The proxy is told each app's route before any effect is performed again.
+    world.serve(app.routing.wanted.clone(), app.routing.effect);
     news
 }
 
@@ -305,14 +307,25 @@ impl Life<'_> {
                 }
                 What::AtEffect(action, after) => self.shared.plan().next_effect = Some((action, after)),
                 What::AtCommit(action, after) => self.shared.plan().next_commit = Some((action, after)),
+                What::Errs => self.err(),
                 What::ShimDies(pick) => self.befall(pick, |shim, _| shim.die()),
                 What::Exits(pick) => self.befall(pick, Shim::exit),
                 What::Sickens(pick) => self.befall(pick, Shim::sicken),
                 What::FallsMute(pick) => self.befall(pick, |shim, _| shim.is_mute = true),
             }
             self.shared.world().go_on(now);
+            // There may be news to bring.
+            self.shared.changed.notify_one();
         }
         None
+    }
+
+    /// The proxy counts errors of what is being watched.
+    fn err(&self) {
+        let target = self.handle.snapshot().deployment.as_ref().and_then(|it| it.to);
+        if let Some(target) = target {
+            self.tell(Event::ServerErrors { target, reason: "2 % answered with 5xx".into() }, 3);
+        }
     }
 
     fn befall(&self, pick: usize, change: impl FnOnce(&mut Shim, Timestamp)) {

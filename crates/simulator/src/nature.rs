@@ -69,8 +69,12 @@ impl Versions {
         let mut chance = self.chance(label, 2);
         settings.replicas = chance.one_of(&[1, 2, 2, 3, 3, 4]);
         settings.watch_window = Duration::from_secs(chance.one_of(&[0, 5, 20, 60]));
-        settings.strategy =
-            chance.one_of(&[Strategy::Rolling, Strategy::Rolling, Strategy::TemporaryShutdown]);
+        settings.strategy = chance.one_of(&[
+            Strategy::Parallel,
+            Strategy::Parallel,
+            Strategy::Rolling,
+            Strategy::TemporaryShutdown,
+        ]);
         settings.keep_versions = chance.one_of(&[2, 3, 5]);
         let mut has_commands = chance.once_in(2);
         if let Some(strategy) = self.all {

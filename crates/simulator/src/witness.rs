@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use engine::Turn;
-use model::app::{App, Deployment, Effect, Ended, Event, Phase, Status};
+use model::app::{App, BackendMode, Deployment, Effect, Ended, Event, Phase, Route, Status};
 use model::{DeploymentId, EffectId, InstanceId};
 
 use crate::world::World;
@@ -36,6 +36,9 @@ impl Witness {
             .and_then(|()| has_free_slots(app))
             .and_then(|()| has_its_active_version(app))
             .and_then(|()| deploys_what_it_may(app))
+            .and_then(|()| {
+                turn.stepped.effects.iter().try_for_each(|(_, effect)| routes_to_ready(effect, app))
+            })
             .and_then(|()| turn.stepped.records.iter().try_for_each(|it| self.record(it, before, app)));
         if let Err(what) = checked {
             world.breaks(what);
@@ -128,6 +131,24 @@ fn deploys_what_it_may(app: &App) -> Result<(), String> {
     }
 }
 
+/// No traffic to an instance that is not ready, unless all that there are fail their checks.
+fn routes_to_ready(effect: &Effect, app: &App) -> Result<(), String> {
+    let Effect::Route { route: Some(route) } = effect else { return Ok(()) };
+    let mut active = route.backends.iter().filter(|it| it.mode == BackendMode::Active).map(|it| it.instance);
+    let is = |id: InstanceId, ready: bool| {
+        app.instances.get(&id).is_some_and(|it| match it.status {
+            Status::Ready => ready,
+            Status::Unhealthy { .. } => !ready,
+            _ => false,
+        })
+    };
+    let all_fail = active.clone().all(|id| is(id, false));
+    match active.find(|id| !all_fail && !is(*id, true)) {
+        Some(id) => Err(format!("{id}, which is not ready, is offered requests")),
+        None => Ok(()),
+    }
+}
+
 /// A deployment that has ended leaves one version in the places it covers.
 fn leaves_one_version(
     record: &Deployment,
@@ -189,6 +210,12 @@ fn describe(turn: &Turn) -> String {
     format!("{event}{}{}", notes.collect::<String>(), effects.collect::<String>())
 }
 
+fn route_text(route: Option<&Route>) -> String {
+    let backends = route.into_iter().flat_map(|route| &route.backends);
+    let words = backends.map(|it| format!(" {} {:?}", it.instance, it.mode).to_lowercase());
+    format!("route{}", words.collect::<String>())
+}
+
 /// An effect on one line.
 pub(crate) fn effect_text(effect: &Effect) -> String {
     match effect {
@@ -203,5 +230,7 @@ pub(crate) fn effect_text(effect: &Effect) -> String {
         Effect::Link { place, .. } => format!("link {place}"),
         Effect::Stage { target, .. } => format!("stage {target:?}"),
         Effect::Halt { run } => format!("halt {run}"),
+        Effect::Drain { instance, .. } => format!("drain {instance}"),
+        Effect::Route { route } => route_text(route.as_ref()),
     }
 }

@@ -46,6 +46,8 @@ kinds! {
         Stop = "stop": Effect::Stop { .. },
         Remove = "remove": Effect::Remove { .. },
         Link = "link": Effect::Link { .. },
+        Route = "route": Effect::Route { .. },
+        Drain = "drain": Effect::Drain { .. },
         Forget = "forget": Effect::Forget { .. },
     }
 }
@@ -103,6 +105,8 @@ pub enum EventKind {
     Shim(FactKind),
     /// A check came to a verdict.
     Check(VerdictKind),
+    /// The proxy has counted errors.
+    ServerErrors,
     /// The daemon has started.
     Adopted,
     /// A time has come.
@@ -122,6 +126,7 @@ impl EventKind {
                 .map_or(EventKind::Tick, |it| EventKind::Done(EffectKind::of(it))),
             Event::Shim { fact, .. } => EventKind::Shim(FactKind::of(fact)),
             Event::Check { verdict, .. } => EventKind::Check(VerdictKind::of(verdict)),
+            Event::ServerErrors { .. } => EventKind::ServerErrors,
             Event::Adopted { .. } => EventKind::Adopted,
             Event::Tick => EventKind::Tick,
         }
@@ -133,7 +138,11 @@ impl EventKind {
         let done = EffectKind::ALL.iter().copied().map(EventKind::Done);
         let facts = FactKind::ALL.iter().copied().map(EventKind::Shim);
         let verdicts = VerdictKind::ALL.iter().copied().map(EventKind::Check);
-        commands.chain(done).chain(facts).chain(verdicts).chain([EventKind::Adopted, EventKind::Tick])
+        commands.chain(done).chain(facts).chain(verdicts).chain([
+            EventKind::ServerErrors,
+            EventKind::Adopted,
+            EventKind::Tick,
+        ])
     }
 }
 
@@ -144,6 +153,7 @@ impl fmt::Display for EventKind {
             EventKind::Done(kind) => write!(f, "done-{kind}"),
             EventKind::Shim(kind) => write!(f, "shim-{kind}"),
             EventKind::Check(kind) => write!(f, "check-{kind}"),
+            EventKind::ServerErrors => f.write_str("server-errors"),
             EventKind::Adopted => f.write_str("adopted"),
             EventKind::Tick => f.write_str("tick"),
         }

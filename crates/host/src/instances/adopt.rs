@@ -78,8 +78,8 @@ impl<T: Tell> Instances<T> {
         Ok(adopted)
     }
 
-    /// Ends a shim that the journal does not know.
-    async fn dismiss(&self, shim: Found) {
+    /// Ends a shim that the journal does not know; false: it may live yet.
+    async fn dismiss(&self, shim: Found) -> bool {
         let dismissed = match shim {
             Found::Alive(connected) => self.end_unknown(*connected).await,
             Found::Dead(dead) => {
@@ -87,12 +87,14 @@ impl<T: Tell> Instances<T> {
                 cleaned.and_then(|_| self.shims.forget(&dead.id))
             }
             Found::Unknown { id, why } => {
-                return warn!(shim = %id, error = crate::chain(&why), "unknown to the journal, and does not answer");
+                warn!(shim = %id, error = crate::chain(&why), "unknown to the journal, and does not answer");
+                return false;
             }
         };
-        if let Err(error) = dismissed {
-            warn!(error = crate::chain(&error), "could not end a shim that the journal does not know");
+        if let Err(error) = &dismissed {
+            warn!(error = crate::chain(error), "could not end a shim that the journal does not know");
         }
+        dismissed.is_ok()
     }
 
     async fn end_unknown(&self, connected: Connected) -> Result<(), ShimError> {

@@ -1,6 +1,7 @@
 //! The simulated host: shims with their processes, runners of commands, packages, trees, links. It goes on while the
 //! daemon is away, and says what it saw that must never be.
 
+mod proxy;
 mod runner;
 mod service;
 mod shim;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use model::app::{App, Links};
 use model::{AppName, InstanceId, Place, VersionLabel};
 
+pub(crate) use proxy::Proxy;
 pub(crate) use runner::{Progress, Runners};
 pub(crate) use service::Service;
 pub(crate) use shim::{Seen, Shim, State, after};
@@ -33,6 +35,7 @@ pub(crate) struct World {
     pub(crate) links: BTreeMap<Place, Links>,
     /// The app as the journal has it.
     pub(crate) durable: Arc<App>,
+    pub(crate) proxy: Proxy,
     /// What clients of the app see.
     pub(crate) service: Service,
     /// Instances about which an effect is being done.
@@ -63,6 +66,7 @@ impl World {
             trees: BTreeSet::new(),
             links: BTreeMap::new(),
             durable: Arc::new(App::new(name)),
+            proxy: Proxy::default(),
             service: Service::default(),
             busy: BTreeSet::new(),
             life: 0,
@@ -140,6 +144,9 @@ impl World {
         if before != word {
             self.note(|_| format!("      {id} is {word}"));
         }
+        if ran && (!runs || run != run_before) {
+            self.proxy.is_cut_off(id);
+        }
         if was_well && !is_well {
             self.service.is_harmed();
         }
@@ -168,15 +175,13 @@ impl World {
         self.shims.values_mut().for_each(|shim| shim.heal(now));
     }
 
-    /// A person looks at the host: what does not answer is ended where it should have ended.
+    /// A person looks at the host: what should have ended is ended, and what did not answer does.
     pub(crate) fn be_looked_at(&mut self) {
-        let mute: Vec<InstanceId> =
-            self.shims.iter().filter(|(_, shim)| shim.is_mute).map(|(id, _)| *id).collect();
-        for id in mute {
-            let is_over = self.durable.instances.get(&id).is_none_or(model::app::Instance::is_gone);
-            self.shims.get_mut(&id).into_iter().for_each(|shim| shim.is_mute = false);
-            if is_over {
-                self.service.is_harmed();
+        let ids: Vec<InstanceId> = self.shims.keys().copied().collect();
+        for id in ids {
+            self.befall(id, |shim, _| shim.is_mute = false);
+            if self.durable.instances.get(&id).is_none_or(model::app::Instance::is_gone) {
+                self.befall(id, |shim, _| shim.die());
                 self.shims.remove(&id);
             }
         }

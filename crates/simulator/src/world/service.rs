@@ -6,7 +6,7 @@ use model::app::{App, Kind, Phase};
 use model::settings::Strategy;
 use model::{InstanceId, Place, VersionId};
 
-use super::World;
+use super::{Shim, World};
 
 /// What clients of the app see.
 #[derive(Debug, Default)]
@@ -36,7 +36,11 @@ impl World {
         };
         let Some(deployment) = &app.deployment else {
             let replicas = usize::from(app.replicas(active));
-            if app.queued.is_none() && self.ready(app).len() >= replicas {
+            let serving = self.serving();
+            let is_ready = |id: &InstanceId| app.instances.get(id).is_some_and(|it| it.is_ready());
+            let are_known = serving.iter().all(|id| is_ready(id) && self.knows(*id, app));
+            let is_applied = app.routing.effect.is_none_or(|effect| !app.outbox.contains_key(&effect));
+            if app.queued.is_none() && are_known && is_applied && serving.len() >= replicas {
                 self.service.least = Some(replicas);
             }
             return;
@@ -48,21 +52,23 @@ impl World {
         self.service.least = self.service.least.map(|least| least.min(wanted));
     }
 
-    /// Instances that are ready, as the host has it.
-    fn ready(&self, app: &App) -> BTreeSet<InstanceId> {
-        let wanted = |id: &InstanceId| app.instances.get(id).is_some_and(|it| it.is_ready());
-        self.shims
-            .iter()
-            .filter(|(id, shim)| shim.is_well(self.now) && wanted(id))
-            .map(|(id, _)| *id)
-            .collect()
+    /// Whether the app knows all that its shim has told.
+    pub(super) fn knows(&self, id: InstanceId, app: &App) -> bool {
+        let known = app.instances.get(&id).map(|it| it.seq);
+        self.shims.get(&id).is_some_and(|shim| known == Some(shim.last()))
+    }
+
+    /// Instances that are well and get requests.
+    fn serving(&self) -> BTreeSet<InstanceId> {
+        let serves = |id: &InstanceId, shim: &Shim| shim.is_well(self.now) && self.proxy.offers(*id);
+        self.shims.iter().filter(|(id, shim)| serves(id, shim)).map(|(id, _)| *id).collect()
     }
 
     /// Whoever takes an instance away must leave enough.
     pub(crate) fn look_at_service(&mut self) {
-        let ready = self.shims.values().filter(|shim| shim.is_well(self.now)).count();
+        let ready = self.serving().len();
         if let Some(least) = self.service.least.filter(|least| ready < *least) {
-            self.breaks(format!("only {ready} instances are ready, {least} were promised"));
+            self.breaks(format!("only {ready} instances are ready and get requests, {least} were promised"));
             self.service.is_harmed();
         }
     }
@@ -96,8 +102,11 @@ impl World {
             return;
         }
         // One that was being stopped before the deployment began is none of its instances.
+        let mut known_lanes =
+            deployment.lanes.iter().filter(|(place, _)| is_known(**place)).map(|(_, it)| it);
+        let known_lanes: Vec<_> = known_lanes.by_ref().collect();
         let is_its =
-            |id: &InstanceId| deployment.lanes.values().any(|lane| [lane.old, lane.new].contains(&Some(*id)));
+            |id: &InstanceId| known_lanes.iter().any(|lane| [lane.old, lane.new].contains(&Some(*id)));
         let number = self.shims.iter().filter(|(id, shim)| is_its(id) && shim.runs()).count();
         let most = deployment.lanes.len() + 1;
         if number > most {

@@ -224,6 +224,11 @@ impl Shim {
         }
     }
 
+    /// The number of its last event.
+    pub(crate) fn last(&self) -> u64 {
+        self.log.len() as u64
+    }
+
     /// Whether there is something that the daemon does not know.
     pub(crate) fn has_news(&self) -> bool {
         !self.is_mute
