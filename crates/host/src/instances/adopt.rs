@@ -52,7 +52,12 @@ impl<T: Tell> Instances<T> {
                 Found::Unknown { id, .. } => id.clone(),
             };
             let Some((which, seq)) = known(&id) else {
-                self.dismiss(shim).await;
+                let Some(which) = Which::of_shim(&id) else { continue };
+                let of_app = adopted.iter_mut().find(|(app, _)| app.name == which.app);
+                if let (false, Some((_, of_app))) = (self.dismiss(shim).await, of_app) {
+                    // It may run in its place.
+                    of_app.unknown.push(which.instance);
+                }
                 continue;
             };
             let Some((_, of_app)) = adopted.iter_mut().find(|(app, _)| app.name == which.app) else {
