@@ -72,7 +72,8 @@ impl Story {
 /// The numbers of the fault points that a scenario reaches from a time on, with what may go wrong at each.
 fn faults(story: &Story, strategy: Strategy) -> (Scenario, Report, Vec<(usize, FaultPoint, Action)>) {
     let (scenario, begins) = story.scenario(strategy);
-    let (prelude, _) = Story { name: story.name, before: story.before.clone(), asks: Vec::new() }.scenario(strategy);
+    let (prelude, _) =
+        Story { name: story.name, before: story.before.clone(), asks: Vec::new() }.scenario(strategy);
     let mut prelude = prelude;
     prelude.disturbances.retain(|it| it.at < begins);
     let skipped = if story.before.is_empty() { 0 } else { run(&prelude, false).reached.len() };
