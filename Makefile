@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-memory bench-package
-.PHONY: help setup build demo demo-stop test bench-proxy ci fmt lint samples docs soak $(BENCHES)
+.PHONY: help setup build demo demo-stop test simulate bench-proxy ci fmt lint samples docs soak $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -35,6 +35,11 @@ bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are start
 	@tools/setup.sh bench
 	cargo build --release --locked --package proxy --package bench-proxy
 	@cargo run --quiet --release --locked --package bench-proxy -- run
+
+SEED ?= 1
+STEPS ?= 1000000
+simulate: ## a million turns of the engine in a simulated host, from SEED on (STEPS=… SEED=…)
+	cargo run --quiet --release --locked --package simulator -- --seed $(SEED) --steps $(STEPS)
 
 ci: ## what CI runs: .ci/run
 	@.ci/run

@@ -12,6 +12,8 @@ mod root_lock;
 mod settings;
 mod startup;
 mod store_poll;
+#[cfg(debug_assertions)]
+mod wanted_fault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +44,11 @@ struct Arguments {
     /// Prints the OpenAPI document of the API, and ends.
     #[arg(long)]
     openapi: bool,
+
+    /// Prints the points at which a test may have this daemon die or fail, and ends; not in a release.
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    fault_points: bool,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +58,11 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.openapi {
         print!("{}", http::document());
+        return ExitCode::SUCCESS;
+    }
+    #[cfg(debug_assertions)]
+    if arguments.fault_points {
+        print!("{}", wanted_fault::list());
         return ExitCode::SUCCESS;
     }
     let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));

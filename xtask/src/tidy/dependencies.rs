@@ -68,6 +68,8 @@ const TABLE: &[Row] = &[
     row("xtask", &["model"], &[]),
     // it writes the table that the proxy is to serve by
     row("bench-proxy", &["wire"], &[]),
+    // it drives the real engine and the real journal
+    row("simulator", &["engine", "host", "model"], &["reqwest", "hyper"]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
     Row { name: "bench", may_use: MayUse::Everything, never: &[] },
