@@ -1,6 +1,6 @@
 //! End to end: real releases, real processes, a real daemon on a temporary host.
 //!
-//! Build what is tested first: `cargo build -p daemon -p shim -p cli && cargo xtask samples`.
+//! Build what is tested first: `cargo build -p daemon -p proxy -p shim -p cli && cargo xtask samples`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -18,5 +18,6 @@ mod replacing;
 mod running;
 mod settings;
 mod store;
+mod traffic;
 mod variables;
 mod versions;

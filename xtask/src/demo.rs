@@ -75,7 +75,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         }
     };
     let programs = options.place.programs(root)?;
-    story::play(&folder, &programs, &samples)
+    let load = binaries::load_generator(root, &programs)?;
+    story::play(&folder, &story::Things { programs: &programs, samples: &samples, load: &load })
 }
 
 pub(crate) fn stop(root: &Path, place: &Place) -> Result<()> {

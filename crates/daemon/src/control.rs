@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, RwLock};
 
-use engine::{AppHandle, Partners, Unreached};
+use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
@@ -20,11 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::doctor::{self, Scene};
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::HostPartners;
 use crate::settings::{SettingsError, SettingsFiles};
-
-/// The engine's partners on this host.
-pub type HostPartners = Partners<Remembers, Does<Control>, SteadyClock>;
 
 /// What became of a wish.
 #[derive(Debug, Clone)]

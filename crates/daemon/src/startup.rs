@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::Partners;
 use host::Paths;
 use host::checks::Probe;
 use host::doer::HostDoer;
@@ -27,7 +26,7 @@ use tracing::{info, warn};
 use crate::control::Control;
 use crate::http::{self, Api};
 use crate::intake::sweep_all;
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::partners;
 use crate::root_lock::RootLock;
 use crate::settings::SettingsFiles;
 use crate::store_poll::StorePoll;
@@ -105,7 +104,7 @@ impl Daemon {
         let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
-        let partners = Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() };
+        let partners = partners(journal, doer);
         let probe = Probe::new().context("could not build the client for health checks")?;
         control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone());
         Ok(Daemon { control, keeper, instances, tasks, stop })

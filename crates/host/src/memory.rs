@@ -19,7 +19,7 @@ pub struct Room {
 impl Room {
     /// Whether it is enough.
     pub fn is_enough(self) -> bool {
-        self.needed == 0 || self.needed.saturating_add(RESERVE) <= self.available
+        self.needed == 0 || self.needed.checked_add(RESERVE).is_some_and(|needed| needed <= self.available)
     }
 }
 

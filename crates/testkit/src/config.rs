@@ -16,12 +16,15 @@ pub(crate) fn host(http: SocketAddr, extra: &str) -> String {
     table.to_string()
 }
 
-/// An app's settings unless a test says otherwise: two places, http readiness, short times.
+/// An app's settings unless a test says otherwise: two places, http readiness, short times, one place after another:
+/// tests that look at places' ports know which of them serve.
 pub(crate) fn app(port: u16, extra: &str) -> String {
     let mut table = parse(
         r#"
         replicas = 2
         max = 3
+        strategy = "rolling"
+        drain_timeout = "10 s"
         watch_window = "1 s"
         stop_timeout = "20 s"
         [readiness]

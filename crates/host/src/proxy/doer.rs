@@ -11,6 +11,15 @@ use super::book::Page;
 use super::proxy_handle::Proxy;
 use super::wish;
 
+/// What the proxy needs besides to cut and to say so.
+const GRACE: Duration = Duration::from_secs(2);
+
+fn drain_timeout(app: &App, instance: InstanceId) -> Duration {
+    let target = app.instances.get(&instance).map(|it| it.target);
+    let revision = target.and_then(|target| app.revision(target));
+    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout)
+}
+
 impl Proxy {
     /// Has the proxy serve a route for an app.
     pub(crate) async fn route(&self, app: &App, effect: EffectId, route: Option<&Route>) -> Outcome {
@@ -21,10 +30,12 @@ impl Proxy {
         }
     }
 
-    /// Waits until nothing is in flight in an instance, or until the time has come.
+    /// Waits until nothing is in flight in an instance, or until the time has come. Asked again after a start of the
+    /// daemon it waits as long as a drain may take, for the proxy may have heard of this one only now.
     pub(crate) async fn drain(&self, app: &App, instance: InstanceId, until: Timestamp) -> Outcome {
         let began = Instant::now();
         let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+        let left = left.max(drain_timeout(app, instance) + GRACE);
         let drained = self.drained(&app.name, instance, left).await;
         let took = human::duration(began.elapsed());
         let detail = match drained {

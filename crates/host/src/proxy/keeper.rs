@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use wire::proxy::{Refusal, Table};
@@ -25,6 +25,8 @@ use crate::shim::{Connected, Events, Gone, Handle, ShimEvent, ShimHost};
 const REPORT: Duration = Duration::from_secs(5);
 /// Between two reports while somebody looks closely, and between two attempts to have a refused table served.
 const REPORT_CLOSELY: Duration = Duration::from_secs(1);
+/// The proxy's process takes no longer until it can be asked, or it is said that it cannot.
+const STARTS: Duration = Duration::from_secs(1);
 /// Between two looks at the certificates' files.
 const CERTIFICATES: Duration = Duration::from_secs(60);
 /// The first wait before something is tried again, doubled up to [`LONGEST_WAIT`].
@@ -163,6 +165,7 @@ impl Keeper {
     /// Talks to the proxy, again and again.
     async fn talk(&self, plan: &ProxyPlan) -> Infallible {
         let mut wait = Waits::new();
+        let mut away_since = Instant::now();
         loop {
             match Control::connect(&self.paths.proxy_run(), self.shims.epoch).await {
                 Ok((control, welcome)) => {
@@ -181,8 +184,11 @@ impl Keeper {
                         facts.down.clear();
                     });
                     let error = Conversation { proxy: &self.proxy, plan, control }.run().await;
+                    away_since = Instant::now();
                     self.unreached(&error);
                 }
+                // It is being started: its socket comes in a moment.
+                Err(error) if away_since.elapsed() < STARTS => debug!(error = crate::chain(&error), "asked again"),
                 Err(error) => self.unreached(&error),
             }
             sleep(wait.next()).await;

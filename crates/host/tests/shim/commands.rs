@@ -156,8 +156,7 @@ fn app() -> App {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => reason,
-        Outcome::NoRoom { detail } => detail,
-        Outcome::Ok { .. } => "ok",
+        Outcome::Ok { .. } | Outcome::NoRoom { .. } => "ok",
     }
 }
 

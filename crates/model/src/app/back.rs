@@ -89,7 +89,7 @@ impl Turn {
             }
         }
         let lanes = self.deployment().lanes.clone();
-        if lanes.values().all(|lane| self.is_back(lane)) {
+        if lanes.iter().all(|(place, lane)| self.is_back(*place, lane)) {
             self.after_rollback(0);
         }
     }
@@ -104,8 +104,9 @@ impl Turn {
             .is_some_and(|it| it.ready_at.is_some() && !it.is_ending())
     }
 
-    fn is_back(&self, lane: &Lane) -> bool {
+    fn is_back(&self, place: Place, lane: &Lane) -> bool {
         let has_old = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
+        let has_old = has_old || (self.app.is_unknown(place) && self.app.is_gone(lane.back));
         (has_old || !self.changes_version()) && self.app.is_gone(lane.new)
     }
 
@@ -125,6 +126,10 @@ impl Turn {
     fn bring_back(&mut self, place: Place, lane: &Lane) -> bool {
         let (Some(from), Some(old)) = (self.deployment().from, lane.old) else { return true };
         if self.old_lives(lane) || !self.app.is_gone(Some(old)) || !self.changes_version() {
+            return true;
+        }
+        if self.app.is_unknown(place) {
+            // Nothing is started before a person has looked.
             return true;
         }
         match lane.back.and_then(|id| self.app.instances.get(&id)).cloned() {

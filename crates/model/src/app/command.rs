@@ -152,6 +152,12 @@ pub enum Refused {
         /// Digest of the registered package.
         registered: String,
     },
+    /// The package of an earlier version of that name is being removed.
+    #[error("the package that was version {version} is just being removed; try again in a moment")]
+    BeingRemoved {
+        /// Which.
+        version: VersionLabel,
+    },
     /// Nothing differs from what runs.
     #[error("version {version} is running already")]
     AlreadyRunning {

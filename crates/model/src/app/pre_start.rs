@@ -18,7 +18,7 @@ impl Turn {
 
     /// There is no room for all new instances beside all old ones.
     pub(super) fn one_after_another(&mut self, detail: &str) {
-        if self.deployment().strategy != Strategy::Parallel {
+        if !self.deployment().switches_at_once() {
             return;
         }
         self.deployment().strategy = Strategy::Rolling;

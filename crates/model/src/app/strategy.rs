@@ -59,6 +59,9 @@ impl App {
     /// Whether the new instance of a place may be started.
     pub(super) fn may_start(&self, place: Place) -> bool {
         let Some(deployment) = &self.deployment else { return false };
+        if self.is_unknown(place) {
+            return false;
+        }
         let mut lanes = deployment.lanes.values();
         match deployment.strategy {
             // It served and was lost: there is nothing to take turns with.
@@ -74,7 +77,7 @@ impl App {
     }
 
     /// Whether an instance may still run in a place though it should have ended.
-    fn is_unknown(&self, place: Place) -> bool {
+    pub(super) fn is_unknown(&self, place: Place) -> bool {
         self.places.get(&place).is_some_and(|state| state.unknown.is_some())
     }
 

@@ -17,6 +17,8 @@ use crate::settings::AppSettings;
 pub(super) struct Turn {
     pub(super) app: App,
     pub(super) at: Timestamp,
+    /// Whether this is the turn of a command, and not of one that waited in the queue.
+    pub(super) is_asked_now: bool,
     effects: Vec<(EffectId, Effect)>,
     notes: Vec<Note>,
     records: Vec<Deployment>,
@@ -25,12 +27,25 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(app: App, at: Timestamp) -> Self {
-        Turn { app, at, effects: Vec::new(), notes: Vec::new(), records: Vec::new(), exits: Vec::new() }
+        Turn {
+            app,
+            at,
+            is_asked_now: false,
+            effects: Vec::new(),
+            notes: Vec::new(),
+            records: Vec::new(),
+            exits: Vec::new(),
+        }
     }
 
     pub(super) fn take(&mut self, event: Event) -> Result<(), NotTaken> {
         match event {
-            Event::Command { command, by } => Ok(self.take_command(command, by)?),
+            Event::Command { command, by } => {
+                self.is_asked_now = true;
+                let taken = self.take_command(command, by);
+                self.is_asked_now = false;
+                Ok(taken?)
+            }
             Event::Done { effect, outcome } => self.take_outcome(effect, outcome),
             Event::Shim { instance, seq, fact } => self.take_shim_fact(instance, seq, fact),
             Event::Check { instance, run, verdict } => self.take_verdict(instance, run, verdict),

@@ -44,6 +44,10 @@ pub(super) fn host_name(text: &str) -> Result<Json, Fault> {
 
 /// The beginning of a path: `/shop` is also the beginning of `/shop/cart`, and not of `/shopping`.
 pub(super) fn path_prefix(text: &str) -> Result<Json, Fault> {
+    if !text.starts_with('/') {
+        let message = format!("{} does not start with \"/\"", quote(text));
+        return Err(Fault::new(message, "write it like \"/shop\""));
+    }
     url_path(text)?;
     if text.contains('?') {
         let message = format!("{} has a query", quote(text));

@@ -15,6 +15,7 @@ mod config;
 mod conflicts;
 mod edge;
 mod host;
+mod host_conflicts;
 mod host_keys;
 mod keys;
 mod layer;

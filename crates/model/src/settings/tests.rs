@@ -72,6 +72,7 @@ macro_rules! snapshot {
 
 snapshot!(all_fine);
 snapshot!(broken_toml);
+snapshot!(certificates_without_https);
 snapshot!(checks);
 snapshot!(commands);
 snapshot!(every_file_at_once);
@@ -79,6 +80,8 @@ snapshot!(names);
 snapshot!(package_says_too_much);
 snapshot!(places_and_ports);
 snapshot!(ports_between_apps);
+snapshot!(proxied);
+snapshot!(proxied_conflicts);
 snapshot!(ranges);
 snapshot!(strategies);
 snapshot!(units);
@@ -180,8 +183,12 @@ fn each_sample_reaches_its_field() {
     }
     for key in HOST_KEYS {
         let source = say(key, key.sample());
-        let host = load_host(&source, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(at(&json!(host.settings), key.path), &said(HOST_KEYS, &source), "{}", key.path);
+        let value = said(HOST_KEYS, &source);
+        let at_key = super::layer::Said { value: value.clone(), at: source.locate(key.path, None) };
+        let mut problems = Problems::default();
+        let host = super::merge::assemble::<HostSettings>([(key.path, &at_key)], &mut problems);
+        assert!(problems.is_empty(), "{problems}");
+        assert_eq!(at(&json!(host), key.path), &value, "{}", key.path);
     }
 }
 

@@ -7,7 +7,7 @@
 //! A request is *lost* by the definition of the project: it got no whole answer, a reset, a 5xx made by the proxy, a
 //! wrong body, or its WebSocket or stream of events ended otherwise than by 1001 or a proper end. What was in flight
 //! inside a process that crashed by itself is counted apart, by whoever knows of the crash ([`Crash`]). Nothing is
-//! repeated, except as [`request`] says, and that is counted.
+//! repeated, except as `request` says, and that is counted.
 //!
 //! Owner of a run is one thread with a runtime of its own ([`Load`]); it sends turns of the `schedule` to tasks, which
 //! enter what came of them in the `tally`; [`Report`] is the tally's picture.

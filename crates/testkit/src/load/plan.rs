@@ -177,7 +177,7 @@ impl Plan {
             web_sockets: 8,
             kept_connections: 64,
             shape: Shape::default(),
-            late_after: Duration::from_millis(500),
+            late_after: Duration::from_secs(1),
             connect_within: Duration::from_secs(10),
             answer_within: Duration::from_secs(60),
             most_under_way: 2000,

@@ -183,7 +183,11 @@ async fn going_away_inside_a_message_is_a_loss() {
         open.close(1001).await;
     })
     .await;
-    assert_closed(&run(messages(&server)).await, 4, 1001, "inside a message");
+    // slow enough for the close to come between two frames
+    let fast = messages(&server);
+    let shape = Shape { message_lasts: Duration::from_secs(2), ..fast.shape.clone() };
+    let report = run(Plan { shape, lasts: Duration::from_millis(100), ..fast }).await;
+    assert_closed(&report, 2, 1001, "inside a message");
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli::{Client, Failure};
-use engine::Partners;
 use host::Paths;
 use host::checks::Probe;
 use host::doer::HostDoer;
@@ -26,7 +25,7 @@ use wire::proxy::Front;
 
 use crate::control::Control;
 use crate::http::{self, Api};
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::partners;
 use crate::settings::SettingsFiles;
 
 /// The daemon; it ends with the test.
@@ -104,8 +103,8 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         "/nonexistent".into(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));
-    let doer = Does(HostDoer::new(instances, journal.clone(), proxy));
-    let partners = Partners { journal: Remembers(journal), doer, clock: SteadyClock::new() };
+    let doer = HostDoer::new(instances, journal.clone(), proxy);
+    let partners = partners(journal, doer);
     control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone());
     control
 }

@@ -131,3 +131,16 @@ async fn a_state_that_cannot_be_read_is_told_with_its_app() {
     let error = journal.apps().await.unwrap_err();
     assert!(matches!(&error, JournalError::Record { what, .. } if what == "app beacon"), "{error}");
 }
+
+#[tokio::test]
+async fn apps_come_in_the_order_in_which_they_were_registered() {
+    let root = Root::new();
+    let journal = root.open();
+    for name in ["shop", "beacon", "shop", "cart"] {
+        journal.create(&App::new(name.parse().unwrap())).await.unwrap();
+    }
+    drop(journal);
+    let names: Vec<String> =
+        root.open().apps().await.unwrap().into_iter().map(|app| app.name.to_string()).collect();
+    assert_eq!(names, ["shop", "beacon", "cart"]);
+}
