@@ -2,17 +2,18 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: help setup build demo demo-stop test ci fmt lint samples docs
+BENCHES := bench-restart bench-deploy bench-memory bench-package
+.PHONY: help setup build demo demo-stop test simulate bench-proxy ci fmt lint samples docs soak $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
 help: ## list what can be made
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building, testing and the demo need (asks before; as root at once)
 	@tools/setup.sh all
 
-build: ## build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
+build: ## build bellrock, bellrockd, bellrock-proxy and bellrock-shim into target/bellrock/bin
 	@tools/setup.sh rust
 	@$(XTASK) build
 
@@ -29,6 +30,16 @@ test: ## all tests, those with real releases included
 	@$(XTASK) samples
 	cargo test --workspace --exclude tests --locked
 	cargo test --package tests --locked -- --test-threads 6
+
+bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again
+	@tools/setup.sh bench
+	cargo build --release --locked --package proxy --package bench-proxy
+	@cargo run --quiet --release --locked --package bench-proxy -- run
+
+SEED ?= 1
+STEPS ?= 1000000
+simulate: ## a million turns of the engine in a simulated host, from SEED on (STEPS=… SEED=…)
+	cargo run --quiet --release --locked --package simulator -- --seed $(SEED) --steps $(STEPS)
 
 ci: ## what CI runs: .ci/run
 	@.ci/run
@@ -48,3 +59,18 @@ samples: ## build the sample applications into target/samples
 
 docs: ## write the generated references in docs/reference/ anew
 	@$(XTASK) docs
+
+bench-restart: ## crash to serving again, beside the bare boot, runit and s6
+bench-deploy: ## a full deployment of three places, beside three bare boots at once
+bench-memory: ## memory of daemon and shims at rest and after a flood, beside runit and s6
+bench-package: ## a package of 100 MB: verify, unpack, link
+
+$(BENCHES): bench-%:
+	@tools/setup.sh bench
+	@$(XTASK) samples
+	@$(XTASK) bench $*
+
+soak: ## 100 deployments and 10,300 crashes: nothing may grow (a quarter of an hour)
+	@tools/setup.sh demo
+	@$(XTASK) samples
+	@$(XTASK) bench soak

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|all`.
+# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|all`.
 #
 # What Debian packages are missing is shown as one apt-get line, and installed at once by root, after asking by
 # anyone else who sits at a terminal; without a terminal the line is shown and the work ends. Nothing is done
-# when nothing is missing. `all` also adds Rust's musl target, which makes the shim smaller.
+# when nothing is missing. Debian starts nginx and haproxy as services when it installs them: they are stopped and
+# disabled again, as the bench runs its own. `all` also adds Rust's musl target, which makes the shim smaller.
 set -euo pipefail
 
 # program → Debian package
@@ -11,15 +12,38 @@ rust=(cc:gcc cc:libc6-dev)
 # elixir and rebar3 bring the rest of OTP that the samples are built with
 demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
 
+# those that bellrock-proxy is measured beside: Debian starts them when it installs them
+servers=(nginx:nginx haproxy:haproxy)
+# what benches measure us beside
+bench=("${demo[@]}" "${servers[@]}" setpriv:util-linux runsv:runit s6-supervise:s6)
+
 # tests make network namespaces
-all=("${demo[@]}" ip:iproute2)
+all=("${bench[@]}" ip:iproute2)
 
 fail() {
   printf 'error: %s\n' "$@" >&2
   exit 1
 }
 
-has() { command -v "$1" >/dev/null 2>&1; }
+# An ordinary user's PATH does not lead to servers.
+has() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root.
+as_root() {
+  if [[ $(id -u) == 0 ]]; then "$@"; else sudo "$@"; fi
+}
+
+# Ends the services of servers that were just installed.
+end_services() {
+  local package server
+  [[ -d /run/systemd/system ]] || return 0
+  for package in "$@"; do
+    for server in "${servers[@]#*:}"; do
+      [[ $package == "$server" ]] && as_root systemctl disable --quiet --now "$server"
+    done
+  done
+  return 0
+}
 
 # Prints the packages of `program:package` pairs whose program is not here.
 missing_programs() {
@@ -40,6 +64,7 @@ install() {
     # The lists may be missing or old; a mirror that is away must not stop what the lists at hand can do.
     apt-get update -q </dev/null >/dev/null || echo "setup: apt-get update failed, trying with the lists at hand" >&2
     DEBIAN_FRONTEND=noninteractive $line -q </dev/null >/dev/null
+    end_services "${packages[@]}"
     return
   fi
   echo "This needs packages that are not installed:"
@@ -55,6 +80,7 @@ install() {
   [[ $answer == [yY]* ]] || fail "not installed: run the line above, then try again"
   # shellcheck disable=SC2086 # words are meant
   sudo $line
+  end_services "${packages[@]}"
 }
 
 need_cargo() {
@@ -80,8 +106,9 @@ main() {
   case $what in
     rust) mapfile -t packages < <(missing_programs "${rust[@]}" | sort -u) ;;
     demo) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
+    bench) mapfile -t packages < <(missing_programs "${bench[@]}" | sort -u) ;;
     all) mapfile -t packages < <(missing_programs "${all[@]}" | sort -u) ;;
-    *) fail "usage: tools/setup.sh rust|demo|all" ;;
+    *) fail "usage: tools/setup.sh rust|demo|bench|all" ;;
   esac
   need_cargo
   if ((${#packages[@]} > 0)); then

@@ -1,6 +1,6 @@
 //! End to end: real releases, real processes, a real daemon on a temporary host.
 //!
-//! Build what is tested first: `cargo build -p daemon -p shim -p cli && cargo xtask samples`.
+//! Build what is tested first: `cargo build -p daemon -p proxy -p shim -p cli && cargo xtask samples`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
@@ -11,10 +11,13 @@ mod failing;
 mod faults;
 mod first_deployment;
 mod isolation;
+mod load;
+mod papers;
 mod refusals;
 mod replacing;
 mod running;
 mod settings;
 mod store;
+mod traffic;
 mod variables;
 mod versions;

@@ -44,12 +44,12 @@ async fn a_version_keeps_the_settings_it_ran_with() {
 async fn all_problems_are_told_and_nothing_is_left() {
     let host = TempHost::start().await;
     let app = host.app("raft", "");
-    let wrong = "replicaz = 2\nwatch_window = 90\nstrategy = 'parallel'\n[readiness]\nwithin = '9 parsecs'";
+    let wrong = "replicaz = 2\nwatch_window = 90\nstrategy = 'sideways'\n[readiness]\nwithin = '9 parsecs'";
     let refused =
         app.api.deploy(&app.name, Upload::file(&sample("raft-stripped").path).settings(wrong)).await;
     let problem = refused.unwrap_err().problem();
     assert_eq!((problem.slug(), problem.status), ("settings", 422));
-    for word in ["replicaz", "did you mean", "watch_window", "parallel", "parsecs"] {
+    for word in ["replicaz", "did you mean", "watch_window", "sideways", "parsecs"] {
         assert!(problem.detail.contains(word), "{word:?} is not in\n{}", problem.detail);
     }
     assert!(app.api.app(&app.name).await.is_err());

@@ -82,7 +82,7 @@ async fn a_download_is_the_package_as_it_came() {
     let detail = app.api.version(&app.name, "1.0.4+build.7").await.unwrap();
     assert_eq!(detail.version.sha256, sample("raft-plus").sha256);
     assert_eq!(detail.version.meta.get("commit").map(String::as_str), Some("8a2f"));
-    assert!(detail.has_build_log);
+    assert!(detail.papers.build_log);
     assert_eq!(app.api.build_log(&app.name, "1.0.4+build.7").await.unwrap(), "all steps went well\n");
 }
 

@@ -15,12 +15,14 @@ use fs_err as fs;
 const PROGRAMS: [(&str, &str); 3] =
     [("cli", "bellrock"), ("daemon", "bellrockd"), ("proxy", "bellrock-proxy")];
 const SHIM: (&str, &str) = ("shim", "bellrock-shim");
+/// Package and program that sends the demo's load; nothing that an operator needs.
+const LOAD: (&str, &str) = ("testkit", "bellrock-load");
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
     /// Optimised, as for a real host
     #[arg(long)]
-    release: bool,
+    pub(crate) release: bool,
 }
 
 impl Options {
@@ -46,6 +48,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         shelf.display()
     );
     Ok(())
+}
+
+/// The load generator: that of a folder of programs, else one built for it.
+pub(crate) fn load_generator(root: &Path, programs: &Path) -> Result<PathBuf> {
+    let there = programs.join(LOAD.1);
+    if there.is_file() {
+        return Ok(there);
+    }
+    let built = cargo(root, &Options::default(), &[LOAD.0], None)?;
+    Ok(target_dir(root).join(built).join(LOAD.1))
 }
 
 /// Where the programs lie after a build.

@@ -33,7 +33,7 @@ pub(crate) struct Place {
     /// Folder of the demo; everything it writes is in it
     #[arg(long, env = "BELLROCK_DEMO_DIR", default_value = ".demo")]
     dir: PathBuf,
-    /// Folder with bellrock, bellrockd and bellrock-shim, instead of building them
+    /// Folder with bellrock, bellrockd, bellrock-proxy and bellrock-shim, instead of building them
     #[arg(long, value_name = "DIR")]
     bin: Option<PathBuf>,
 }
@@ -75,7 +75,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         }
     };
     let programs = options.place.programs(root)?;
-    story::play(&folder, &programs, &samples)
+    let load = binaries::load_generator(root, &programs)?;
+    story::play(&folder, &story::Things { programs: &programs, samples: &samples, load: &load })
 }
 
 pub(crate) fn stop(root: &Path, place: &Place) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Project automation: `cargo xtask help` lists it.
 
+mod bench;
 mod binaries;
 mod demo;
 mod docs;
@@ -20,6 +21,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build optimised programs and measure them: restart, deploy, memory, package, soak
+    Bench(bench::Options),
     /// Build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
     Build(binaries::Options),
     /// Run a daemon and a sample app in a folder: deploy, deploy, roll back, activate
@@ -36,6 +39,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
+        Task::Bench(options) => bench::run(&root(), &options),
         Task::Build(options) => binaries::run(&root(), &options),
         Task::Demo(options) => demo::run(&root(), &options),
         Task::DemoStop(place) => demo::stop(&root(), &place),

@@ -72,7 +72,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 }
 
 fn read_crates(root: &Path) -> Result<Vec<Crate>> {
-    let mut folders = vec![root.join("xtask"), root.join("tests")];
+    let mut folders = vec![root.join("xtask"), root.join("tests"), root.join("bench")];
     for entry in fs::read_dir(root.join("crates"))? {
         folders.push(entry?.path());
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
 use crate::exit::ExitHow;
+use crate::routes::Traffic;
 
 /// Everything that is true of an app now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct App {
     pub up_since: Option<Timestamp>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
+    /// What the proxy counts over all its instances; `None` where none serves it.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
     /// Its instances by place; those that have ended only while nothing has taken their place.
     pub instances: Vec<Instance>,
     /// The deployment under way.
@@ -118,6 +122,9 @@ pub struct Instance {
     pub forced_restarts: u64,
     /// Its last exit.
     pub last_exit: Option<LastExit>,
+    /// What the proxy counts; `None` where it does not serve it.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
 }
 
 /// The last exit of an instance.
@@ -146,6 +153,8 @@ pub enum InstanceState {
     Unhealthy,
     /// It exited; it is started again after a wait.
     BackingOff,
+    /// It gets no new requests, and is stopped when those it has have ended.
+    Draining,
     /// It is being stopped.
     Stopping,
     /// No process is left.
@@ -161,6 +170,7 @@ impl InstanceState {
             InstanceState::Ready => "ready",
             InstanceState::Unhealthy => "unhealthy",
             InstanceState::BackingOff => "backing off",
+            InstanceState::Draining => "draining",
             InstanceState::Stopping => "stopping",
             InstanceState::Stopped => "stopped",
         }

@@ -31,3 +31,6 @@ pub struct SettingsVerdict {
 
 /// Reading settings without a daemon: the same pure code that the daemon uses.
 pub use model::settings::{Source, example, load_host, reference};
+
+/// Merged settings as TOML.
+pub use model::settings::to_toml;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployment;
 use crate::settings::SettingsJson;
+use crate::variable::Variable;
 
 /// Whether a version runs, may run again, or was rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +68,7 @@ pub struct Version {
     pub ghost: Option<Ghost>,
 }
 
-/// A version with the settings it runs with.
+/// A version with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VersionDetail {
@@ -75,8 +77,44 @@ pub struct VersionDetail {
     pub version: Version,
     /// The merged settings of its current revision: times in ms, sizes in bytes.
     pub settings: SettingsJson,
-    /// Whether a build log was attached.
-    pub has_build_log: bool,
+    /// Commands that its version file (`current.json`) brought, run before those of the settings.
+    pub pre_commands: Vec<String>,
+    /// What its instances ran with, oldest first; only those still of use are kept.
+    pub revisions: Vec<Revision>,
+    /// Deployments to it and from it, newest first, at most 20.
+    pub deployments: Vec<Deployment>,
+    /// Which papers there are.
+    pub papers: Papers,
+}
+
+/// The variables of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Revision {
+    /// Its number; 0 is that of the registration.
+    pub revision: u32,
+    /// The version with it, e.g. `1.4.2+env3`.
+    pub version: String,
+    /// Whether activation restores it.
+    pub current: bool,
+    /// By name; secrets are shown as their references.
+    pub variables: Vec<Variable>,
+}
+
+/// Which papers of a version there are; what is not there is not available.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Papers {
+    /// The package.
+    pub package: bool,
+    /// The package's own `bellrock.toml`.
+    pub package_settings: bool,
+    /// What CI attached (`--build-log`).
+    pub build_log: bool,
+    /// The output of its prepare commands.
+    pub prepare_log: bool,
+    /// The log of the deployment that brought it up last.
+    pub deployment_log: bool,
 }
 
 /// Who or what caused something.

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package, restart,
-    rollback, scale, start, status, stop, version, versions,
+    rollback, routes, scale, start, status, stop, version, versions,
 };
 use crate::exit::Exit;
 
@@ -45,6 +45,7 @@ pub struct Args {
 pub enum Command {
     Deploy(deploy::Args),
     Status(status::Args),
+    Routes(routes::Args),
     Version(version::Args),
     Versions(versions::Args),
     Activate(activate::Args),

@@ -22,13 +22,15 @@ pub enum Exit {
     ConnectionLost = 6,
     /// The daemon does not answer.
     Unreachable = 7,
+    /// A paper of a version that does not exist.
+    NotAvailable = 8,
     /// Ctrl-C.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code.
-    pub const ALL: [Exit; 9] = [
+    pub const ALL: [Exit; 10] = [
         Exit::Ok,
         Exit::Failed,
         Exit::Usage,
@@ -37,6 +39,7 @@ impl Exit {
         Exit::DeploymentFailed,
         Exit::ConnectionLost,
         Exit::Unreachable,
+        Exit::NotAvailable,
         Exit::Interrupted,
     ];
 
@@ -56,6 +59,7 @@ impl Exit {
             Exit::DeploymentFailed => "the deployment that was waited for failed, was given up or replaced",
             Exit::ConnectionLost => "bellrockd went away while something was under way; it may go on",
             Exit::Unreachable => "bellrockd does not answer on its socket",
+            Exit::NotAvailable => "not available: there is no such paper of the version",
             Exit::Interrupted => "Ctrl-C; what was begun goes on",
         }
     }

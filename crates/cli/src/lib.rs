@@ -13,6 +13,7 @@ mod progress;
 mod reference;
 mod table;
 mod time;
+mod traffic;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, RwLock};
 
-use engine::{AppHandle, Partners, Unreached};
+use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
+use host::proxy::{ErrorWatch, Proxy};
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
@@ -19,11 +20,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::doctor::{self, Scene};
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::HostPartners;
 use crate::settings::{SettingsError, SettingsFiles};
-
-/// The engine's partners on this host.
-pub type HostPartners = Partners<Remembers, Does<Control>, SteadyClock>;
 
 /// What became of a wish.
 #[derive(Debug, Clone)]
@@ -100,6 +98,8 @@ pub struct Control {
     pub settings_files: SettingsFiles,
     /// The journal.
     pub journal: Journal,
+    /// The way to the proxy.
+    pub proxy: Proxy,
     /// The program that runs instances.
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
@@ -121,12 +121,19 @@ struct Works {
 
 impl Control {
     /// A front without apps.
-    pub fn new(site: Arc<Site>, settings_files: SettingsFiles, journal: Journal, shim: PathBuf) -> Self {
+    pub fn new(
+        site: Arc<Site>,
+        settings_files: SettingsFiles,
+        journal: Journal,
+        proxy: Proxy,
+        shim: PathBuf,
+    ) -> Self {
         Control {
             paths: site.paths.clone(),
             site,
             settings_files,
             journal,
+            proxy,
             shim,
             apps: RwLock::default(),
             registration: Mutex::default(),
@@ -155,6 +162,9 @@ impl Control {
         let handle = engine::start(app, first, works.partners.clone(), &works.tasks, works.stop.clone());
         let checker = Checker::new(self.site.clone(), works.probe.clone(), self.clone());
         works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
+        let errors = ErrorWatch::new(self.proxy.clone(), self.clone());
+        works.tasks.spawn(errors.follow(handle.watch(), works.stop.clone()));
+        self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle
     }
@@ -205,7 +215,10 @@ impl Control {
         let handle = self.handle(name)?;
         let deployment = self.journal.next_deployment(name).await?;
         let something_waited = handle.snapshot().queued.is_some();
-        handle.tell(Event::Command { command: wish(deployment), by }).await?;
+        let command = wish(deployment);
+        let reserved = self.reserve_again(&handle, &command).await?;
+        handle.tell(Event::Command { command, by }).await?;
+        drop(reserved);
         if something_waited {
             self.sweep_soon(name);
         }
@@ -224,6 +237,7 @@ impl Control {
             site: self.site.clone(),
             journal: self.journal.clone(),
             settings_files: self.settings_files.clone(),
+            proxy: self.proxy.clone(),
             shim: self.shim.clone(),
             apps: self.apps(),
         })

@@ -5,7 +5,7 @@
 //! goes on, also when whoever asked for it has gone away.
 
 mod place;
-mod ports;
+mod reserved;
 mod sweep;
 
 use std::path::PathBuf;
@@ -157,6 +157,31 @@ impl Control {
         Registering(self.registration.lock().await)
     }
 
+    /// Sees that a version that comes back as it was finds its ports free of other apps. What is returned is held until
+    /// its deployment has begun.
+    ///
+    /// # Errors
+    /// [`WishError::Settings`].
+    pub(crate) async fn reserve_again(
+        &self,
+        handle: &AppHandle,
+        command: &Command,
+    ) -> Result<Option<Registering<'_>>, WishError> {
+        if reserved::brought_back(&handle.snapshot(), command).is_none() {
+            return Ok(None);
+        }
+        let registering = self.registering().await;
+        let app = handle.snapshot();
+        let conflicts = match reserved::brought_back(&app, command) {
+            Some(settings) => reserved::conflicts(&self.apps(), &app.name, settings),
+            None => Vec::new(),
+        };
+        match conflicts.is_empty() {
+            true => Ok(Some(registering)),
+            false => Err(WishError::Settings(conflicts.join("\n"))),
+        }
+    }
+
     /// The app's engine, started for an app that nothing is known of yet.
     async fn app_or_new(
         self: &Arc<Self>,
@@ -207,7 +232,7 @@ impl Control {
         let (package, command) =
             (package.transpose().map_err(problems)?, command.transpose().map_err(problems)?);
         let settings = config.app_settings(app, package.as_ref(), command.as_ref()).map_err(problems)?;
-        let conflicts = ports::conflicts(&self.apps(), app, &settings);
+        let conflicts = reserved::conflicts(&self.apps(), app, &settings);
         if conflicts.is_empty() { Ok(settings) } else { Err(WishError::Settings(conflicts.join("\n"))) }
     }
 

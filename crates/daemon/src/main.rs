@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "nothing is outside of a program")]
 
+mod allocator;
 mod control;
 mod doctor;
 mod http;
@@ -11,6 +12,8 @@ mod root_lock;
 mod settings;
 mod startup;
 mod store_poll;
+#[cfg(debug_assertions)]
+mod wanted_fault;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,17 +37,32 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "BELLROCK_SHIM")]
     shim: Option<PathBuf>,
 
+    /// The program that serves HTTP, instead of the bellrock-proxy beside this program.
+    #[arg(long, value_name = "FILE", env = "BELLROCK_PROXY")]
+    proxy: Option<PathBuf>,
+
     /// Prints the OpenAPI document of the API, and ends.
     #[arg(long)]
     openapi: bool,
+
+    /// Prints the points at which a test may have this daemon die or fail, and ends; not in a release.
+    #[cfg(debug_assertions)]
+    #[arg(long, hide = true)]
+    fault_points: bool,
 }
 
 fn main() -> ExitCode {
+    allocator::keep_little();
     // Whoever started us may have left any mask; what holds secrets gets its own mode besides.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let arguments = Arguments::parse();
     if arguments.openapi {
         print!("{}", http::document());
+        return ExitCode::SUCCESS;
+    }
+    #[cfg(debug_assertions)]
+    if arguments.fault_points {
+        print!("{}", wanted_fault::list());
         return ExitCode::SUCCESS;
     }
     let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -64,7 +82,12 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    let plan = startup::Plan { root: arguments.root, config: arguments.config, shim: arguments.shim };
+    let plan = startup::Plan {
+        root: arguments.root,
+        config: arguments.config,
+        shim: arguments.shim,
+        proxy: arguments.proxy,
+    };
     let ended = runtime.block_on(startup::run(plan));
     // A thread may hang in a store or a name service that does not answer; nothing that counts is left to it.
     runtime.shutdown_background();

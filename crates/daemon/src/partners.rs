@@ -3,13 +3,43 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::Turn;
+use engine::{Partners, Turn};
 use host::Tell;
 use host::doer::HostDoer;
 use host::journal::{Journal, JournalError};
 use jiff::{SignedDuration, Timestamp};
 use model::EffectId;
 use model::app::{App, Effect, Outcome};
+
+use crate::control::Control;
+
+/// The engine's partners on this host.
+#[cfg(not(debug_assertions))]
+pub type HostPartners = Partners<Remembers, Does<Control>, SteadyClock>;
+
+/// The engine's partners on this host; a test may want faults of them.
+#[cfg(debug_assertions)]
+pub type HostPartners = Partners<Faulty<Remembers>, Faulty<Does<Control>>, SteadyClock>;
+
+#[cfg(debug_assertions)]
+type Faulty<P> = engine::fault_points::Faulty<P, crate::wanted_fault::WantedFault>;
+
+/// Puts the engine's partners together.
+#[cfg(not(debug_assertions))]
+pub fn partners(journal: Journal, doer: HostDoer<Control>) -> HostPartners {
+    Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() }
+}
+
+/// Puts the engine's partners together, with faults before and behind them.
+#[cfg(debug_assertions)]
+pub fn partners(journal: Journal, doer: HostDoer<Control>) -> HostPartners {
+    let faults = Arc::new(crate::wanted_fault::WantedFault::of_environment());
+    Partners {
+        journal: Faulty::new(Remembers(journal), faults.clone()),
+        doer: Faulty::new(Does(doer), faults),
+        clock: SteadyClock::new(),
+    }
+}
 
 /// The journal, as the engine sees it.
 pub struct Remembers(pub Journal);

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use engine::Partners;
 use host::Paths;
 use host::checks::Probe;
 use host::doer::HostDoer;
 use host::instances::{Adopted, Instances};
 use host::journal::Journal;
+use host::proxy::{Keeper, Proxy, ProxyPlan, page, was_of_another_boot};
 use host::shim::ShimHost;
 use host::site::{Site, node_host};
 use jiff::Timestamp;
 use model::app::{App, Event};
 use package::HostPlatform;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -25,13 +26,16 @@ use tracing::{info, warn};
 use crate::control::Control;
 use crate::http::{self, Api};
 use crate::intake::sweep_all;
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::partners;
 use crate::root_lock::RootLock;
 use crate::settings::SettingsFiles;
 use crate::store_poll::StorePoll;
 
 /// How long connections and tasks may take to end when the daemon is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long apps wait for the proxy; they run without it too.
+const PROXY: Duration = Duration::from_secs(5);
 
 /// What the command line says.
 pub struct Plan {
@@ -41,6 +45,8 @@ pub struct Plan {
     pub config: Option<PathBuf>,
     /// `--shim`
     pub shim: Option<PathBuf>,
+    /// `--proxy`
+    pub proxy: Option<PathBuf>,
 }
 
 /// Runs the daemon until a signal ends it.
@@ -63,38 +69,67 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     let shims = ShimHost {
         run_root: site.paths.shims_run(),
         state_root: site.paths.shims_state(),
-        shim_binary: shim_program(plan.shim)?,
+        shim_binary: program("bellrock-shim", "--shim", plan.shim)?,
         epoch: journal.next_epoch(Timestamp::now()).await?,
     };
-    let daemon = Daemon::new(site, settings_files, journal, shims)?;
-    daemon.adopt().await?;
+    let proxy = proxy_plan(&site, plan.proxy).await?;
+    let daemon = Daemon::new(site, settings_files, journal, shims, proxy)?;
+    let apps: Vec<Arc<App>> = daemon.control.journal.apps().await?.into_iter().map(Arc::new).collect();
+    daemon.start_proxy(&apps).await;
+    daemon.adopt(&apps).await?;
     daemon.serve().await
 }
 
 struct Daemon {
     control: Arc<Control>,
+    keeper: Keeper,
     instances: Arc<Instances<Control>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Daemon {
-    fn new(site: Arc<Site>, files: SettingsFiles, journal: Journal, shims: ShimHost) -> anyhow::Result<Self> {
+    fn new(
+        site: Arc<Site>,
+        files: SettingsFiles,
+        journal: Journal,
+        shims: ShimHost,
+        plan: Option<ProxyPlan>,
+    ) -> anyhow::Result<Self> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let control = Arc::new(Control::new(site.clone(), files, journal.clone(), shims.shim_binary.clone()));
+        let front = plan.as_ref().map(|plan| plan.front.clone()).unwrap_or_default();
+        let proxy = Proxy::new(shims.epoch, front);
+        let keeper = Keeper { plan, shims: shims.clone(), paths: site.paths.clone(), proxy: proxy.clone() };
+        let shim = shims.shim_binary.clone();
+        let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
-        let doer = HostDoer::new(instances.clone(), journal.clone());
-        let partners = Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() };
+        let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
+        let partners = partners(journal, doer);
         let probe = Probe::new().context("could not build the client for health checks")?;
         control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone());
-        Ok(Daemon { control, instances, tasks, stop })
+        Ok(Daemon { control, keeper, instances, tasks, stop })
+    }
+
+    /// The proxy comes first: after a reboot it holds requests until instances are ready. Its first table is complete,
+    /// and made before any effect is performed that could change it.
+    async fn start_proxy(&self, apps: &[Arc<App>]) {
+        let proxy = &self.control.proxy;
+        let rebooted = was_of_another_boot(&self.keeper.shims).await.unwrap_or_else(|error| {
+            warn!(
+                error = host::chain(&error),
+                "could not tell whether the proxy ran since the host was started"
+            );
+            false
+        });
+        proxy.open(apps.iter().map(|app| page(app, rebooted)).collect());
+        self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
+        proxy.settled(PROXY).await;
     }
 
     /// Finds what an earlier daemon started, and starts the engines with what was found.
-    async fn adopt(&self) -> anyhow::Result<()> {
-        let apps: Vec<Arc<App>> = self.control.journal.apps().await?.into_iter().map(Arc::new).collect();
-        sweep_all(&self.control.paths, &apps);
-        let adopted = self.instances.adopt(&apps).await.context("could not look for running instances")?;
+    async fn adopt(&self, apps: &[Arc<App>]) -> anyhow::Result<()> {
+        sweep_all(&self.control.paths, apps);
+        let adopted = self.instances.adopt(apps).await.context("could not look for running instances")?;
         for (app, Adopted { alive, unknown, mut news }) in adopted {
             info!(app = %app.name, alive = alive.len(), unknown = unknown.len(), "app found in the journal");
             news.push(Event::Adopted { alive, unknown });
@@ -208,15 +243,26 @@ fn folders_below(folder: &Path, depth: usize) -> Vec<PathBuf> {
     found
 }
 
-/// The shim beside this program, unless another is named.
-fn shim_program(named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+/// What the proxy shall be, by the host's settings.
+async fn proxy_plan(site: &Arc<Site>, named: Option<PathBuf>) -> anyhow::Result<Option<ProxyPlan>> {
+    if !site.settings.proxy.is_on() {
+        return Ok(None);
+    }
+    let program = program("bellrock-proxy", "--proxy", named)?;
+    let site = site.clone();
+    let plan = spawn_blocking(move || ProxyPlan::of(&site.settings, program)).await?;
+    plan.context("proxy.user in config.toml cannot be used")
+}
+
+/// A program of ours: the one beside this program, unless an option names another.
+fn program(name: &str, option: &str, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let beside = || {
         let own = std::env::current_exe().context("could not tell where this program is")?;
-        anyhow::Ok(own.with_file_name("bellrock-shim"))
+        anyhow::Ok(own.with_file_name(name))
     };
     let program = named.map_or_else(beside, Ok)?;
     if !program.is_file() {
-        bail!("bellrock-shim is not at {}; install it there, or name it with --shim", program.display());
+        bail!("{name} is not at {}; install it there, or name it with {option}", program.display());
     }
     Ok(fs_err::canonicalize(program)?)
 }

@@ -14,6 +14,7 @@ use tracing::{Instrument, debug, error, info, warn};
 
 use crate::effects::Order;
 use crate::handle::{AppHandle, Letter, Unreached};
+use crate::mistakes::{Mistake, makes};
 use crate::{Clock, Doer, Journal, Partners, Turn};
 
 /// Facts wait here while a turn is being made durable; senders wait when it is full.
@@ -81,7 +82,11 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
                 debug!(%unreached, "found after a start, and not taken");
             }
         }
-        for (id, effect) in self.app.outbox.clone() {
+        let mut unfinished = self.app.outbox.clone();
+        if self.makes(Mistake::ForgetsTheOutbox) {
+            unfinished.clear();
+        }
+        for (id, effect) in unfinished {
             info!(%id, ?effect, "performed after a start");
             self.perform(id, effect);
         }
@@ -146,11 +151,22 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
             tokio::time::sleep(IDLE_TICK).await;
             return Ok(Vec::new());
         }
-        let turn = Turn { at, event, stepped: Arc::new(stepped) };
+        let turn = Turn { at, before: self.app.clone(), event, stepped: Arc::new(stepped) };
         let stepped = turn.stepped.clone();
+        if self.makes(Mistake::ActsBeforeItRemembers) {
+            self.publish(&stepped);
+            stepped.effects.iter().cloned().for_each(|(id, effect)| self.perform(id, effect));
+            self.remember(turn).await?;
+            return Ok(Vec::new());
+        }
         self.remember(turn).await?;
         self.publish(&stepped);
         Ok(stepped.effects.clone())
+    }
+
+    /// Whether it shall make a mistake: never in a program.
+    fn makes(&self, mistake: Mistake) -> bool {
+        makes(&self.partners.doer, mistake)
     }
 
     fn publish(&mut self, stepped: &Stepped) {
@@ -165,7 +181,7 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
             let Err(error) = self.partners.journal.commit(turn.clone()).await else { return Ok(()) };
             let error = chain(&error);
             error!(error, "could not journal a turn");
-            if matches!(turn.event, Event::Command { .. }) {
+            if matches!(turn.event, Event::Command { .. }) || self.makes(Mistake::DropsFacts) {
                 return Err(Unreached::Journal(error));
             }
             self.wait_for_the_journal(&error).await?;
@@ -198,6 +214,9 @@ impl<J: Journal, D: Doer, C: Clock> AppEngine<J, D, C> {
     fn perform(&mut self, id: EffectId, effect: Effect) {
         let Some(inbox) = self.to_self.upgrade() else { return };
         debug!(%id, ?effect, "effect");
+        if self.makes(Mistake::KeepsNoOrder) {
+            self.order = Order::default();
+        }
         let (partners, app, stop) = (self.partners.clone(), self.app.clone(), self.stop.clone());
         let of_effect = effect.clone();
         let doing = async move { partners.doer.perform(app, id, of_effect).await };

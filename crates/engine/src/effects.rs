@@ -17,8 +17,9 @@ enum Subject {
     Halt,
 }
 
-fn subject(effect: &Effect) -> Subject {
-    match effect {
+/// `None`: it waits for none. A route takes the place of those before it, and a drain only waits itself.
+fn subject(effect: &Effect) -> Option<Subject> {
+    Some(match effect {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
@@ -31,7 +32,8 @@ fn subject(effect: &Effect) -> Subject {
         Effect::Stage { target, .. } => Subject::Version(target.version),
         Effect::Forget { version, .. } => Subject::Version(*version),
         Effect::Halt { .. } => Subject::Halt,
-    }
+        Effect::Route { .. } | Effect::Drain { .. } => return None,
+    })
 }
 
 /// Keeps the order of effects about the same thing.
@@ -50,7 +52,7 @@ impl Order {
         // An earlier effect that has ended has dropped its sender.
         self.last.retain(|_, ended| matches!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
         let (done, ended) = oneshot::channel::<()>();
-        let earlier = self.last.insert(subject(effect), ended);
+        let earlier = subject(effect).and_then(|subject| self.last.insert(subject, ended));
         async move {
             let _done = done;
             if let Some(earlier) = earlier {

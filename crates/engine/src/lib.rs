@@ -7,7 +7,9 @@
 
 mod app_engine;
 mod effects;
+pub mod fault_points;
 mod handle;
+mod mistakes;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use model::{AppName, EffectId};
 
 use app_engine::AppEngine;
 pub use handle::{AppHandle, Unreached};
+#[cfg(feature = "mistakes")]
+pub use mistakes::Mistake;
 
 /// Remembers turns. Everything of a turn becomes durable in one transaction, or nothing does.
 pub trait Journal: Send + Sync + 'static {
@@ -33,6 +37,8 @@ pub trait Journal: Send + Sync + 'static {
 pub struct Turn {
     /// When it happened.
     pub at: Timestamp,
+    /// The app as it was.
+    pub before: Arc<App>,
     /// What happened.
     pub event: Event,
     /// What it led to.
@@ -49,6 +55,12 @@ pub trait Doer: Send + Sync + 'static {
     /// is durable. Called after the end of each [`Effect::Run`], and after a start.
     fn tidy_up(&self, _app: Arc<App>) -> impl Future<Output = ()> + Send {
         async {}
+    }
+
+    /// A mistake that the engine shall make, so that the simulator can show that it would be found.
+    #[cfg(feature = "mistakes")]
+    fn mistake(&self) -> Option<Mistake> {
+        None
     }
 }
 

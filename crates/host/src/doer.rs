@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Run, RunKind, Target};
-use model::settings::Command;
-use model::{EffectId, Place, Slot, VersionLabel, human};
-use package::tree::{Check, open_version, remove_tree};
+use model::{EffectId, Place, Slot, VersionId, VersionLabel, human};
+use package::tree::{Check, remove_tree};
 use tokio::task::spawn_blocking;
 
 use crate::commands::Commands;
 use crate::disk::check_room;
 use crate::instances::Instances;
 use crate::journal::Journal;
+use crate::memory::{self, Room};
+use crate::preparation::Preparing;
+use crate::proxy::Proxy;
 use crate::shim::point_log_link;
 use crate::site::{Site, SiteError};
 use crate::tell::Tell;
@@ -27,12 +28,13 @@ pub struct HostDoer<T> {
     instances: Arc<Instances<T>>,
     commands: Commands<T>,
     journal: Journal,
+    proxy: Proxy,
 }
 
 impl<T: Tell> HostDoer<T> {
     /// A doer for this host's instances.
-    pub fn new(instances: Arc<Instances<T>>, journal: Journal) -> Self {
-        HostDoer { commands: Commands::new(instances.clone()), instances, journal }
+    pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy) -> Self {
+        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy }
     }
 
     /// Does one effect.
@@ -58,7 +60,9 @@ impl<T: Tell> HostDoer<T> {
                 None => Outcome::Ok { detail: None },
             },
             Effect::Link { place, links } => self.link(app, place, links),
-            Effect::Forget { label, .. } => self.forget(app, &label).await,
+            Effect::Forget { version, label } => self.forget(app, version, &label).await,
+            Effect::Route { route } => self.proxy.route(app, id, route.as_ref()).await,
+            Effect::Drain { instance, until } => self.proxy.drain(app, instance, until).await,
         }
     }
 
@@ -69,9 +73,21 @@ impl<T: Tell> HostDoer<T> {
 
     async fn stage(&self, app: &Arc<App>, target: Target, places: Vec<(Place, Slot)>) -> Outcome {
         match self.try_stage(app, target, &places).await {
-            Ok(detail) => Outcome::Ok { detail: Some(detail) },
+            Ok(detail) => match self.memory_lacks(app, places.len()).await {
+                Some(room) => Outcome::NoRoom { detail: room.to_string() },
+                None => Outcome::Ok { detail: Some(detail) },
+            },
             Err(reason) => Outcome::Failed { reason, tail: None },
         }
+    }
+
+    /// The memory that there is, if it is not enough for so many new instances beside those that run.
+    async fn memory_lacks(&self, app: &App, new: usize) -> Option<Room> {
+        let running: Vec<u32> = app.instances.values().filter_map(|instance| instance.pid).collect();
+        let cgroups = self.instances.cgroups.clone();
+        let look = move || memory::room(&running, new, cgroups.as_deref());
+        // What cannot be told keeps nobody from deploying.
+        spawn_blocking(look).await.ok().flatten().filter(|room| !room.is_enough())
     }
 
     /// Everything that can be found wrong before anything is stopped or started.
@@ -100,40 +116,13 @@ impl<T: Tell> HostDoer<T> {
 
     async fn run(&self, app: &Arc<App>, id: EffectId, run: &Run) -> Outcome {
         match (run.kind, &run.command) {
-            (RunKind::Prepare, CommandLine::Program(command)) => self.prepare(app, id, run, command).await,
+            (RunKind::Prepare, CommandLine::Program(command)) => {
+                let (commands, journal) = (&self.commands, &self.journal);
+                let paths = &self.instances.site.paths;
+                Preparing { commands, journal, paths, app, effect: id, run }.perform(command).await
+            }
             _ => self.commands.run(app, id, run).await,
         }
-    }
-
-    /// Once per host and content (see [`crate::prepared`]).
-    async fn prepare(&self, app: &Arc<App>, id: EffectId, run: &Run, command: &Command) -> Outcome {
-        let content = match self.content(app, run.target, command).await {
-            Ok(content) => content,
-            Err(reason) => return Outcome::Failed { reason, tail: None },
-        };
-        match self.journal.is_prepared(content.clone()).await {
-            Ok(true) => return Outcome::Ok { detail: Some("was run on this host before".into()) },
-            Ok(false) => {}
-            Err(error) => return Outcome::Failed { reason: crate::chain(&error), tail: None },
-        }
-        let outcome = self.commands.run(app, id, run).await;
-        if let Outcome::Ok { .. } = outcome
-            && let Err(error) = self.journal.set_prepared(Timestamp::now(), content).await
-        {
-            return Outcome::Failed { reason: crate::chain(&error), tail: None };
-        }
-        outcome
-    }
-
-    async fn content(&self, app: &App, target: Target, command: &Command) -> Result<String, String> {
-        let version = app.version(target.version).ok_or("its version is not registered any more")?;
-        let (folder, command) =
-            (self.instances.site.paths.version(&app.name, &version.label), command.clone());
-        let work = move || {
-            let unpacked = open_version(&folder).map_err(|error| crate::chain(&error))?;
-            Ok(crate::prepared::content(&command, &unpacked.manifest))
-        };
-        spawn_blocking(work).await.map_err(|fault| fault.to_string())?
     }
 
     async fn remove(&self, app: &App, instance: &Instance) -> Outcome {
@@ -188,7 +177,10 @@ impl<T: Tell> HostDoer<T> {
         Ok(())
     }
 
-    async fn forget(&self, app: &App, label: &VersionLabel) -> Outcome {
+    async fn forget(&self, app: &App, version: VersionId, label: &VersionLabel) -> Outcome {
+        if let Err(error) = self.journal.forget_preparations(app.name.clone(), version).await {
+            return Outcome::Failed { reason: crate::chain(&error), tail: None };
+        }
         let paths = &self.instances.site.paths;
         let folders = [paths.version(&app.name, label), paths.papers(&app.name, label)];
         blocking(move || folders.iter().try_for_each(|folder| remove_tree(folder))).await

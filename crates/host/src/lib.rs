@@ -12,13 +12,18 @@ pub mod epmd;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;
+pub mod memory;
 mod paths;
 pub mod ports;
+mod preparation;
+pub mod prepare_log;
 mod prepared;
 pub mod program;
+pub mod proxy;
 pub mod shim;
 pub mod site;
 pub mod tell;
+mod unix_socket;
 pub mod users;
 pub mod versions;
 

@@ -1,6 +1,6 @@
 //! The end of a log, for people who want to know why.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Bytes that are looked at.
@@ -29,6 +29,46 @@ pub fn read(path: &Path) -> Option<String> {
     last_lines(&String::from_utf8_lossy(&bytes), start > 0)
 }
 
+/// The end of a log as its writer left it, whatever rotation did to it; `true` when it is not the whole log. Empty
+/// when there is none.
+///
+/// # Errors
+/// When a file of it cannot be read.
+pub fn end_of(path: &Path, most_bytes: u64) -> io::Result<(Vec<u8>, bool)> {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    let mut left = most_bytes;
+    for number in 0.. {
+        let mut name = path.as_os_str().to_owned();
+        if number > 0 {
+            name.push(format!(".{number}"));
+        }
+        let mut file = match fs_err::File::open(&name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        if length > 0 && left == 0 {
+            return Ok((joined(pieces), true));
+        }
+        let start = length.saturating_sub(left);
+        file.seek(SeekFrom::Start(start))?;
+        let mut piece = Vec::new();
+        file.take(length - start).read_to_end(&mut piece)?;
+        left -= piece.len() as u64;
+        pieces.push(piece);
+        if start > 0 {
+            return Ok((joined(pieces), true));
+        }
+    }
+    Ok((joined(pieces), false))
+}
+
+/// The newest piece comes first.
+fn joined(pieces: Vec<Vec<u8>>) -> Vec<u8> {
+    pieces.into_iter().rev().flatten().collect()
+}
+
 /// The last lines of a text whose first line may be cut.
 pub fn last_lines(text: &str, first_is_cut: bool) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().collect();
@@ -54,6 +94,22 @@ fn shortened(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_rotated_log_is_one_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("e1-stdout.log");
+        let end = |most| end_of(&path, most).unwrap();
+        assert_eq!(end(10), (Vec::new(), false), "there is none");
+        fs_err::write(&path, "three\n").unwrap();
+        fs_err::write(folder.path().join("e1-stdout.log.1"), "two\n").unwrap();
+        fs_err::write(folder.path().join("e1-stdout.log.2"), "one\n").unwrap();
+        assert_eq!(end(100), (b"one\ntwo\nthree\n".to_vec(), false));
+        assert_eq!(end(14), (b"one\ntwo\nthree\n".to_vec(), false));
+        assert_eq!(end(8), (b"o\nthree\n".to_vec(), true));
+        assert_eq!(end(6), (b"three\n".to_vec(), true));
+        assert_eq!(end(0), (Vec::new(), true));
+    }
 
     #[test]
     fn only_whole_and_last_lines() {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::{AppName, InstanceId, Place, VersionLabel};
+use model::{AppName, EffectId, InstanceId, Place, VersionLabel};
 
 fn file_name(label: &VersionLabel) -> String {
     package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
@@ -85,6 +85,27 @@ impl Paths {
         self.papers(app, label).join("package.tar.gz")
     }
 
+    /// Output of a version's prepare commands, which lives as long as its other papers.
+    pub fn prepare_logs(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.papers(app, label).join("prepare")
+    }
+
+    /// The output of one prepare command of a version; `stream` is `stdout` or `stderr`.
+    pub fn prepare_log(
+        &self,
+        app: &AppName,
+        label: &VersionLabel,
+        effect: EffectId,
+        stream: &str,
+    ) -> PathBuf {
+        self.prepare_logs(app, label).join(format!("{effect}-{stream}.log"))
+    }
+
+    /// The build log that came with a version.
+    pub fn build_log(&self, app: &AppName, label: &VersionLabel) -> PathBuf {
+        self.papers(app, label).join("build.log")
+    }
+
     /// A place's folder: instances' trees and the links `current`, `new` and `previous`.
     pub fn service(&self, app: &AppName, place: Place) -> PathBuf {
         self.state().join("service").join(app.as_str()).join(place.to_string())
@@ -149,6 +170,21 @@ impl Paths {
     /// The API's socket.
     pub fn api_socket(&self) -> PathBuf {
         self.run().join("api.sock")
+    }
+
+    /// The proxy's control socket is in it.
+    pub fn proxy_run(&self) -> PathBuf {
+        self.run().join("proxy")
+    }
+
+    /// What the proxy saves: its last table of routes, its certificates.
+    pub fn proxy_state(&self) -> PathBuf {
+        self.state().join("proxy")
+    }
+
+    /// The proxy's log; `stream` is `stdout` or `stderr`. No app's folder ends in `.log`.
+    pub fn proxy_log(&self, stream: &str) -> PathBuf {
+        self.logs_root().join(format!("bellrock-proxy-{stream}.log"))
     }
 
     /// Run folders of the shims.

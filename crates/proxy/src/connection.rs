@@ -211,18 +211,22 @@ async fn relay(
     ));
     let relayed = poll_fn(|cx| {
         session.register(cx.waker());
-        if session.ordered() == Order::Cut {
-            return Poll::Ready(None);
+        // it goes first, so that even one that was kept waiting can say goodbye
+        match relaying.as_mut().poll(cx) {
+            Poll::Ready(relayed) => Poll::Ready(Some(relayed)),
+            Poll::Pending if session.ordered() == Order::Cut => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
-        relaying.as_mut().poll(cx).map(Some)
     })
     .await;
     if let Some(relayed) = relayed {
         let counts = backend.counts();
         counts.bytes_in.add(relayed.bytes_in);
         counts.bytes_out.add(relayed.bytes_out);
-        if matches!(relayed.end, End::Cut) {
-            counts.cut.add(1);
+        match relayed.end {
+            End::Cut => counts.cut.add(1),
+            End::GoneAway => counts.ended.add(1),
+            End::Peers | End::Failed(_) => {}
         }
     }
     backend.backend.instance.end_upgraded();

@@ -36,7 +36,7 @@ pub(crate) struct CoreBackend {
     pub(crate) backend: Arc<Backend>,
     core: usize,
     /// The one used last is taken first: it is the least likely to be closed at idle.
-    // boxed, as one is large and goes in and out with each request
+    // Boxed, because it goes from hand to hand with every request.
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Upstream>>>,
     /// It gets no new requests any more, so connections to it are not kept.

@@ -46,6 +46,12 @@ impl Drains {
         .collect()
     }
 
+    /// How many endless answers and WebSockets of it were ended in order.
+    pub(crate) fn ended(&self, drained: &Drained) -> u64 {
+        let key = (drained.app.clone(), drained.instance);
+        self.of.get(&key).map_or(0, |drain| drain.instance.ended())
+    }
+
     /// All that are drained, for somebody who begins to watch.
     pub(crate) fn all(&self) -> Vec<Drained> {
         self.of.values().filter(|drain| drain.told).map(|drain| drained(&drain.instance)).collect()
@@ -64,11 +70,13 @@ mod tests {
     fn told_once_when_nothing_is_in_flight() {
         let instance = Arc::new(Instance::new("beacon".into(), 7, 1));
         instance.begin();
+        instance.counts(0).ended.add(2);
         let mut drains = Drains::default();
         drains.follow(vec![instance.clone()], |_| false);
         assert!(drains.news().is_empty() && drains.are_pending());
         instance.end();
-        assert_eq!(drains.news(), [Drained { app: "beacon".into(), instance: 7, cut: 0 }]);
+        let told = Drained { app: "beacon".into(), instance: 7, cut: 0 };
+        assert_eq!((drains.ended(&told), drains.news()), (2, vec![told]));
         assert!(drains.news().is_empty() && !drains.are_pending());
         drains.follow(vec![instance], |_| false);
         assert!(drains.news().is_empty(), "another table, the same drain");

@@ -391,8 +391,10 @@ impl Exchange {
             None => ResponseBody::Passed(body),
             Some(unit) => {
                 let count = move |ending| {
-                    if ending == Ending::Broken {
-                        backend.counts().cut.add(1);
+                    let counts = backend.counts();
+                    match ending {
+                        Ending::Whole => counts.ended.add(1),
+                        Ending::Broken => counts.cut.add(1),
                     }
                 };
                 let draining = Box::pin(self.session.clone().draining());

@@ -59,6 +59,11 @@ impl Instance {
         &self.counts[core].0
     }
 
+    /// Endless answers and WebSockets that were ended in order while it drained.
+    pub(crate) fn ended(&self) -> u64 {
+        self.counts.iter().map(|core| core.0.ended.get()).sum()
+    }
+
     /// The sum over all cores.
     pub(crate) fn total(&self) -> Counts {
         let mut total = Counts {
@@ -99,6 +104,8 @@ pub(crate) struct CoreCounts {
     pub(crate) retried: Count,
     pub(crate) broken: Count,
     pub(crate) cut: Count,
+    /// See [`Instance::ended`].
+    pub(crate) ended: Count,
     pub(crate) bytes_in: Count,
     pub(crate) bytes_out: Count,
     statuses: [Count; STATUSES],

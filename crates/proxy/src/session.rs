@@ -133,7 +133,7 @@ const CONTINUE_MS: u64 = 1000;
 /// A connection that is idle for longer gives its buffers back, and gets new ones with its next request.
 const PARK_MS: u64 = 2_000;
 /// What an upgraded connection needs beyond a drain's deadline to say goodbye.
-const UPGRADED_GRACE: Duration = Duration::from_secs(1);
+const UPGRADED_GRACE: Duration = Duration::from_millis(1_500);
 
 impl Session {
     pub(crate) fn new(peer: IpAddr, tls: bool, now: u64) -> Self {

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::listen;
 use crate::sys::{self, Fork, Pointers};
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
@@ -9,7 +10,8 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{self, Pid, Resource, Rlimit, Signal};
 use rustix::thread::{self, Gid, Uid};
 use std::ffi::{CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use wire::shim::{ResourceLimit, Start};
 
@@ -22,24 +24,29 @@ pub(crate) struct Child {
     pub(crate) stderr: OwnedFd,
 }
 
-/// Executes `start` with these additional or replaced variables, inside the cgroup whose `cgroup.procs` is given.
+/// Executes `start` with these additional or replaced variables and these sockets, inside the cgroup whose
+/// `cgroup.procs` is given.
 ///
 /// Must be called by the main thread: the parent-death signal fires when the forking *thread* ends.
 pub(crate) fn execute(
     start: &Start,
     more_env: &[(String, Vec<u8>)],
+    sockets: &[OwnedFd],
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<Child, String> {
     let plan = Plan::new(start, more_env)?;
     let pipe = || pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("could not make a pipe: {error}"));
     let ((stdout, child_stdout), (stderr, child_stderr), (failure, child_failure)) =
         (pipe()?, pipe()?, pipe()?);
+    let child_failure =
+        listen::above(child_failure).map_err(|error| format!("could not duplicate a pipe: {error}"))?;
     let null = fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|error| format!("could not open /dev/null: {error}"))?;
     let inside = Inside {
         null: null.as_fd(),
         stdout: child_stdout.as_fd(),
         stderr: child_stderr.as_fd(),
+        sockets,
         cgroup,
         parent: process::getpid(),
     };
@@ -150,22 +157,24 @@ struct Inside<'a> {
     null: BorrowedFd<'a>,
     stdout: BorrowedFd<'a>,
     stderr: BorrowedFd<'a>,
+    sockets: &'a [OwnedFd],
     cgroup: Option<BorrowedFd<'a>>,
     parent: Pid,
 }
 
 /// What the child was doing when it failed.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 8] = [
     "connect its output",
     "set its limits",
     "change its user and groups",
     "bind its life to the shim",
     "set no_new_privs",
     "enter its working folder",
+    "hand over its listening sockets",
     "execute its program",
 ];
 
-/// Runs in the child. Everything else is inherited: nothing, for every descriptor of ours is close-on-exec.
+/// Runs in the child. Nothing but its listening sockets is inherited: every other descriptor is close-on-exec.
 fn become_child(plan: &Plan, inside: &Inside<'_>) -> (u8, Errno) {
     let _ = process::setsid();
     join_cgroup(inside);
@@ -196,8 +205,11 @@ fn become_child(plan: &Plan, inside: &Inside<'_>) -> (u8, Errno) {
     if let Err(error) = process::chdir(plan.cwd.as_c_str()) {
         return (5, error);
     }
+    if let Err(error) = hand_over(inside.sockets) {
+        return (6, error);
+    }
     sys::reset_signals();
-    (6, sys::execute(&plan.program, &plan.argv, &plan.env))
+    (7, sys::execute(&plan.program, &plan.argv, &plan.env))
 }
 
 /// Best effort, both: without a cgroup the tree is ended process by process; the shim checks afterwards.
@@ -214,6 +226,17 @@ fn connect_output(inside: &Inside<'_>) -> Result<(), Errno> {
     rustix::stdio::dup2_stdin(inside.null)?;
     rustix::stdio::dup2_stdout(inside.stdout)?;
     rustix::stdio::dup2_stderr(inside.stderr)
+}
+
+/// Puts the sockets at 3, 4 …, over whatever was there: what is still needed, and the sockets themselves, lie above.
+fn hand_over(sockets: &[OwnedFd]) -> Result<(), Errno> {
+    for (number, socket) in (listen::FIRST..).zip(sockets) {
+        // SAFETY: the child is a copy that only goes on to execute a program: nobody else uses the number, and
+        // `ManuallyDrop` leaves it open for the program.
+        let mut place = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(number) });
+        rustix::io::dup2(socket, &mut place)?;
+    }
+    Ok(())
 }
 
 fn change_owner(plan: &Plan) -> Result<(), Errno> {

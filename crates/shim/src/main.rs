@@ -21,6 +21,7 @@ mod crash_dump;
 mod daemonize;
 mod event_log;
 mod folders;
+mod listen;
 mod log_file;
 mod log_writer;
 mod mark;

@@ -1,5 +1,6 @@
 //! Whether a Start can be obeyed at all.
 
+use crate::listen;
 use std::path::Path;
 use wire::shim::Start;
 
@@ -20,5 +21,5 @@ pub(crate) fn check(start: &Start, id: &str) -> Result<(), String> {
             absolute("log", &log.path)?;
         }
     }
-    Ok(())
+    listen::check(&start.listen)
 }

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::crash_dump;
 use crate::event_log::EventLog;
 use crate::folders::Folders;
+use crate::listen::Listeners;
 use crate::mark;
 use crate::output::{Drained, Output};
 use crate::processes;
@@ -22,8 +23,9 @@ use rustix::process::{Signal, WaitStatus};
 use std::os::fd::{AsFd, BorrowedFd};
 use wire::shim::saved::{self, Header};
 use wire::shim::{
-    Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LogDropped, MARK_VARIABLE, Refusal,
-    RestartForced, RestartMode, RestartPolicy, Restarting, Start, Started, State, Status, Stopped, Stream,
+    Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LISTEN_VARIABLE, LogDropped,
+    MARK_VARIABLE, Refusal, RestartForced, RestartMode, RestartPolicy, Restarting, Start, Started, State,
+    Status, Stopped, Stream,
 };
 
 /// How long the tree may resist SIGKILL before we go on without it, in ms: only uninterruptible sleep does.
@@ -45,6 +47,7 @@ pub(crate) struct Supervisor {
     pub(crate) mark: String,
     pub(crate) boot_id: String,
     start: Option<Start>,
+    listeners: Listeners,
     phase: Phase,
     pub(crate) log: Option<EventLog>,
     pub(crate) output: Output,
@@ -80,6 +83,7 @@ impl Supervisor {
             mark: mark::random()?,
             boot_id: String::from_utf8_lossy(&boot_id).trim().to_owned(),
             start: None,
+            listeners: Listeners::default(),
             phase: Phase::Waiting,
             log: None,
             output: Output::new()?,
@@ -313,13 +317,17 @@ impl Supervisor {
             (INSTANCE_VARIABLE.to_owned(), self.id.clone().into_bytes()),
             (MARK_VARIABLE.to_owned(), self.mark.clone().into_bytes()),
         ];
+        if !start.listen.is_empty() {
+            more.push((LISTEN_VARIABLE.to_owned(), start.listen.len().to_string().into_bytes()));
+        }
         if let Some(dump) = &start.crash_dump {
             more.extend(crash_dump::variables(dump, &self.id, self.run));
         }
         let cgroup = start.cgroup_parent.as_ref().and_then(|parent| Cgroup::make(parent, &self.id));
         let (started, oom_kills) = (clock::since_boot_ms(), processes::oom_kills());
         let members = cgroup.as_ref().map(|cgroup| cgroup.members.as_fd());
-        match child::execute(start, &more, members) {
+        let bound = self.listeners.bind(&start.listen);
+        match bound.and_then(|()| child::execute(start, &more, self.listeners.sockets(), members)) {
             Ok(child) => {
                 let cgroup = cgroup.filter(|cgroup| cgroup.contains(child.pid));
                 let pid = child.pid.as_raw_nonzero().get().unsigned_abs();

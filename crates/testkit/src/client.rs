@@ -13,6 +13,7 @@ use api::deployment::{Deployment, DeploymentDetail};
 use api::event::Event;
 use api::exit::Exit;
 use api::problem::Problem;
+use api::routes::Routes;
 use api::settings::{SettingsText, SettingsVerdict};
 use api::variable::{ChangeVariables, Variables};
 use api::version::{Ghost, Version, VersionDetail};
@@ -184,6 +185,14 @@ impl Client {
     /// [`ApiError`]
     pub async fn app(&self, app: &str) -> Answer<App> {
         self.get(&format!("/v1/apps/{app}")).await
+    }
+
+    /// What the proxy serves where.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn routes(&self) -> Answer<Routes> {
+        self.get("/v1/routes").await
     }
 
     /// Exits that nobody asked for, newest first.

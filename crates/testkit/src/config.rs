@@ -1,10 +1,14 @@
 //! Settings for tests: defaults that are quick, and what a test says laid over them.
 
+use std::net::SocketAddr;
+
 use toml::Table;
 
-/// Host settings unless a test says otherwise.
-pub(crate) fn host(extra: &str) -> String {
-    let mut table = parse("poll_interval = \"200 ms\"\nmin_free_disk = \"10 MB\"\n");
+/// Host settings unless a test says otherwise: the proxy listens at an address that is the host's own.
+pub(crate) fn host(http: SocketAddr, extra: &str) -> String {
+    let mut table = parse(&format!(
+        "poll_interval = \"200 ms\"\nmin_free_disk = \"10 MB\"\n[proxy]\nhttp = [\"{http}\"]\n"
+    ));
     if rustix::process::geteuid().is_root() {
         table.insert("app_user".into(), "nobody".into());
     }
@@ -12,12 +16,15 @@ pub(crate) fn host(extra: &str) -> String {
     table.to_string()
 }
 
-/// An app's settings unless a test says otherwise: two places, http readiness, short times.
+/// An app's settings unless a test says otherwise: two places, http readiness, short times, one place after another:
+/// tests that look at places' ports know which of them serve.
 pub(crate) fn app(port: u16, extra: &str) -> String {
     let mut table = parse(
         r#"
         replicas = 2
         max = 3
+        strategy = "rolling"
+        drain_timeout = "10 s"
         watch_window = "1 s"
         stop_timeout = "20 s"
         [readiness]

@@ -1,5 +1,6 @@
 //! A temporary host: a root folder with a daemon of its own, and nothing left of either afterwards.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,8 @@ impl HostPlan {
     pub async fn make(self) -> TempHost {
         let permit = HOSTS.acquire().await.expect("nobody closes it");
         epmd::ensure();
-        let ports = PortBlock::take(sweep);
+        let mut ports = PortBlock::take(sweep);
+        let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.next(1)));
         let prefix = prefix(ports.number());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(HOME).expect("/tmp is writable");
         // Apps run as another user, when we are root, and must get through.
@@ -65,11 +67,12 @@ impl HostPlan {
         let etc = root.join("etc/bellrock");
         fs_err::create_dir_all(etc.join("apps")).expect("the folder is ours");
         fs_err::create_dir_all(root.join("run/bellrock")).expect("the folder is ours");
-        fs_err::write(etc.join("config.toml"), config::host(&self.config)).expect("the folder is ours");
+        fs_err::write(etc.join("config.toml"), config::host(http, &self.config)).expect("the folder is ours");
         TempHost {
             root,
             wrapper: self.wrapper,
             number: ports.number(),
+            http,
             ports: Mutex::new(ports),
             daemon: Mutex::new(None),
             folder: Some(folder),
@@ -85,6 +88,7 @@ pub struct TempHost {
     root: PathBuf,
     wrapper: Vec<String>,
     number: u16,
+    http: SocketAddr,
     ports: Mutex<PortBlock>,
     daemon: Mutex<Option<Child>>,
     folder: Option<TempDir>,
@@ -105,6 +109,11 @@ impl TempHost {
     /// A number that no other living host has; it is part of its apps' names.
     pub fn number(&self) -> u16 {
         self.number
+    }
+
+    /// Where its proxy speaks HTTP, unless a plan's settings say otherwise.
+    pub fn http(&self) -> SocketAddr {
+        self.http
     }
 
     /// A path below the root.

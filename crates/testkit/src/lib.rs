@@ -11,6 +11,7 @@ pub mod command;
 pub mod config;
 pub mod epmd;
 pub mod host;
+pub mod load;
 pub mod pack;
 pub mod ports;
 pub mod processes;

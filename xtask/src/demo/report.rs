@@ -21,7 +21,7 @@ pub(crate) struct Report {
     pub(crate) took: Duration,
 }
 
-const HEADINGS: [&str; 6] = ["what", "outcome", "took", "requests", "retried", "lost"];
+const HEADINGS: [&str; 6] = ["what", "outcome", "took", "requests", "sent again", "lost"];
 
 impl Report {
     fn total(&self) -> Counts {
@@ -69,7 +69,7 @@ impl Row {
             self.outcome.clone(),
             format!("{:.1} s", self.took.as_secs_f32()),
             count(|counts| counts.sent),
-            count(|counts| counts.retried),
+            count(|counts| counts.sent_again),
             count(|counts| counts.lost),
         ]
     }
@@ -87,7 +87,7 @@ mod tests {
             took: Duration::from_millis(12_340),
             counts,
         };
-        let counts = |sent, lost| Some(Counts { sent, retried: 2, lost });
+        let counts = |sent, lost| Some(Counts { sent, sent_again: 2, lost });
         let report = Report {
             rows: vec![
                 row("deploy 1.0.0", None),
@@ -100,10 +100,10 @@ mod tests {
         };
         assert_eq!(
             report.table(),
-            "what          outcome      took  requests  retried  lost\n\
-             deploy 1.0.0  committed  12.3 s         -        -     -\n\
-             deploy        committed  12.3 s       900        2     1\n\
-             activate      committed  12.3 s      1100        2     2\n"
+            "what          outcome      took  requests  sent again  lost\n\
+             deploy 1.0.0  committed  12.3 s         -           -     -\n\
+             deploy        committed  12.3 s       900           2     1\n\
+             activate      committed  12.3 s      1100           2     2\n"
         );
         assert_eq!(report.last_line(), "demo: sent=2000 lost=3 deployments=3 rolled_back=1 seconds=61");
     }

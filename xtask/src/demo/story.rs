@@ -1,5 +1,6 @@
 //! The story: a first version, a second one, a third that becomes ready and then fails, and back to the first.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::bellrock::Bellrock;
 use super::daemon;
 use super::folder::Folder;
-use super::load::{Load, Ports};
+use super::load::{Load, RATE};
 use super::ports;
 use super::report::{Report, Row};
 
@@ -27,13 +28,45 @@ struct Act<'a> {
     ends: &'static str,
 }
 
-pub(crate) fn play(folder: &Folder, programs: &Path, samples: &Path) -> Result<()> {
+/// What the story is played with.
+pub(crate) struct Things<'a> {
+    /// Folder of Bellrock's programs.
+    pub(crate) programs: &'a Path,
+    /// Folder of the sample packages.
+    pub(crate) samples: &'a Path,
+    /// The load generator.
+    pub(crate) load: &'a Path,
+}
+
+/// The ports that are the demo's.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    /// Where the proxy speaks HTTP.
+    http: u16,
+    /// Of place 1 in slot a.
+    first: u16,
+}
+
+impl Ports {
+    /// One for the proxy, two slots for each place.
+    fn free() -> Result<Ports> {
+        let http = ports::free_range(1 + 2 * REPLICAS)?;
+        Ok(Ports { http, first: http + 1 })
+    }
+
+    fn http_address(self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.http))
+    }
+}
+
+pub(crate) fn play(folder: &Folder, things: &Things<'_>) -> Result<()> {
     let began = Instant::now();
-    let package = |version: &str| samples.join(format!("{APP}-{version}.tar.gz")).display().to_string();
+    let programs = things.programs;
+    let package =
+        |version: &str| things.samples.join(format!("{APP}-{version}.tar.gz")).display().to_string();
     let packages = [FIRST, SECOND, FAILING].map(package);
     folder.begin()?;
-    // Two slots for each place.
-    let ports = Ports { first: ports::free_range(2 * REPLICAS)?, max: REPLICAS };
+    let ports = Ports::free()?;
     write_settings(folder, ports)?;
     let bellrock = Bellrock::new(programs, folder.path());
     daemon::start(folder, programs, &bellrock)?;
@@ -44,19 +77,21 @@ pub(crate) fn play(folder: &Folder, programs: &Path, samples: &Path) -> Result<(
         ends: "committed",
     };
     let mut rows = vec![deploy("deploy 1.0.0", &packages[0]).play(&bellrock, None)?];
-    let load = Load::start(bellrock.clone(), APP, ports)?;
-    println!("From now on some 200 requests a second go to the places' ports.\n");
-    rows.push(deploy("deploy 1.1.0", &packages[1]).play(&bellrock, Some(&load))?);
+    let http = ports.http_address();
+    let mut load = Load::start(things.load, http)?;
+    println!("From now on {RATE} requests a second go to the proxy at {http}: pages, uploads, streams,");
+    println!("events and WebSockets. Each is accounted for.\n");
+    rows.push(deploy("deploy 1.1.0", &packages[1]).play(&bellrock, Some(&mut load))?);
     let failing = Act { ends: "rolled_back", ..deploy("deploy 1.4.2-unhealthy", &packages[2]) };
-    rows.push(failing.play(&bellrock, Some(&load))?);
+    rows.push(failing.play(&bellrock, Some(&mut load))?);
     let activate = Act {
         what: "activate 1.0.0",
         command: vec!["activate", APP, FIRST, "--wait=committed"],
         ends: "committed",
     };
-    let mut last = activate.play(&bellrock, Some(&load))?;
-    let rest = load.end();
-    last.counts = last.counts.map(|counts| counts.plus(rest));
+    let mut last = activate.play(&bellrock, Some(&mut load))?;
+    let end = load.end()?;
+    last.counts = last.counts.map(|counts| counts.plus(end.counts));
     rows.push(last);
 
     check_the_end(&bellrock)?;
@@ -68,13 +103,16 @@ pub(crate) fn play(folder: &Folder, programs: &Path, samples: &Path) -> Result<(
         took: began.elapsed(),
     };
     print!("{}", report.table());
+    for loss in &end.losses {
+        println!("lost  {loss}");
+    }
     println!("{}", next_commands(&bellrock, ports));
     println!("{}", report.last_line());
     Ok(())
 }
 
 impl Act<'_> {
-    fn play(&self, bellrock: &Bellrock, load: Option<&Load>) -> Result<Row> {
+    fn play(&self, bellrock: &Bellrock, load: Option<&mut Load>) -> Result<Row> {
         let before = phases(bellrock)?.len();
         let began = Instant::now();
         let succeeded = bellrock.show(&self.command)?;
@@ -102,20 +140,24 @@ impl Act<'_> {
 fn write_settings(folder: &Folder, ports: Ports) -> Result<()> {
     let etc = folder.path().join("etc/bellrock");
     fs::create_dir_all(etc.join("apps"))?;
-    if rustix::process::geteuid().is_root() {
-        fs::write(etc.join("config.toml"), "# The demo was run by root.\napp_user = \"root\"\n")?;
-    }
+    fs::write(etc.join("config.toml"), host_settings(ports))?;
     fs::write(etc.join("apps").join(format!("{APP}.toml")), settings(ports))?;
     Ok(())
 }
 
+fn host_settings(ports: Ports) -> String {
+    let by_root = rustix::process::geteuid().is_root();
+    let user = if by_root { "# The demo was run by root.\napp_user = \"root\"\n\n" } else { "" };
+    format!("{user}[proxy]\nhttp = [\"{}\"]\n", ports.http_address())
+}
+
 /// The app's settings. The failing version becomes ready, and answers its health check for nine seconds: long
 /// enough to take all places, short enough to fail within the watch window.
-fn settings(Ports { first, max }: Ports) -> String {
+fn settings(Ports { first, .. }: Ports) -> String {
     format!(
         "\
 replicas = {REPLICAS}
-max = {max}
+max = {REPLICAS}
 port = {first}
 watch_window = \"9 s\"
 
@@ -172,12 +214,12 @@ Beacon goes on running. To look around:
     bellrock logs {APP} 1 -f
     bellrock env {APP} set GREETING=ahoy   # a rolling restart
     bellrock ghosts {APP} clear {FAILING}
-    curl 127.0.0.1:{}/                    # or {}: a place has two ports
+    bellrock routes                      # what is served where
+    curl {}/
 
 To end it: make demo-stop
 ",
         bellrock.by_hand(),
-        ports.first,
-        ports.first + ports.max
+        ports.http_address()
     )
 }

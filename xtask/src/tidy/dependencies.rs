@@ -66,8 +66,13 @@ const TABLE: &[Row] = &[
     row("fleet", &[], &[]),
     // it writes the reference of settings
     row("xtask", &["model"], &[]),
+    // it writes the table that the proxy is to serve by
+    row("bench-proxy", &["wire"], &[]),
+    // it drives the real engine and the real journal
+    row("simulator", &["engine", "host", "model"], &["reqwest", "hyper"]),
     Row { name: "testkit", may_use: MayUse::Everything, never: &[] },
     Row { name: "tests", may_use: MayUse::Everything, never: &[] },
+    Row { name: "bench", may_use: MayUse::Everything, never: &[] },
 ];
 
 const fn row(name: &'static str, may_use: &'static [&'static str], never: &'static [&'static str]) -> Row {

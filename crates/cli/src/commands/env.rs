@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::change::Granted;
-use api::variable::{ChangeVariables, Variables};
+use api::variable::{ChangeVariables, Variable, Variables};
 use api::{AppName, VariableName};
 use clap::Subcommand;
 use hyper::Method;
@@ -18,6 +18,9 @@ use crate::table::{Cell, Row, table};
 /// Names with these in them are taken for secrets.
 const SECRET_WORDS: [&str; 7] =
     ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL", "DATABASE_URL"];
+
+/// What stands in the place of a secret.
+pub(super) const MASKED: &str = "********";
 
 /// Shows and changes the environment variables that an app gets.
 #[derive(Debug, clap::Args)]
@@ -94,34 +97,33 @@ pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failu
 
 async fn list(context: &Context<'_>, app: &AppName, reveal: bool) -> Result<Exit, Failure> {
     let mut variables: Variables = context.client.get(Route::app(app, &["env"])).await?;
-    let masked = if reveal { 0 } else { mask(&mut variables) };
-    context.output.data(&variables, text);
+    let masked = if reveal { 0 } else { mask(&mut variables.variables) };
+    context.output.data(&variables, |it| text(&it.variables));
     if masked > 0 && !context.output.json {
         context.output.say(&format!("{masked} masked by their names; --reveal shows them"));
     }
     Ok(Exit::Ok)
 }
 
-/// Hides values that are secrets by their names, and says how many. References to secrets are no secrets.
-pub(super) fn mask(variables: &mut Variables) -> usize {
-    let is_secret = |name: &str| SECRET_WORDS.iter().any(|word| name.to_uppercase().contains(word));
-    let mut masked = 0;
-    for variable in &mut variables.variables {
-        if is_secret(&variable.name) && !variable.value.starts_with("secret:") {
-            variable.value = "********".to_owned();
-            masked += 1;
-        }
-    }
-    masked
+/// Whether a value is a secret by its variable's name. A reference to a secret is none.
+pub(super) fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_uppercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word)) && !value.starts_with("secret:")
+}
+
+/// Hides values that are secrets by their names, and says how many.
+pub(super) fn mask(variables: &mut [Variable]) -> usize {
+    let secrets = variables.iter_mut().filter(|it| is_secret(&it.name, &it.value));
+    secrets.map(|it| it.value = MASKED.to_owned()).count()
 }
 
 /// The table.
-pub(super) fn text(variables: &Variables) -> String {
-    let line = |variable: &api::variable::Variable| -> Row {
+pub(super) fn text(variables: &[Variable]) -> String {
+    let line = |variable: &Variable| -> Row {
         let from = Cell::from(variable.from.word()).style(QUIET);
         vec![variable.name.clone().into(), visible(&variable.value).into(), from]
     };
-    let rows = variables.variables.iter().map(line).collect();
+    let rows = variables.iter().map(line).collect();
     let nothing = "no variables but those that every app gets (see the reference)";
     table(&["variable", "value", "from"], rows, nothing)
 }

@@ -13,8 +13,10 @@ mod granted;
 pub(crate) mod logs;
 pub(crate) mod mode;
 pub(crate) mod package;
+mod papers;
 pub(crate) mod restart;
 pub(crate) mod rollback;
+pub(crate) mod routes;
 pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -62,6 +64,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
     match args.command {
         Command::Deploy(args) => deploy::run(context, args).await,
         Command::Status(args) => status::run(context, args).await,
+        Command::Routes(args) => routes::run(context, args).await,
         Command::Version(args) => version::run(context, args).await,
         Command::Versions(args) => versions::run(context, args).await,
         Command::Activate(args) => activate::run(context, args).await,

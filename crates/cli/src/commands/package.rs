@@ -132,7 +132,7 @@ async fn save(body: Incoming, path: &Path) -> Result<u64, Failure> {
     Ok(length)
 }
 
-async fn copy(mut body: Incoming, to: &mut (impl AsyncWriteExt + Unpin)) -> Result<u64, Failure> {
+pub(super) async fn copy(mut body: Incoming, to: &mut (impl AsyncWriteExt + Unpin)) -> Result<u64, Failure> {
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::Lost(error.to_string()))?;

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::output::{ALARM, GOOD, STRONG, WARNING, styled};
 use crate::table::{Cell, Row, lines, row};
 use crate::time::{ago, between, coarse};
+use crate::traffic;
 
 /// Shows what is running and what is changing.
 #[derive(Debug, clap::Args)]
@@ -43,8 +44,9 @@ pub(super) fn all(apps: &[App], now: Timestamp) -> String {
         return "no apps yet; deploy one:   bellrock deploy APP PACKAGE".to_owned();
     }
     let heads: Vec<Row> = apps.iter().map(|app| head(app, now)).collect();
-    let instances: Vec<Row> =
-        apps.iter().flat_map(|app| app.instances.iter().map(|it| instance(it, now))).collect();
+    let all = || apps.iter().flat_map(|app| &app.instances);
+    let is_counted = all().any(|it| it.traffic.is_some());
+    let instances: Vec<Row> = all().map(|it| instance(it, is_counted, now)).collect();
     let mut instances = lines(&instances).into_iter();
     let mut text = Vec::new();
     for (app, head) in apps.iter().zip(lines(&heads)) {
@@ -98,16 +100,17 @@ fn head(app: &App, now: Timestamp) -> Row {
     let version = app.version.as_ref().map(|version| format!("v{version}")).unwrap_or_default();
     let news = app.deployment.as_ref().map(|it| short(it, now));
     let up = app.up_since.map(|since| format!("up {}", coarse(between(since, now))));
-    let last = match (news, &app.mode) {
-        (Some(news), _) => news,
-        (None, Mode::Manual { .. }) => format!("{}   manual", up.unwrap_or_default()).trim_start().to_owned(),
-        (None, Mode::Automatic) => up.unwrap_or_default(),
+    let manual = matches!(app.mode, Mode::Manual { .. }).then(|| "manual".to_owned());
+    let counted = app.traffic.as_ref().map(traffic::words);
+    let last: Vec<String> = match news {
+        Some(news) => [Some(news), counted].into_iter().flatten().collect(),
+        None => [up, manual, counted].into_iter().flatten().collect(),
     };
     vec![
         Cell::from(app.name.clone()).style(STRONG),
         Cell::from(state).style(style),
         version.into(),
-        last.into(),
+        last.join("   ").into(),
     ]
 }
 
@@ -130,7 +133,8 @@ fn remarks(app: &App) -> Option<String> {
     app.stuck.as_ref().map(|stuck| format!("  {}", styled(ALARM, &format!("needs a person: {stuck}"))))
 }
 
-fn instance(instance: &Instance, now: Timestamp) -> Row {
+/// `is_counted`: the proxy counts for some instance, so that there are columns for it.
+fn instance(instance: &Instance, is_counted: bool, now: Timestamp) -> Row {
     let style = match instance.state {
         InstanceState::Ready => GOOD,
         InstanceState::Unhealthy | InstanceState::BackingOff => ALARM,
@@ -139,15 +143,19 @@ fn instance(instance: &Instance, now: Timestamp) -> Row {
     };
     let pid = instance.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
     let memory = instance.memory_bytes.map(human::bytes).unwrap_or_default();
-    vec![
+    let mut row = vec![
         Cell::from(instance.place.to_string()),
         Cell::from(instance.state.word()).style(style),
         format!("v{}", instance.version).into(),
         pid.into(),
         format!(":{}", instance.port).into(),
         Cell::figure(memory),
-        restarts(instance, now).into(),
-    ]
+    ];
+    if is_counted {
+        row.extend(traffic::cells(instance.traffic.as_ref()));
+    }
+    row.push(restarts(instance, now).into());
+    row
 }
 
 /// `restarts 1 (exit 137, 3 d ago)`

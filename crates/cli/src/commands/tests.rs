@@ -2,13 +2,17 @@
 
 use api::app::App;
 use api::deployment::{Deployment, DeploymentDetail};
+use api::prepare::PrepareLog;
 use api::problem::Problem;
+use api::version::VersionDetail;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{config, deployments, doctor, env, events, exits, ghosts, granted, logs, status, versions};
+use super::{
+    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, routes, status, versions,
+};
 use crate::failure::Failure;
 use crate::output::failed;
 use crate::progress::text as progress;
@@ -56,6 +60,28 @@ fn deployment(more: Value) -> Value {
     });
     deployment.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     deployment
+}
+
+fn version(more: Value) -> Value {
+    let mut version = json!({
+        "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),
+        "size_bytes": 31_450_000, "registered_at": "2026-11-20T12:00:00Z", "by": {"kind": "store"},
+        "meta": {}, "pinned": false, "rollback_target": false, "stored": true, "ghost": null,
+    });
+    version.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    version
+}
+
+fn version_detail(more: Value) -> VersionDetail {
+    let mut detail = version(json!({
+        "settings": {"replicas": 2, "variables": {"GREETING": "hello", "STRIPE_TOKEN": "sk_live"}},
+        "pre_commands": [], "deployments": [],
+        "revisions": [{"revision": 0, "version": "1.4.2", "current": true, "variables": []}],
+        "papers": {"package": true, "package_settings": false, "build_log": false, "prepare_log": false,
+            "deployment_log": false},
+    }));
+    detail.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    from(detail)
 }
 
 fn event(id: i64, at: &str, text: &str, more: Value) -> Value {
@@ -132,17 +158,102 @@ fn status_of_one() {
     check("status_deploying", &status::one(&apps()[1], now()));
 }
 
+fn traffic(rate: f64, errors: u64, in_flight: u64) -> Value {
+    json!({"over_ms": 5000, "requests_per_s": rate, "server_errors": errors, "p50_us": 700, "p99_us": 1_500,
+        "in_flight": in_flight})
+}
+
+#[test]
+fn status_with_traffic() {
+    let quiet = json!({"over_ms": 5000, "requests_per_s": 0.0, "server_errors": 0, "p50_us": null,
+        "p99_us": null, "in_flight": 0});
+    let beacon = app(
+        "beacon",
+        json!({"traffic": traffic(1234.5, 3, 12), "instances": [
+            instance(1, json!({"traffic": traffic(1200.0, 0, 7)})),
+            instance(2, json!({"traffic": traffic(34.5, 3, 5)})),
+            instance(3, json!({"state": "starting"})),
+        ]}),
+    );
+    let buoy = app(
+        "buoy",
+        json!({"traffic": quiet, "replicas": 1, "ready": 1,
+        "mode": {"mode": "manual", "because": "v2 was deployed by hand", "since": "2026-11-21T09:00:00Z"},
+        "instances": [instance(1, json!({"traffic": quiet}))]}),
+    );
+    check("status_traffic", &status::all(&from::<Vec<_>>(json!([beacon, buoy])), now()));
+}
+
+fn routed(place: u16, more: Value) -> Value {
+    let mut instance = json!({
+        "instance": place, "place": place, "version": "1.4.2", "address": format!("127.0.0.1:400{place}"),
+        "state": "serving", "why": null, "upgraded": 0, "failed": 0, "broken": 0, "cut": 0,
+        "traffic": traffic(34.5, 0, 5),
+    });
+    instance.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    instance
+}
+
+fn proxy(more: Value) -> Value {
+    let mut proxy = json!({
+        "state": "serving", "why": null, "pid": 4711, "up_ms": 90_000, "revision": 42, "wanted_revision": 42,
+        "listeners": [{"address": "127.0.0.1:8080", "tls": false}, {"address": "127.0.0.1:8443", "tls": true}],
+        "connections": 12, "unrouted": 0,
+    });
+    proxy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    proxy
+}
+
+fn route(app: &str, more: Value) -> Value {
+    let mut route = json!({
+        "app": app, "hosts": [], "paths": [], "held": 0, "held_in_vain": 0, "panic": false, "own_errors": 0,
+        "remarks": [], "traffic": traffic(69.0, 0, 10), "instances": [],
+    });
+    route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    route
+}
+
+#[test]
+fn routes_of_all() {
+    let switching = route(
+        "beacon",
+        json!({"hosts": ["beacon.example", "*.beacon.example"], "instances": [
+            routed(1, json!({})),
+            routed(2, json!({"state": "down", "why": "connection refused", "traffic": null})),
+            routed(3, json!({"state": "draining", "version": "1.4.1", "instance": 112,
+                "address": "127.0.0.1:14003"})),
+            routed(4, json!({"state": "unrouted", "why": "starting: not ready yet", "traffic": null,
+                "address": null})),
+        ]}),
+    );
+    let hidden = route(
+        "buoy",
+        json!({"paths": ["/buoy"], "held": 1, "panic": true, "traffic": null,
+        "remarks": ["beacon takes every host; set hosts"]}),
+    );
+    let routes = json!({"proxy": proxy(json!({})), "routes": [switching, hidden]});
+    check("routes", &routes::text(&from(routes)));
+}
+
+#[test]
+fn routes_without_a_proxy_that_answers() {
+    let silent = json!({"listeners": [], "connections": null, "unrouted": null, "revision": null});
+    let mut texts = Vec::new();
+    for (state, why) in [
+        ("off", json!("no address is set (proxy.http)")),
+        ("starting", json!(null)),
+        ("failing", json!("could not listen on 127.0.0.1:80: Permission denied")),
+    ] {
+        let mut proxy = proxy(silent.clone());
+        proxy["state"] = json!(state);
+        proxy["why"] = why;
+        texts.push(routes::text(&from(json!({"proxy": proxy, "routes": []}))));
+    }
+    check("routes_silent", &texts.join("\n---\n"));
+}
+
 #[test]
 fn lists() {
-    let version = |more: Value| {
-        let mut version = json!({
-            "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),
-            "size_bytes": 31_450_000, "registered_at": "2026-11-20T12:00:00Z", "by": {"kind": "store"},
-            "meta": {}, "pinned": false, "rollback_target": false, "stored": true, "ghost": null,
-        });
-        version.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        version
-    };
     let ghost = json!({"version": "1.5.0", "deployment": 42, "at": "2026-11-21T11:57:34Z",
         "reason": "instance 1 crashed 3 times (exit 1)"});
     let all = json!([
@@ -262,8 +373,8 @@ fn secrets_are_masked_by_name() {
         {"name": "SECRET_KEY_BASE", "value": "secret:app#key", "from": "settings"},
         {"name": "stripe_token", "value": "sk_live", "from": "set"},
     ]}));
-    assert_eq!(env::mask(&mut variables), 2);
-    check("env", &env::text(&variables));
+    assert_eq!(env::mask(&mut variables.variables), 2);
+    check("env", &env::text(&variables.variables));
 }
 
 #[test]
@@ -293,4 +404,61 @@ fn failures_end_with_what_to_do() {
         failed(&Failure::Declined),
     ];
     check("failures", &texts.join(""));
+}
+
+#[test]
+fn a_version_with_all_that_is_known_of_it() {
+    let variable = |name: &str, value: &str| json!({"name": name, "value": value, "from": "set"});
+    let ghost = json!({"version": "1.4.2", "deployment": 42, "at": "2026-11-21T11:57:34Z",
+        "reason": "instance 1 crashed 3 times (exit 1)"});
+    let mut detail = version_detail(json!({
+        "state": "ghosted", "revision": 3, "ghost": ghost, "pinned": true, "meta": {"ci": "17", "commit": "3f2a"},
+        "by": {"kind": "operator", "uid": 1000, "user": "ulf"},
+        "pre_commands": ["eval Beacon.Migrator.migrate", "bin/warm-up"],
+        "revisions": [
+            {"revision": 0, "version": "1.4.2", "current": false, "variables": [variable("GREETING", "hi")]},
+            {"revision": 3, "version": "1.4.2+env3", "current": true, "variables": [
+                variable("DATABASE_URL", "ecto://u:p@db"), variable("SECRET_KEY_BASE", "secret:app#key")]},
+        ],
+        "deployments": [rolled_back(), deployment(json!({"id": 40}))],
+        "papers": {"package": true, "package_settings": true, "build_log": true, "prepare_log": false,
+            "deployment_log": true},
+    }));
+    assert_eq!(papers::mask(&mut detail), 2, "a variable of settings and one set by hand");
+    let text = papers::text("beacon", &detail, now(), &TimeZone::UTC);
+    check("version_ghosted", &text);
+    let json = serde_json::to_string(&detail).unwrap();
+    for secret in ["sk_live", "ecto://u:p@db"] {
+        assert!(!text.contains(secret) && !json.contains(secret), "{secret}");
+    }
+    let plain = papers::text("beacon", &version_detail(json!({})), now(), &TimeZone::UTC);
+    assert!(plain.contains("STRIPE_TOKEN = \"sk_live\""), "nothing was masked: {plain}");
+    assert!(
+        plain.contains("not available  package settings, build log, prepare log, deployment log"),
+        "{plain}"
+    );
+}
+
+#[test]
+fn prepare_logs_say_whose_run_it_was() {
+    let command = |more: Value| {
+        let mut command = json!({"command": "bin/setup --all", "deployment": 42, "at": "2026-11-21T11:57:00Z",
+            "outcome": "done", "detail": "12 s", "run_for": null, "stdout": {"text": "", "cut": false},
+            "stderr": {"text": "", "cut": false}});
+        command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        command
+    };
+    let run_for = json!({"app": "buoy", "version": "0.9.0", "deployment": 7, "at": "2026-11-01T08:00:00Z"});
+    let log: PrepareLog = from(json!({"app": "beacon", "version": "1.5.0", "commands": [
+        command(json!({"stdout": {"text": "one\ntwo\n", "cut": false}, "stderr": {"text": "warned\n", "cut": true}})),
+        command(json!({"outcome": "run_before", "detail": null, "run_for": run_for,
+            "stdout": {"text": "fonts installed", "cut": false}})),
+        command(json!({"outcome": "run_before", "detail": null, "run_for": run_for})),
+        command(json!({"outcome": "run_before", "detail": null})),
+        command(json!({"outcome": "failed", "detail": "ended with exit 100 after 2 s", "deployment": null,
+            "stderr": {"text": "E: no such package\n", "cut": false}})),
+        command(json!({"outcome": "running", "detail": null})),
+        command(json!({"outcome": "unknown", "detail": "its runner died while it ran"})),
+    ]}));
+    check("prepare_log", &papers::prepare_text(&log, &TimeZone::UTC));
 }

@@ -1,4 +1,4 @@
-//! Certificates that apps are told of: a variable whose value is the path of one.
+//! Certificates: the proxy's, and those that apps are told of by a variable whose value is the path of one.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -42,9 +42,12 @@ pub(super) fn check(scene: &Scene) -> Check {
     judge(&Facts { now: Timestamp::now(), files: files.collect() })
 }
 
-/// Absolute paths among the values of variables, and whether the variable's name says that it is a certificate.
+/// The proxy's chains; absolute paths among the values of variables, and whether the variable's name says that it is a
+/// certificate.
 fn paths(scene: &Scene) -> BTreeMap<PathBuf, bool> {
-    let mut paths = BTreeMap::new();
+    let proxy = &scene.site.settings.proxy;
+    let mut paths: BTreeMap<PathBuf, bool> =
+        proxy.certificates.iter().map(|it| (it.chain.clone(), true)).collect();
     for app in &scene.apps {
         let Some(revision) = app.active().and_then(|target| app.revision(target)) else { continue };
         for (name, value) in revision.settings.variables.iter().chain(&revision.variables) {

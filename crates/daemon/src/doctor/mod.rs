@@ -18,6 +18,7 @@ mod modes;
 mod node_host;
 mod platform;
 mod ports;
+mod proxy;
 mod scene;
 mod settings;
 mod shim_program;
@@ -41,7 +42,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 type Look = fn(&Scene) -> Check;
 
 /// What is looked at, in the order in which it is shown.
-const CHECKS: [(&str, Look); 17] = [
+const CHECKS: [(&str, Look); 18] = [
     (settings::NAME, settings::check),
     (users::NAME, users::check),
     (modes::NAME, modes::check),
@@ -55,6 +56,7 @@ const CHECKS: [(&str, Look); 17] = [
     (cookies::NAME, cookies::check),
     (certificates::NAME, certificates::check),
     (ports::NAME, ports::check),
+    (proxy::NAME, proxy::check),
     (store::NAME, store::check),
     (shim_program::NAME, shim_program::check),
     (shims::NAME, shims::check),

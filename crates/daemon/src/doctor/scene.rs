@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::journal::Journal;
+use host::proxy::Proxy;
 use host::site::Site;
 use model::app::{App, Target};
 use model::settings::AppSettings;
@@ -18,6 +19,8 @@ pub(crate) struct Scene {
     pub(crate) journal: Journal,
     /// Where the settings are.
     pub(crate) settings_files: SettingsFiles,
+    /// The way to the proxy.
+    pub(crate) proxy: Proxy,
     /// The program `bellrock-shim`.
     pub(crate) shim: PathBuf,
     /// The apps as they are now.

@@ -4,10 +4,12 @@ use super::*;
 
 use host::Paths;
 use host::journal::Journal;
+use host::proxy::Proxy;
 use host::site::Site;
 use model::app::App;
 use model::settings::HostSettings;
 use package::HostPlatform;
+use wire::proxy::Front;
 
 use crate::settings::SettingsFiles;
 
@@ -38,6 +40,7 @@ impl Place {
             site: Arc::new(site),
             journal: self.journal.clone(),
             settings_files: SettingsFiles::new(&self.paths, None),
+            proxy: Proxy::new(1, Front::default()),
             shim: self.paths.root().join("bellrock-shim"),
             apps,
         }

@@ -5,6 +5,7 @@ use ::api::exit::Exit;
 use ::api::problem::Problem;
 use ::api::query::MostQuery;
 use axum::extract::State;
+use host::memory;
 use model::AppName;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 use super::api::Api;
 use super::extract::{Json, Path, Query, at_most};
 use super::problem::Failure;
-use super::{memory, view};
+use super::view;
 
 /// Records given unless somebody asks for more or less.
 const MOST: u32 = 50;
@@ -25,7 +26,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(get, path = "/v1/apps", tag = "apps", operation_id = "list_apps",
     responses((status = OK, body = Vec<App>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(api): State<Api>) -> Json<Vec<App>> {
-    Json(api.control.apps().iter().map(|app| view::app(app, memory::resident)).collect())
+    let facts = api.control.proxy.facts();
+    let facts = facts.borrow();
+    Json(api.control.apps().iter().map(|app| view::app(app, memory::resident, &facts)).collect())
 }
 
 /// One app with its instances and the deployment under way.
@@ -33,7 +36,9 @@ async fn list(State(api): State<Api>) -> Json<Vec<App>> {
     params(("app" = String, Path, description = "Name of the app")),
     responses((status = OK, body = App), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(api): State<Api>, Path(app): Path<AppName>) -> Result<Json<App>, Failure> {
-    Ok(Json(view::app(&*api.app(&app)?, memory::resident)))
+    let facts = api.control.proxy.facts();
+    let shown = view::app(&*api.app(&app)?, memory::resident, &facts.borrow());
+    Ok(Json(shown))
 }
 
 /// Exits of its instances that nobody asked for, newest first.

@@ -75,16 +75,15 @@ async fn begin(
         let arrival = api.control.fetch_stored(&app, &version, body.settings).await;
         return packages::take(&api, &peer, &app, arrival.map_err(|error| Failure::wish(&app, error))?).await;
     }
+    let what = format!("deploy v{version}");
+    let Some(text) = &body.settings else {
+        let again = |deployment| Command::Activate { version, settings: None, deployment };
+        return api.wish(&peer, &app, what, again).await;
+    };
     // The ports that are checked now are still free when the version is registered with them.
     let _registering = api.control.registering().await;
-    let settings = match &body.settings {
-        Some(text) => {
-            let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
-            Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?))
-        }
-        None => None,
-    };
-    let what = format!("deploy v{version}");
+    let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
+    let settings = Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?));
     api.wish(&peer, &app, what, |deployment| Command::Activate { version, settings, deployment }).await
 }
 
@@ -93,12 +92,16 @@ async fn begin(
     params(("id" = u64, Path, description = "Number of the deployment")),
     responses((status = OK, body = DeploymentDetail), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<DeploymentDetail>, Failure> {
-    let id = DeploymentId(id);
+    Ok(Json(detail(&api, DeploymentId(id)).await?))
+}
+
+/// A deployment with its log.
+pub(super) async fn detail(api: &Api, id: DeploymentId) -> Result<DeploymentDetail, Failure> {
     // The log first: what the deployment says then is never older than its log.
     let listing = Listing { deployment: Some(id), most: MOST_LINES, ..Listing::default() };
     let log = api.control.journal.events(listing).await?;
-    let deployment = find(&api, id).await?;
-    Ok(Json(DeploymentDetail { deployment, log: log.into_iter().map(view::event).collect() }))
+    let deployment = find(api, id).await?;
+    Ok(DeploymentDetail { deployment, log: log.into_iter().map(view::event).collect() })
 }
 
 async fn find(api: &Api, id: DeploymentId) -> Result<Deployment, Failure> {

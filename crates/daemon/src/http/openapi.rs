@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, running, system, variables,
-    versions,
+    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, papers, routes, running,
+    system, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -34,8 +34,10 @@ struct Document;
 fn parts() -> OpenApiRouter<Api> {
     let quick = OpenApiRouter::new()
         .merge(apps::routes())
+        .merge(routes::routes())
         .merge(running::routes())
         .merge(versions::routes())
+        .merge(papers::routes())
         .merge(deployments::routes())
         .merge(variables::routes())
         .merge(ghosts::routes())
@@ -48,7 +50,7 @@ fn parts() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(quick)
         .merge(packages::routes())
-        .merge(versions::downloads())
+        .merge(papers::downloads())
         .merge(events::streams())
         .merge(logs::routes())
 }

@@ -68,6 +68,7 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::Ghosted { .. } => ("ghosted", conflict),
         Refused::NoPackage { .. } => ("no-package", conflict),
         Refused::OtherPackage { .. } => ("other-package", conflict),
+        Refused::BeingRemoved { .. } => ("being-removed", conflict),
         Refused::AlreadyRunning { .. } => ("already-running", conflict),
         Refused::Manual => ("manual", conflict),
         Refused::NoWayBack => ("no-way-back", conflict),

@@ -4,6 +4,7 @@ mod document;
 mod following;
 mod intake;
 mod package;
+mod papers;
 mod reads;
 mod uploads;
 mod wishes;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::api::change::Granted;
 use ::api::problem::Problem;
-use ::api::variable::{ChangeVariables, Variable, VariableSource, Variables};
+use ::api::variable::{ChangeVariables, Variables};
 use axum::extract::State;
 use axum::http::StatusCode;
 use model::app::{App, Command};
@@ -18,6 +18,7 @@ use super::extract::{Json, Path};
 use super::peer::Peer;
 use super::problem::Failure;
 use super::versions::label;
+use super::view;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(list, change))
@@ -33,20 +34,12 @@ async fn list(State(api): State<Api>, Path(app): Path<AppName>) -> Result<Json<V
 
 fn shown(app: &App) -> Variables {
     let revision = app.active().and_then(|target| app.revision(target));
-    let set = revision.map_or(&app.first_variables, |it| &it.variables);
-    let nothing = BTreeMap::new();
-    let by_settings = revision.map_or(&nothing, |it| &it.settings.variables);
-    let mut all: BTreeMap<&VariableName, (&VariableValue, VariableSource)> = BTreeMap::new();
-    all.extend(by_settings.iter().map(|(name, value)| (name, (value, VariableSource::Settings))));
-    all.extend(set.iter().map(|(name, value)| (name, (value, VariableSource::Set))));
-    let variable = |(name, (value, from)): (&VariableName, (&VariableValue, _))| Variable {
-        name: name.to_string(),
-        value: value.to_string(),
-        from,
-    };
     Variables {
         version: app.active().map(|target| app.label(target)),
-        variables: all.into_iter().map(variable).collect(),
+        variables: match revision {
+            Some(revision) => view::variables(&revision.settings.variables, &revision.variables),
+            None => view::variables(&BTreeMap::new(), &app.first_variables),
+        },
     }
 }
 

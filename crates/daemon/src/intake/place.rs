@@ -35,7 +35,7 @@ pub(super) fn place(paths: &Paths, it: &Placed<'_>) -> io::Result<()> {
     fs::File::open(it.package)?.sync_all()?;
     fs::rename(it.package, paths.package(it.app, it.label))?;
     if let Some(log) = it.build_log {
-        let file = papers.join("build.log");
+        let file = paths.build_log(it.app, it.label);
         fs::write(&file, log)?;
         fs::File::open(&file)?.sync_all()?;
     }

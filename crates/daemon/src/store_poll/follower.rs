@@ -159,9 +159,10 @@ impl Follower {
         let problem = format!("version {} is not taken: {error}", offer.label);
         self.not_now = Some(match error {
             WishError::Refused(Refused::Busy { deployment }) => NotNow::Busy(deployment),
-            WishError::Host(_) | WishError::Journal(_) | WishError::Room(_) => {
-                NotNow::Failed(Instant::now() + RETRY)
-            }
+            WishError::Refused(Refused::BeingRemoved { .. })
+            | WishError::Host(_)
+            | WishError::Journal(_)
+            | WishError::Room(_) => NotNow::Failed(Instant::now() + RETRY),
             _ => NotNow::Refused(Box::new(offer)),
         });
         Err(problem)

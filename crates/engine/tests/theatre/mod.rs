@@ -93,6 +93,8 @@ pub(crate) fn sort(effect: &Effect) -> &'static str {
         Effect::Launch { .. } => "launch",
         Effect::Stop { .. } => "stop",
         Effect::Remove { .. } => "remove",
+        Effect::Route { .. } => "route",
+        Effect::Drain { .. } => "drain",
         Effect::Link { .. } => "link",
         Effect::Forget { .. } => "forget",
     }

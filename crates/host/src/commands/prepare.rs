@@ -44,24 +44,33 @@ pub(super) fn prepare(
         }
     };
     let environment = with_erlang(environment, &run.command, &unpacked, &tree);
-    let logs = site.paths.command_logs(&app.name);
-    fs_err::create_dir_all(&logs)?;
-    let log = |stream: &str| {
-        let deployment = run.deployment.map(|id| format!("d{id}-")).unwrap_or_default();
-        log_file(&logs.join(format!("{deployment}{effect}-{stream}.log")), &settings)
-    };
+    let (stdout, stderr) = (log(site, app, effect, run, "stdout"), log(site, app, effect, run, "stderr"));
+    fs_err::create_dir_all(stdout.parent().unwrap_or(Path::new("/")))?;
     Ok(Start {
         id: super::runner_id(&app.name, effect).to_string(),
         kind: Kind::Task,
         argv,
         cwd: tree,
-        stdout: log("stdout"),
-        stderr: log("stderr"),
+        stdout: log_file(&stdout, &settings),
+        stderr: log_file(&stderr, &settings),
         restart: RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::standard() },
         time_limit_ms: Some(u64::try_from(settings.command_timeout.as_millis()).unwrap_or(u64::MAX)),
         cgroup_parent: cgroups,
         ..process(environment, account.as_ref(), &settings)
     })
+}
+
+/// Where a command's output goes: that of a prepare command to the papers of its version, which it lives as long as.
+fn log(site: &Site, app: &App, effect: EffectId, run: &Run, stream: &str) -> PathBuf {
+    match (run.kind, app.version(run.target.version)) {
+        (RunKind::Prepare, Some(version)) => {
+            site.paths.prepare_log(&app.name, &version.label, effect, stream)
+        }
+        _ => {
+            let deployment = run.deployment.map(|id| format!("d{id}-")).unwrap_or_default();
+            site.paths.command_logs(&app.name).join(format!("{deployment}{effect}-{stream}.log"))
+        }
+    }
 }
 
 /// The tree that a command has to itself; an init command runs in its instance's.

@@ -40,7 +40,9 @@ impl<T: Tell> Instances<T> {
                 .filter(|it| it.place == which.place && !it.is_gone())
                 .map(|it| (which, it.seq))
         };
-        let found = self.shims.adopt_all(ANSWER, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
+        // Others (of commands, epmd, the proxy) have somebody who talks to them, and a shim talks to one at a time.
+        let ours = |id: &ShimId| Which::of_shim(id).is_some();
+        let found = self.shims.adopt_all(ANSWER, ours, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
         let mut adopted: Vec<(Arc<App>, Adopted)> =
             apps.iter().map(|app| (app.clone(), Adopted::default())).collect();
         for shim in found {
@@ -50,8 +52,11 @@ impl<T: Tell> Instances<T> {
                 Found::Unknown { id, .. } => id.clone(),
             };
             let Some((which, seq)) = known(&id) else {
-                if Which::of_shim(&id).is_some() {
-                    self.dismiss(shim).await;
+                let Some(which) = Which::of_shim(&id) else { continue };
+                let of_app = adopted.iter_mut().find(|(app, _)| app.name == which.app);
+                if let (false, Some((_, of_app))) = (self.dismiss(shim).await, of_app) {
+                    // It may run in its place.
+                    of_app.unknown.push(which.instance);
                 }
                 continue;
             };
@@ -78,8 +83,8 @@ impl<T: Tell> Instances<T> {
         Ok(adopted)
     }
 
-    /// Ends a shim that the journal does not know.
-    async fn dismiss(&self, shim: Found) {
+    /// Ends a shim that the journal does not know; false: it may live yet.
+    async fn dismiss(&self, shim: Found) -> bool {
         let dismissed = match shim {
             Found::Alive(connected) => self.end_unknown(*connected).await,
             Found::Dead(dead) => {
@@ -87,12 +92,14 @@ impl<T: Tell> Instances<T> {
                 cleaned.and_then(|_| self.shims.forget(&dead.id))
             }
             Found::Unknown { id, why } => {
-                return warn!(shim = %id, error = crate::chain(&why), "unknown to the journal, and does not answer");
+                warn!(shim = %id, error = crate::chain(&why), "unknown to the journal, and does not answer");
+                return false;
             }
         };
-        if let Err(error) = dismissed {
-            warn!(error = crate::chain(&error), "could not end a shim that the journal does not know");
+        if let Err(error) = &dismissed {
+            warn!(error = crate::chain(error), "could not end a shim that the journal does not know");
         }
+        dismissed.is_ok()
     }
 
     async fn end_unknown(&self, connected: Connected) -> Result<(), ShimError> {

@@ -9,6 +9,7 @@ use model::app::{App, Instance};
 use package::tree::Unpacked;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 use wire::shim::{Kind, LogFile, Owner, RestartPolicy, Start, State, Variable};
 
@@ -37,22 +38,28 @@ impl<T: Tell> Instances<T> {
     /// Sees that an epmd runs: one that is there already, or ours.
     pub(super) async fn ensure_epmd(
         self: &Arc<Self>,
-        app: &App,
+        app: &Arc<App>,
         instance: &Instance,
-        unpacked: &Unpacked,
+        unpacked: Unpacked,
     ) -> Result<(), LaunchError> {
         let _one_at_a_time = self.epmd.lock().await;
         if listens().await {
             return Ok(());
         }
-        let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
-        let program = self.epmd_program(self.site.erlang_bin(unpacked, settings)?.join("epmd"))?;
-        // A program of a package never gets more rights than the package's app.
-        let account = self.site.account(settings)?;
+        let (instances, app, target) = (self.clone(), app.clone(), instance.target);
+        let start = spawn_blocking(move || {
+            let settings = &app.revision(target).ok_or(SiteError::NoVersion)?.settings;
+            let bin = instances.site.erlang_bin(&unpacked, settings)?;
+            let program = instances.epmd_program(bin.join("epmd"))?;
+            // A program of a package never gets more rights than the package's app.
+            let account = instances.site.account(settings)?;
+            Ok::<_, LaunchError>(start(program, account, &instances.site.paths.run()))
+        })
+        .await??;
         let id = ShimId::new("epmd".to_owned())?;
         let connected = self.shims.spawn_afresh(&id, CLEAN_UP).await?;
         if connected.welcome.status.state == State::Waiting {
-            connected.handle.start(start(program, account, &self.site.paths.run())).await?;
+            connected.handle.start(start).await?;
         }
         let deadline = Instant::now() + LISTENS;
         while !listens().await {

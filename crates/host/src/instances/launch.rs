@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::app::{App, Instance, Outcome};
 use model::settings::AppSettings;
 use package::tree::{Check, Unpacked, instance_tree};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use wire::shim::{
     CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
@@ -80,22 +81,22 @@ pub enum LaunchError {
 
 impl<T: Tell> Instances<T> {
     /// Lays out an instance's tree. Done twice, it finds it there.
-    pub async fn create(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
+    pub async fn create(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Outcome {
         outcome(self.lay_out(app, instance).await)
     }
 
-    async fn lay_out(&self, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+    async fn lay_out(&self, app: &Arc<App>, instance: &Instance) -> Result<(), LaunchError> {
         let unpacked = crate::versions::whole(&self.site, app, instance.target, Check::Quick).await?;
-        let settings = app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings.clone();
-        let account = self.site.account(&settings)?;
-        let tree = self.site.tree(&app.name, instance);
-        let cookie =
-            crate::cookie::read_or_make(&self.site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
-        let folders = [self.site.paths.logs(&app.name), self.site.paths.crash_dumps(&app.name)];
-        tokio::task::spawn_blocking(move || {
-            for folder in folders {
+        let (site, app, instance) = (self.site.clone(), app.clone(), instance.clone());
+        spawn_blocking(move || {
+            let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
+            let account = site.account(settings)?;
+            let cookie =
+                crate::cookie::read_or_make(&site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
+            for folder in [site.paths.logs(&app.name), site.paths.crash_dumps(&app.name)] {
                 fs_err::create_dir_all(folder)?;
             }
+            let tree = site.tree(&app.name, &instance);
             fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
             let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
             instance_tree(&unpacked.path, &tree, owner)?;
@@ -108,11 +109,11 @@ impl<T: Tell> Instances<T> {
     }
 
     /// Tells an instance's shim to start it and keep it running. Done twice, it finds it started.
-    pub async fn launch(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
+    pub async fn launch(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Outcome {
         outcome(self.start(app, instance).await)
     }
 
-    async fn start(self: &Arc<Self>, app: &App, instance: &Instance) -> Result<(), LaunchError> {
+    async fn start(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Result<(), LaunchError> {
         let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
         let id = which.shim_id();
         let handle = match self.living(&id) {
@@ -149,10 +150,15 @@ impl<T: Tell> Instances<T> {
     }
 
     /// Everything that can be found wrong before the shim is told anything.
-    async fn make_ready(self: &Arc<Self>, app: &App, instance: &Instance) -> Result<Start, LaunchError> {
-        let unpacked = self.site.unpacked(app, instance.target)?;
-        let start = self.start_of(app, instance, &unpacked)?;
-        self.ensure_epmd(app, instance, &unpacked).await?;
+    async fn make_ready(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Result<Start, LaunchError> {
+        let (instances, of_app, of_instance) = (self.clone(), app.clone(), instance.clone());
+        let (unpacked, start) = spawn_blocking(move || {
+            let unpacked = instances.site.unpacked(&of_app, of_instance.target)?;
+            let start = instances.start_of(&of_app, &of_instance, &unpacked)?;
+            Ok::<_, LaunchError>((unpacked, start))
+        })
+        .await??;
+        self.ensure_epmd(app, instance, unpacked).await?;
         self.place_free(app, instance).await?;
         Ok(start)
     }
@@ -185,6 +191,7 @@ impl<T: Tell> Instances<T> {
         }
     }
 
+    /// What the shim is told; reads files and asks for the app's user: it blocks.
     fn start_of(&self, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<Start, LaunchError> {
         let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
         let tree = self.site.tree(&app.name, instance);

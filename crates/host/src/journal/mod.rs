@@ -4,6 +4,7 @@
 //! their own, so that a slow question never delays a turn. The database is copied before its schema changes.
 
 mod database;
+mod prepare;
 mod read;
 mod records;
 mod schema;
@@ -14,7 +15,10 @@ use std::path::{Path, PathBuf};
 use database::Database;
 use tokio::sync::broadcast;
 
-pub use records::{AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Listing};
+pub use prepare::Prepared;
+pub use records::{
+    AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Listing, Preparation, PrepareEnd, PrepareRun,
+};
 
 /// Subscribers that fall further behind than this miss events and are told how many.
 const EVENTS_BEHIND: usize = 4096;

@@ -2,17 +2,17 @@
 
 use jiff::Timestamp;
 use model::app::{App, Note, SCHEMA};
-use model::{AppName, DeploymentId};
+use model::{AppName, DeploymentId, VersionId};
 use rusqlite::{OptionalExtension, Row, params};
 use serde::de::DeserializeOwned;
 
 use super::{AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Journal, JournalError, Listing};
 
-fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
+pub(super) fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
     move |source| JournalError::Statement { what, source }
 }
 
-fn parse<T: DeserializeOwned>(what: impl Into<String>, text: &str) -> Result<T, JournalError> {
+pub(super) fn parse<T: DeserializeOwned>(what: impl Into<String>, text: &str) -> Result<T, JournalError> {
     serde_json::from_str(text).map_err(|source| JournalError::Record { what: what.into(), source })
 }
 
@@ -21,7 +21,7 @@ fn time(millis: i64) -> Timestamp {
 }
 
 /// The columns of a query's rows, collected on the journal's thread.
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &rusqlite::Connection,
     what: &'static str,
     sql: &str,
@@ -41,7 +41,7 @@ impl Journal {
     pub async fn apps(&self) -> Result<Vec<App>, JournalError> {
         self.reader
             .run(|connection| {
-                let sql = "select name, schema, state from app order by name";
+                let sql = "select name, schema, state from app order by registered, name";
                 let read = rows(connection, "read the apps", sql, [], |row| {
                     Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
                 })?;
@@ -105,6 +105,53 @@ impl Journal {
                     row.get::<_, String>(0)
                 })?;
                 read.iter().map(|record| parse("a deployment", record)).collect()
+            })
+            .await
+    }
+
+    /// Deployments that took an app to or from a version, newest first. At most all of the app's are looked through,
+    /// and no more of them are kept than [`super::write::MOST_DEPLOYMENTS`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn deployments_of(
+        &self,
+        app: AppName,
+        version: VersionId,
+        most: u32,
+    ) -> Result<Vec<DeploymentRecord>, JournalError> {
+        self.reader
+            .run(move |connection| {
+                let sql = "select record from deployment where record is not null and app = ?1
+                    and ?2 in (record ->> '$.deployment.to.version', record ->> '$.deployment.from.version')
+                    order by id desc limit ?3";
+                let values = params![app.as_str(), version.0.cast_signed(), most];
+                let what = "read a version's deployments";
+                let read = rows(connection, what, sql, values, |row| row.get::<_, String>(0))?;
+                read.iter().map(|record| parse("a deployment", record)).collect()
+            })
+            .await
+    }
+
+    /// The last deployment that brought a version up: deployed, activated or rolled back to it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn deployment_to(
+        &self,
+        app: AppName,
+        version: VersionId,
+    ) -> Result<Option<DeploymentRecord>, JournalError> {
+        self.reader
+            .run(move |connection| {
+                let sql = "select record from deployment where record is not null and app = ?1
+                    and record ->> '$.deployment.to.version' = ?2
+                    and record ->> '$.deployment.kind' in ('deploy', 'activate', 'rollback')
+                    order by id desc limit 1";
+                let values = params![app.as_str(), version.0.cast_signed()];
+                let what = "read the deployment of a version";
+                let read = rows(connection, what, sql, values, |row| row.get::<_, String>(0))?;
+                read.first().map(|record| parse("a deployment", record)).transpose()
             })
             .await
     }
@@ -175,23 +222,6 @@ impl Journal {
                     rows(connection, "check the journal", sql, [], |row| row.get::<_, String>(0))?;
                 found.retain(|line| line != "ok");
                 Ok(found)
-            })
-            .await
-    }
-
-    /// Whether a prepare command of this content was run on this host.
-    ///
-    /// # Errors
-    /// When the journal cannot be read.
-    pub async fn is_prepared(&self, content: String) -> Result<bool, JournalError> {
-        self.reader
-            .run(move |connection| {
-                connection
-                    .query_row("select count(*) from prepared where content = ?1", params![content], |row| {
-                        row.get::<_, i64>(0)
-                    })
-                    .map(|count| count > 0)
-                    .map_err(failed("look for a prepare command"))
             })
             .await
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::app::{Deployment, Exit, Note};
-use model::{AppName, DeploymentId, InstanceId, Place};
+use model::{AppName, DeploymentId, EffectId, InstanceId, Place, VersionLabel};
 use serde::{Deserialize, Serialize};
 
 /// One line of the host's events; a deployment's log is those that belong to it.
@@ -59,6 +59,66 @@ pub struct AuditRecord {
     pub app: Option<AppName>,
     /// What was asked for; never a value of a variable.
     pub what: String,
+}
+
+/// One run of a prepare command on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrepareRun {
+    /// The app that it was run for.
+    pub app: AppName,
+    /// The version.
+    pub version: VersionLabel,
+    /// The deployment.
+    pub deployment: Option<DeploymentId>,
+    /// The effect that ran it.
+    pub effect: EffectId,
+    /// When it was begun.
+    pub at: Timestamp,
+}
+
+/// A prepare command of a version: its last run, or whose run made one needless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// The command as the settings have it.
+    pub command: String,
+    /// What the version asked for; the effect names the log files among its papers.
+    pub run: PrepareRun,
+    /// How it ended; `None` while it runs.
+    pub end: Option<PrepareEnd>,
+}
+
+impl Preparation {
+    /// Whether this is that run, or makes do with it.
+    pub fn is_of(&self, run: &PrepareRun) -> bool {
+        let same = |it: &PrepareRun| (&it.app, it.effect) == (&run.app, run.effect);
+        same(&self.run) || matches!(&self.end, Some(PrepareEnd::RunBefore { by: Some(by) }) if same(by))
+    }
+}
+
+/// How a prepare command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "snake_case")]
+pub enum PrepareEnd {
+    /// It did its work.
+    Done {
+        /// What there is to say about it: how long it took.
+        detail: Option<String>,
+    },
+    /// It was not run, since it had been run on this host before.
+    RunBefore {
+        /// By whom; `None` where a daemon before 0.1 did not say.
+        by: Option<PrepareRun>,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows.
+    Unknown {
+        /// What is known.
+        reason: String,
+    },
 }
 
 /// Which events are wanted.

@@ -30,6 +30,15 @@ const STEPS: &[&str] = &["
     ) strict;
     create table prepared (content text primary key, at integer not null) strict, without rowid;
     create table epoch (id integer primary key autoincrement, at integer not null) strict;
+", "
+    alter table prepared add column run text;
+    create table preparation (
+        app text not null, version integer not null, command text not null, at integer not null, record text not null,
+        primary key (app, version, command)
+    ) strict, without rowid;
+", "
+    alter table app add column registered integer not null default 0;
+    update app set registered = coalesce((select min(id) from deployment where deployment.app = app.name), 0);
 "];
 
 /// How long a statement waits for another connection's lock.

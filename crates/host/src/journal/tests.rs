@@ -2,6 +2,7 @@
 
 mod bounds;
 mod commit;
+mod prepare;
 mod schema;
 mod torn;
 mod writers;
@@ -90,6 +91,7 @@ fn running() -> App {
         crashes: 0,
         seq: 0,
         last_exit: None,
+        exposed: false,
     };
     app.instances.insert(instance.id, instance);
     app

@@ -25,7 +25,7 @@ fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
     move |source| JournalError::Statement { what, source }
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("our records have text keys")
 }
 
@@ -59,7 +59,9 @@ impl Journal {
             .run(move |connection| {
                 connection
                     .execute(
-                        "insert into app (name, schema, state) values (?1, ?2, ?3) on conflict do nothing",
+                        "insert into app (name, schema, state, registered)
+                         values (?1, ?2, ?3, (select coalesce(max(registered), 0) + 1 from app))
+                         on conflict do nothing",
                         params![name, SCHEMA, state],
                     )
                     .map_err(failed("register an app"))?;
@@ -124,24 +126,6 @@ impl Journal {
                         params![at.as_millisecond(), uid, user, app, what],
                     )
                     .map_err(failed("record who asked"))?;
-                Ok(())
-            })
-            .await
-    }
-
-    /// Remembers that a prepare command of this content was run on this host.
-    ///
-    /// # Errors
-    /// When nothing was written.
-    pub async fn set_prepared(&self, at: Timestamp, content: String) -> Result<(), JournalError> {
-        self.writer
-            .run(move |connection| {
-                connection
-                    .execute(
-                        "insert into prepared (content, at) values (?1, ?2) on conflict do nothing",
-                        params![content, at.as_millisecond()],
-                    )
-                    .map_err(failed("record a prepare command"))?;
                 Ok(())
             })
             .await

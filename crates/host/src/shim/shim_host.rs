@@ -4,16 +4,15 @@ use super::connection::{self, Events};
 use super::dead::Dead;
 use super::handle::{ANSWER, Handle};
 use super::{ShimError, ShimId, lock};
+use crate::unix_socket::connect_in;
 use fs_err as fs;
 use futures_util::StreamExt;
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
-use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 use wire::shim::{Hello, LOCK_FILE, PROTOCOL_VERSION, SOCKET_FILE, Welcome};
@@ -116,7 +115,8 @@ impl ShimHost {
         }
     }
 
-    /// Finds all shims of this root, at most `within` long: every one that has a run or a state folder.
+    /// Finds all `wanted` shims of this root, at most `within` long: every one that has a run or a state folder. The
+    /// others are not talked to.
     /// `after` says from which event on each one's are wanted.
     ///
     /// # Errors
@@ -124,9 +124,10 @@ impl ShimHost {
     pub async fn adopt_all(
         &self,
         within: Duration,
+        wanted: impl Fn(&ShimId) -> bool,
         after: impl Fn(&ShimId) -> u64,
     ) -> Result<Vec<Found>, ShimError> {
-        let ids = self.ids()?;
+        let ids = self.ids()?.into_iter().filter(wanted);
         let after = &after;
         let found = futures_util::stream::iter(ids).map(|id| async move {
             let from = after(&id);
@@ -227,7 +228,7 @@ impl ShimHost {
     async fn try_connect(&self, id: &ShimId, after: u64) -> Result<Connected, ShimError> {
         let folder = self.run_folder(id);
         let failed = ShimError::file("connect to", folder.join(SOCKET_FILE));
-        let stream = match connect_in(&folder).await {
+        let stream = match connect_in(&folder, SOCKET_FILE).await {
             Ok(stream) => stream,
             Err(error) => return Err(failed(error)),
         };
@@ -266,12 +267,6 @@ pub fn boot_id() -> Result<String, ShimError> {
     let path = "/proc/sys/kernel/random/boot_id";
     let text = fs::read_to_string(path).map_err(ShimError::file("read", path))?;
     Ok(text.trim().to_owned())
-}
-
-/// Connects by way of the open folder, because a socket's address holds 108 bytes.
-async fn connect_in(folder: &Path) -> io::Result<UnixStream> {
-    let folder = fs::File::open(folder)?;
-    UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET_FILE}", folder.as_raw_fd())).await
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

@@ -44,7 +44,7 @@ async fn it_restarts_its_child_while_there_is_no_daemon_and_tells_later() {
     start.restart = quickly();
     drop(host.start(start).await);
     until("five runs", || host.read("runs").lines().count() >= 5).await;
-    let found = successor(&host).adopt_all(LONG, |_| 0).await.unwrap();
+    let found = successor(&host).adopt_all(LONG, |_| true, |_| 0).await.unwrap();
     let [Found::Alive(connected)] = <[Found; 1]>::try_from(found).unwrap() else { panic!("it lives") };
     let mut shim = Shim::from(*connected);
     assert!(shim.welcome.status.crashes >= 4);
@@ -84,7 +84,7 @@ async fn a_shim_that_does_not_answer_is_unknown_and_never_gone() {
     let _listens_but_never_answers = UnixListener::bind(run.join("sock")).unwrap();
     let mut holder = hold_lock(&run.join(LOCK_FILE));
     until("the lock", || host.shims.is_alive(&id).unwrap()).await;
-    let found = host.shims.adopt_all(Duration::from_millis(200), |_| 0).await.unwrap();
+    let found = host.shims.adopt_all(Duration::from_millis(200), |_| true, |_| 0).await.unwrap();
     assert!(
         matches!(found.as_slice(), [Found::Unknown { why: ShimError::TimedOut { .. }, .. }]),
         "{found:?}"
@@ -92,7 +92,7 @@ async fn a_shim_that_does_not_answer_is_unknown_and_never_gone() {
     assert!(matches!(host.shims.forget(&id), Err(ShimError::Alive { .. })));
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let found = host.shims.adopt_all(LONG, |_| 0).await.unwrap();
+    let found = host.shims.adopt_all(LONG, |_| true, |_| 0).await.unwrap();
     assert!(matches!(found.as_slice(), [Found::Dead(_)]), "{found:?}");
 }
 
@@ -102,7 +102,7 @@ async fn a_shim_whose_run_folder_was_swept_away_is_not_taken_for_dead() {
     let mut shim = host.start(host.script("a", "sleep 1000")).await;
     let pid = shim.started().await;
     fs_err::remove_dir_all(&host.shims.run_root).unwrap();
-    let found = host.shims.adopt_all(Duration::from_millis(200), |_| 0).await.unwrap();
+    let found = host.shims.adopt_all(Duration::from_millis(200), |_| true, |_| 0).await.unwrap();
     assert!(matches!(found.as_slice(), [Found::Unknown { .. }]), "{found:?}");
     assert!(is_alive(pid));
 }
@@ -217,7 +217,7 @@ async fn a_root_of_200_bytes() {
     assert!(host.shims.run_root.as_os_str().len() > 200);
     let mut shim = host.start(host.script("a", "exit 0")).await;
     assert_eq!(shim.exited().await.how, How::ByItself);
-    let found = successor(&host).adopt_all(LONG, |_| 0).await.unwrap();
+    let found = successor(&host).adopt_all(LONG, |_| true, |_| 0).await.unwrap();
     assert!(matches!(found.as_slice(), [Found::Alive(_)]), "{found:?}");
 }
 

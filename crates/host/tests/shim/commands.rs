@@ -147,6 +147,7 @@ fn app() -> App {
         crashes: 0,
         seq: 0,
         last_exit: None,
+        exposed: false,
     };
     app.instances.insert(INSTANCE, instance);
     app
@@ -155,7 +156,7 @@ fn app() -> App {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => reason,
-        Outcome::Ok { .. } => "ok",
+        Outcome::Ok { .. } | Outcome::NoRoom { .. } => "ok",
     }
 }
 

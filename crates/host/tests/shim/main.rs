@@ -5,8 +5,11 @@
 mod adoption;
 mod commands;
 mod limits;
+mod listening;
 mod logs;
 mod protocol;
+mod proxy;
+mod scripted_proxy;
 mod supervision;
 mod support;
 mod trees;

@@ -98,7 +98,7 @@ async fn a_killed_shim_takes_its_main_process_along_and_its_successor_ends_the_r
         shim.kill();
         while shim.next().await != ShimEvent::Gone(Gone::Died) {}
         until("the parent-death signal", || !is_alive(main)).await;
-        let found = host.shims.adopt_all(LONG, |_| 0).await.unwrap();
+        let found = host.shims.adopt_all(LONG, |_| true, |_| 0).await.unwrap();
         let [Found::Dead(dead)] = found.as_slice() else { panic!("{found:?}") };
         assert!(pids.iter().any(|pid| is_alive(*pid)), "otherwise this test shows nothing");
         host.shims.clean_up(dead, LONG).await.unwrap();

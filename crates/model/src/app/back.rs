@@ -3,7 +3,7 @@
 use super::Mode;
 use super::deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict};
 use super::effect::{CommandLine, Effect, Run, RunKind};
-use super::instance::{Ending, Instance};
+use super::instance::{Ending, Instance, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Ghost, Target};
@@ -18,6 +18,7 @@ impl Turn {
         }
         self.deployment().phase = Phase::RollingBack { reason: reason.clone(), tail: tail.clone(), then };
         self.keep_what_is_right(then);
+        self.take_back();
         if self.deployment().kind == Kind::Scale {
             self.app.scaled_to = self.deployment().scaled_before;
         }
@@ -63,6 +64,16 @@ impl Turn {
         self.deployment().lanes = lanes;
     }
 
+    /// Old instances that have not been told to stop yet get traffic again.
+    fn take_back(&mut self) {
+        let lanes = self.deployment().lanes.clone();
+        for old in lanes.values().filter(|lane| lane.back.is_none()).filter_map(|lane| lane.old) {
+            if let Some(old) = self.instance(old).filter(|old| old.is_draining()) {
+                old.status = Status::Ready;
+            }
+        }
+    }
+
     pub(super) fn advance_back(&mut self) {
         if !self.has_started() {
             // The lanes are as they were; what is lost there meanwhile is made anew without a deployment.
@@ -78,7 +89,7 @@ impl Turn {
             }
         }
         let lanes = self.deployment().lanes.clone();
-        if lanes.values().all(|lane| self.is_back(lane)) {
+        if lanes.iter().all(|(place, lane)| self.is_back(*place, lane)) {
             self.after_rollback(0);
         }
     }
@@ -93,8 +104,9 @@ impl Turn {
             .is_some_and(|it| it.ready_at.is_some() && !it.is_ending())
     }
 
-    fn is_back(&self, lane: &Lane) -> bool {
+    fn is_back(&self, place: Place, lane: &Lane) -> bool {
         let has_old = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
+        let has_old = has_old || (self.app.is_unknown(place) && self.app.is_gone(lane.back));
         (has_old || !self.changes_version()) && self.app.is_gone(lane.new)
     }
 
@@ -102,8 +114,8 @@ impl Turn {
     fn retire_new(&mut self, lane: &Lane) {
         let Some(new) = lane.new.and_then(|id| self.app.instances.get(&id)) else { return };
         let covered = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
-        let overlaps =
-            self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
+        let overlaps = self.app.is_chosen(new)
+            && self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
         if !new.is_ready() || covered || !overlaps {
             let id = new.id;
             self.stop(id, Ending::Retired);
@@ -114,6 +126,10 @@ impl Turn {
     fn bring_back(&mut self, place: Place, lane: &Lane) -> bool {
         let (Some(from), Some(old)) = (self.deployment().from, lane.old) else { return true };
         if self.old_lives(lane) || !self.app.is_gone(Some(old)) || !self.changes_version() {
+            return true;
+        }
+        if self.app.is_unknown(place) {
+            // Nothing is started before a person has looked.
             return true;
         }
         match lane.back.and_then(|id| self.app.instances.get(&id)).cloned() {

@@ -22,6 +22,7 @@ pub(super) struct Beginning {
 
 fn strategy_word(strategy: Strategy) -> &'static str {
     match strategy {
+        Strategy::Parallel => "parallel",
         Strategy::Rolling => "rolling",
         Strategy::TemporaryShutdown => "temporary shutdown",
     }
@@ -38,7 +39,7 @@ impl Turn {
         let lanes = self.lanes(to, kind, only);
         self.look_at_places(&lanes, &by);
         let strategy =
-            to.or(self.app.active()).map_or(Strategy::Rolling, |target| self.settings(target).strategy);
+            to.or(self.app.active()).map_or(Strategy::default(), |target| self.settings(target).strategy);
         let mut deployment = Deployment {
             id,
             kind,
@@ -48,6 +49,7 @@ impl Turn {
             strategy,
             begun_at: self.at,
             started_at: None,
+            switched_at: None,
             serving_at: None,
             ended_at: None,
             phase: Phase::Replacing,
@@ -96,6 +98,8 @@ impl Turn {
     /// Draws a lane for each place that the deployment touches.
     fn lanes(&self, to: Option<Target>, kind: Kind, only: Option<Place>) -> BTreeMap<Place, Lane> {
         let wanted = to.map_or(0, |target| self.app.replicas(target));
+        // A place that is to leave and waits for an instance: nothing may be started there meanwhile.
+        let held = self.app.active().filter(|_| self.app.running).map_or(0, |it| self.app.replicas(it));
         let last = self.app.places.keys().next_back().map_or(0, |place| place.0).max(wanted);
         (1..=last)
             .map(Place)
@@ -105,15 +109,17 @@ impl Turn {
                 let old = living().rfind(|id| !self.app.is_ending(Some(*id)));
                 let old = old.or_else(|| living().next_back());
                 let wants_new = place.0 <= wanted && (kind != Kind::Scale || old.is_none());
-                let leaves = place.0 > wanted && old.is_some();
+                let leaves = place.0 > wanted && (old.is_some() || place.0 <= held);
                 (wants_new || leaves).then_some((place, Lane { old, wants_new, ..Lane::default() }))
             })
             .collect()
     }
 
-    /// A person who has a place's instances replaced has looked at it.
+    /// A person who has a place's instances replaced has looked at it; but not one whose wish waited in the queue while
+    /// something happened there.
     fn look_at_places(&mut self, lanes: &BTreeMap<Place, Lane>, by: &Origin) {
-        let places = lanes.keys().filter(|_| matches!(by, Origin::Operator { .. }));
+        let is_looking = self.is_asked_now && matches!(by, Origin::Operator { .. });
+        let places = lanes.keys().filter(|_| is_looking);
         for place in places {
             if let Some(state) = self.app.places.get_mut(place) {
                 state.unknown = None;

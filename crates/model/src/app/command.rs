@@ -129,7 +129,7 @@ pub enum Refused {
         version: VersionLabel,
     },
     /// The version was rolled back.
-    #[error("version {version} is ghosted ({reason}); to try it again: bellrock ghosts APP clear {version}")]
+    #[error("version {version} is ghosted ({reason})")]
     Ghosted {
         /// Which.
         version: VersionLabel,
@@ -152,6 +152,12 @@ pub enum Refused {
         /// Digest of the registered package.
         registered: String,
     },
+    /// The package of an earlier version of that name is being removed.
+    #[error("the package that was version {version} is just being removed; try again in a moment")]
+    BeingRemoved {
+        /// Which.
+        version: VersionLabel,
+    },
     /// Nothing differs from what runs.
     #[error("version {version} is running already")]
     AlreadyRunning {
@@ -159,7 +165,7 @@ pub enum Refused {
         version: VersionLabel,
     },
     /// The store's version is not deployed in manual mode.
-    #[error("the app is in manual mode; bellrock mode APP automatic follows the store again")]
+    #[error("the app is in manual mode and does not follow the store")]
     Manual,
     /// There is no version to go back to.
     #[error("there is no earlier version to go back to")]
@@ -168,7 +174,7 @@ pub enum Refused {
     #[error("no version of the app is active; deploy one first")]
     NothingActive,
     /// The app was stopped.
-    #[error("the app is stopped; bellrock start APP starts it")]
+    #[error("the app is stopped")]
     AppStopped,
     /// The app runs.
     #[error("the app is running already")]
@@ -204,7 +210,7 @@ pub enum Refused {
         max: u16,
     },
     /// Zero places.
-    #[error("an app has at least one place; bellrock stop APP stops it")]
+    #[error("an app has at least one place")]
     TooFew,
     /// The version is active, the rollback target, or part of a deployment.
     #[error("version {version} is {role} and is not deleted")]

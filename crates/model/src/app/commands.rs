@@ -47,6 +47,10 @@ impl Turn {
             // What a person has to look at is not tried again at each poll.
             return Err(Refused::AlreadyRunning { version: label });
         }
+        let is_removal = |effect: &Effect| matches!(effect, Effect::Forget { label: of, .. } if *of == label);
+        if self.app.outbox.values().any(is_removal) {
+            return Err(Refused::BeingRemoved { version: label });
+        }
         if let Some(known) = self.app.version_called(&label) {
             if known.digest != new.digest {
                 return Err(Refused::OtherPackage { version: label, registered: known.digest.clone() });

@@ -28,7 +28,10 @@ pub struct Deployment {
     pub begun_at: Timestamp,
     /// When the first instance was started: `deploy_deadline` counts from here.
     pub started_at: Option<Timestamp>,
-    /// When every new instance was ready.
+    /// When traffic was switched from all old instances to all new ones (`parallel`).
+    #[serde(default)]
+    pub switched_at: Option<Timestamp>,
+    /// When every new instance was ready and got traffic.
     pub serving_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
@@ -242,9 +245,13 @@ impl Deployment {
         self.give_up.as_ref().is_some_and(|it| it.verdict != Verdict::Superseded)
     }
 
-    /// Whether every new instance has been ready: the switch is done.
+    /// Whether every new instance has been ready and got traffic: the switch is done.
     pub fn is_serving(&self) -> bool {
-        matches!(self.phase, Phase::Watching { .. })
+        match self.phase {
+            Phase::Replacing => self.serving_at.is_some(),
+            Phase::Watching { .. } => true,
+            _ => false,
+        }
     }
 
     /// The word for where it is.

@@ -1,8 +1,10 @@
 //! What shall be done. Each effect has an id, is journalled before it is done, and may be done twice.
 
 use crate::settings::{Command, PreCommand};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::route::Route;
 use super::version::Target;
 use crate::names::{DeploymentId, EffectId, InstanceId, Place, Slot, VersionId};
 
@@ -53,6 +55,21 @@ pub enum Effect {
         place: Place,
         /// What they shall point at.
         links: Links,
+    },
+    /// Have the proxy serve this for the app instead of what it serves now. Ended when it is saved and every core of
+    /// the proxy serves by it; at once, where the host has no proxy. Only the last one asked for counts: it takes the
+    /// place of those before it, which nobody waits for any more.
+    Route {
+        /// What shall be served; `None`: nothing.
+        route: Option<Route>,
+    },
+    /// Wait until nothing is in flight in an instance that a route drains, or until the time has come. It cannot fail:
+    /// a proxy that is away has nothing in flight.
+    Drain {
+        /// The instance.
+        instance: InstanceId,
+        /// When it is waited for no longer.
+        until: Timestamp,
     },
     /// Delete a version's files.
     Forget {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::instance::ExitHow;
-use super::version::Origin;
+use super::version::{Origin, Target};
 use crate::names::{EffectId, InstanceId};
 
 /// Something that happened to an app.
@@ -44,6 +44,14 @@ pub enum Event {
         /// What came out.
         verdict: Verdict,
     },
+    /// The proxy's counts say that a version that is being watched answers clearly more requests with 5xx than the one
+    /// before it; see [`super::is_clearly_above`].
+    ServerErrors {
+        /// What was counted.
+        target: Target,
+        /// The numbers.
+        reason: String,
+    },
     /// The daemon has started and asked every shim: these instances live, the others have ended.
     Adopted {
         /// Instances whose shim answered.
@@ -64,6 +72,12 @@ pub enum Outcome {
         /// What there is to say about it.
         detail: Option<String>,
     },
+    /// Only of [`super::Effect::Stage`]: it was done, but there is not enough memory to run all new instances beside
+    /// all old ones.
+    NoRoom {
+        /// What is there and what is needed.
+        detail: String,
+    },
     /// It failed and left nothing half-done.
     Failed {
         /// The cause, for the operator.
@@ -76,6 +90,18 @@ pub enum Outcome {
         /// What is known.
         reason: String,
     },
+}
+
+impl Outcome {
+    /// Why it was not done, if it was not.
+    pub(super) fn failure(self) -> Option<String> {
+        match self {
+            Outcome::Ok { .. } => None,
+            Outcome::NoRoom { detail: reason }
+            | Outcome::Failed { reason, .. }
+            | Outcome::Unknown { reason } => Some(reason),
+        }
+    }
 }
 
 /// What a shim tells about its instance.

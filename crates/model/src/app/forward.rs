@@ -8,6 +8,7 @@ use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Ghost, Target};
 use crate::names::{InstanceId, Place};
+use std::time::Duration;
 
 impl Turn {
     pub(super) fn advance_forward(&mut self) {
@@ -20,6 +21,7 @@ impl Turn {
         if self.app.deployment.as_ref().is_some_and(Deployment::is_serving) {
             self.end_laggards();
         }
+        self.switch();
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in places {
             self.advance_lane(place);
@@ -35,15 +37,20 @@ impl Turn {
     fn is_past_deadline(&mut self) -> bool {
         let deployment = self.deployment().clone();
         let is_past = self.app.deadline(&deployment).is_some_and(|deadline| self.at >= deadline);
-        let (Phase::Replacing, true, Some(to)) = (&deployment.phase, is_past, deployment.to) else {
+        let (Phase::Replacing, false, true, Some(to)) =
+            (&deployment.phase, deployment.is_serving(), is_past, deployment.to)
+        else {
             return false;
         };
+        let within = crate::human::duration(self.settings(to).deploy_deadline);
+        if deployment.lanes.values().all(|lane| !lane.wants_new || self.app.is_ready(lane.new)) {
+            let reason = format!("the proxy did not take the routes within {within} (deploy_deadline)");
+            self.turn_back(reason, None, Verdict::Interrupted);
+            return true;
+        }
         let mut laggard = deployment.lanes.values().filter_map(|lane| lane.new);
         let laggard = laggard.rfind(|id| !self.app.is_ready(Some(*id)));
-        let reason = format!(
-            "not serving {} after the first start (deploy_deadline)",
-            crate::human::duration(self.settings(to).deploy_deadline)
-        );
+        let reason = format!("not serving {within} after the first start (deploy_deadline)");
         self.roll_back(reason, None, laggard);
         true
     }
@@ -125,26 +132,43 @@ impl Turn {
         }
     }
 
+    /// All new instances are ready: from now on they get the traffic, and the old ones only end what they have.
+    fn switch(&mut self) {
+        let (at, deployment) = (self.at, self.deployment().clone());
+        if self.app.may_switch(&deployment) {
+            self.deployment().switched_at = Some(at);
+        }
+    }
+
     fn notice_serving(&mut self) {
-        let at = self.at;
-        let deployment = self.deployment();
+        let (at, deployment) = (self.at, self.deployment().clone());
         if deployment.phase != Phase::Replacing {
             return;
         }
-        let lanes = deployment.lanes.clone();
-        let (kind, to) = (deployment.kind, deployment.to);
-        if !lanes.values().all(|lane| self.app.is_settled(lane)) {
-            return;
+        if !deployment.is_serving() {
+            if !self.app.serves(&deployment) {
+                return;
+            }
+            self.deployment().serving_at = Some(at);
+            let window = deployment
+                .to
+                .filter(|_| deployment.kind.is_watched())
+                .map(|to| self.settings(to).watch_window);
+            if let Some(window) = window.filter(|window| !window.is_zero()) {
+                return self.watch(&deployment, window);
+            }
         }
-        self.deployment().serving_at = Some(at);
-        let window = to.filter(|_| kind.is_watched()).map(|target| self.settings(target).watch_window);
-        let Some(window) = window.filter(|window| !window.is_zero()) else { return self.commit() };
+        if self.app.holds(&deployment) {
+            self.commit();
+        }
+    }
+
+    fn watch(&mut self, deployment: &Deployment, window: Duration) {
         let until = self.after(window);
-        let begun_at = self.deployment().begun_at;
-        let took = self.since(begun_at);
-        let label = to.map(|target| self.app.label(target)).unwrap_or_default();
+        let took = self.since(deployment.begun_at);
+        let label = deployment.to.map(|target| self.app.label(target)).unwrap_or_default();
         self.deployment().phase = Phase::Watching { until };
-        let ready = lanes.values().filter(|lane| lane.wants_new).count();
+        let ready = deployment.lanes.values().filter(|lane| lane.wants_new).count();
         let window = crate::human::duration(window);
         self.note(
             Step::Serving,

@@ -35,6 +35,9 @@ pub struct Instance {
     pub seq: u64,
     /// The last exit.
     pub last_exit: Option<Exit>,
+    /// A route that offers it requests has been asked for, and nobody has said since that none are in flight.
+    #[serde(default)]
+    pub exposed: bool,
 }
 
 /// What an instance is doing.
@@ -70,6 +73,15 @@ pub enum Status {
     /// It exited; its shim waits before it starts it again.
     BackingOff {
         /// When the shim starts it again.
+        until: Timestamp,
+    },
+    /// It gets no new requests and is stopped when those in flight have ended.
+    Draining {
+        /// The effect that waits for them; when it has ended the instance waits for its turn to be stopped.
+        effect: EffectId,
+        /// Why it is stopped.
+        why: Ending,
+        /// When what is still in flight is cut.
         until: Timestamp,
     },
     /// It is being stopped.
@@ -151,8 +163,18 @@ impl Instance {
         matches!(self.status, Status::Stopped { .. })
     }
 
-    /// Whether it is being stopped or has ended.
+    /// Whether it shall end: it drains, is being stopped or has ended.
     pub fn is_ending(&self) -> bool {
+        self.is_draining() || self.is_told_to_stop()
+    }
+
+    /// Whether it only ends the requests it has.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.status, Status::Draining { .. })
+    }
+
+    /// Whether its shim was told to stop it, or it has ended.
+    pub fn is_told_to_stop(&self) -> bool {
         self.is_gone() || matches!(self.status, Status::Stopping { .. })
     }
 
@@ -160,7 +182,11 @@ impl Instance {
     pub fn is_launched(&self) -> bool {
         matches!(
             self.status,
-            Status::Starting | Status::Ready | Status::Unhealthy { .. } | Status::BackingOff { .. }
+            Status::Starting
+                | Status::Ready
+                | Status::Unhealthy { .. }
+                | Status::BackingOff { .. }
+                | Status::Draining { .. }
         )
     }
 
@@ -188,6 +214,7 @@ impl Instance {
             Status::Ready => "ready",
             Status::Unhealthy { .. } => "unhealthy",
             Status::BackingOff { .. } => "backing off",
+            Status::Draining { .. } => "draining",
             Status::Stopping { .. } => "stopping",
             Status::Stopped { .. } => "stopped",
         }

@@ -21,7 +21,10 @@ mod outcomes;
 mod pre_start;
 mod queue;
 mod registration;
+mod reroute;
 mod retention;
+mod route;
+mod server_errors;
 mod sets;
 mod shims;
 mod strategy;
@@ -42,13 +45,18 @@ pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use note::{Level, Note, Step};
+pub use route::{Backend, BackendMode, ProxyCheck, Route, Routing};
+pub use server_errors::{Responses, is_clearly_above};
 pub use version::{Ghost, NewVersion, Origin, Revision, Target, Variables, Version};
 pub use wants::CheckWanted;
 
 use crate::names::{AppName, DeploymentId, EffectId, InstanceId, Place, VersionId, VersionLabel};
 
-/// Schema number of [`App`] as the journal stores it; a newer one is refused by an older daemon.
-pub const SCHEMA: u32 = 1;
+/// Schema number of [`App`] as the journal stores it; a newer one is refused by an older daemon. A state of an older one
+/// is read as it is: what it does not say has a default that holds for it.
+///
+/// 1: as released first. 2: routes, draining, the `parallel` strategy.
+pub const SCHEMA: u32 = 2;
 
 /// Everything Bellrock knows and wants of one app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +85,9 @@ pub struct App {
     pub queued: Option<Queued>,
     /// Effects that have been asked for and not ended.
     pub outbox: BTreeMap<EffectId, Effect>,
+    /// What the proxy serves for it.
+    #[serde(default)]
+    pub routing: Routing,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -175,6 +186,7 @@ impl App {
             deployment: None,
             queued: None,
             outbox: BTreeMap::new(),
+            routing: Routing::default(),
             stuck: None,
             next_effect: 1,
             next_instance: 1,
@@ -236,8 +248,7 @@ impl App {
     /// A version's label with its revision: `1.4.2`, `1.4.2+env3`.
     pub fn label(&self, target: Target) -> String {
         match self.version(target.version) {
-            Some(version) if target.revision == 0 => version.label.to_string(),
-            Some(version) => format!("{}+env{}", version.label, target.revision),
+            Some(version) => version.label_at(target.revision),
             None => target.version.to_string(),
         }
     }

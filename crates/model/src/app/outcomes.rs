@@ -23,6 +23,8 @@ impl Turn {
                 self.warn_if_failed("could not delete what an instance left", outcome);
                 self.app.instances.remove(&instance);
             }
+            Effect::Route { .. } => self.route_ended(outcome),
+            Effect::Drain { instance, .. } => self.drain_ended(id, instance, outcome),
             Effect::Link { place, links } => self.link_ended(place, links, outcome),
             Effect::Forget { label, .. } => {
                 self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome)
@@ -33,7 +35,7 @@ impl Turn {
     }
 
     fn warn_if_failed(&mut self, what: &str, outcome: Outcome) {
-        if let Outcome::Failed { reason, .. } | Outcome::Unknown { reason } = outcome {
+        if let Some(reason) = outcome.failure() {
             self.note(Step::Told, format!("{what}: {reason}")).level = Level::Warning;
         }
     }
@@ -54,6 +56,10 @@ impl Turn {
         }
         match outcome {
             Outcome::Ok { detail } => self.staged(detail),
+            Outcome::NoRoom { detail } => {
+                self.one_after_another(&detail);
+                self.staged(None);
+            }
             Outcome::Failed { .. } | Outcome::Unknown { .. } if self.gave_up() => {}
             Outcome::Failed { reason, tail } => self.turn_back(reason, tail, Verdict::RolledBack),
             Outcome::Unknown { reason } => self.turn_back(reason, None, Verdict::RolledBack),
@@ -69,6 +75,7 @@ impl Turn {
                 (None, None)
             }
             Outcome::Failed { reason, tail } => (Some(format!("{text}: {reason}")), tail),
+            Outcome::NoRoom { detail } => (Some(format!("{text}: {detail}")), None),
             Outcome::Unknown { reason } => {
                 (Some(format!("{text}: nobody knows how it ended ({reason}); it is not run again")), None)
             }
@@ -141,7 +148,9 @@ impl Turn {
         match outcome {
             Outcome::Ok { .. } => self.initialise(instance, 0),
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
-            Outcome::Unknown { reason } => self.failed_to_start(instance, reason, None),
+            Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
+                self.failed_to_start(instance, reason, None)
+            }
         }
     }
 
@@ -162,7 +171,9 @@ impl Turn {
             }
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
             // Something of it may be there: it is ended like one that was started.
-            Outcome::Unknown { reason } => self.stop(instance, Ending::Failed { reason, tail: None }),
+            Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
+                self.stop(instance, Ending::Failed { reason, tail: None })
+            }
         }
     }
 
@@ -184,7 +195,9 @@ impl Turn {
                 let text = format!("instance {place} {}", detail.unwrap_or_else(|| "stopped".into()));
                 self.note_of(instance, Step::Stopped, text);
             }
-            Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => {
+            Outcome::NoRoom { detail: reason }
+            | Outcome::Failed { reason, .. }
+            | Outcome::Unknown { reason } => {
                 // Nobody knows whether it still runs.
                 self.app.places.entry(place).or_default().unknown = Some(instance);
                 let text = format!(

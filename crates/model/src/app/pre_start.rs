@@ -2,10 +2,10 @@
 
 use super::deployment::{GiveUp, Kind, Phase};
 use super::effect::{CommandLine, Effect, Run, RunKind};
-use super::note::Step;
+use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::names::Place;
-use crate::settings::PreCommandScope;
+use crate::settings::{PreCommandScope, Strategy};
 
 impl Turn {
     /// Host and package are fit: the commands come next, then the lanes.
@@ -14,6 +14,17 @@ impl Turn {
         let took = self.since(begun_at);
         self.note(Step::Staged, detail.unwrap_or_else(|| "staged".into())).took(took);
         self.run_command(0);
+    }
+
+    /// There is no room for all new instances beside all old ones.
+    pub(super) fn one_after_another(&mut self, detail: &str) {
+        if !self.deployment().switches_at_once() {
+            return;
+        }
+        self.deployment().strategy = Strategy::Rolling;
+        let text =
+            format!("rolling instead of parallel: not enough memory for old and new side by side ({detail})");
+        self.note(Step::Staged, text).level = Level::Warning;
     }
 
     /// Ends a deployment that has started nothing yet, if somebody gave it up; says whether it did.

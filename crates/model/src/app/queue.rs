@@ -37,7 +37,9 @@ impl Turn {
             Phase::Staging { .. } | Phase::Commands { .. } if self.deployment().give_up.is_none() => {
                 self.deployment().give_up = Some(GiveUp { reason, verdict: Verdict::Superseded });
             }
-            Phase::Replacing => self.turn_back(reason, None, Verdict::Superseded),
+            Phase::Replacing if !self.deployment().is_serving() => {
+                self.turn_back(reason, None, Verdict::Superseded)
+            }
             _ => {}
         }
         self.note(Step::Begun, format!("deployment {id} of v{label} waits for deployment {busy}"));
@@ -76,6 +78,7 @@ impl Turn {
             strategy: Strategy::default(),
             begun_at: self.at,
             started_at: None,
+            switched_at: None,
             serving_at: None,
             ended_at: Some(self.at),
             phase: Phase::Ended { outcome },

@@ -20,7 +20,8 @@ impl Turn {
         fact: ShimFact,
     ) -> Result<(), NotTaken> {
         // A shim that was told to stop its instance ends with it.
-        let has_ended = |it: &Instance| if fact == ShimFact::Gone { it.is_ending() } else { it.is_gone() };
+        let has_ended =
+            |it: &Instance| if fact == ShimFact::Gone { it.is_told_to_stop() } else { it.is_gone() };
         let instance = self.app.instances.get_mut(&id).filter(|instance| !has_ended(instance));
         let instance = instance.ok_or_else(|| NotTaken::Stale(format!("instance {id} has ended")))?;
         if seq != 0 && seq <= instance.seq {
@@ -36,7 +37,7 @@ impl Turn {
                 instance.run = run;
                 instance.pid = Some(pid);
                 instance.up_since = Some(at);
-                if instance.is_launched() {
+                if instance.is_launched() && !instance.is_draining() {
                     instance.status = Status::Starting;
                 }
             }
@@ -79,13 +80,21 @@ impl Turn {
         self.count_crash(id, exit);
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let (place, crashes, was_ready) = (instance.place, instance.crashes, instance.ready_at.is_some());
-        if instance.is_launched() {
+        let draining = match &instance.status {
+            Status::Draining { why, .. } => Some(why.clone()),
+            _ => None,
+        };
+        if instance.is_launched() && draining.is_none() {
             instance.status = Status::BackingOff { until: at };
         }
         let note =
             self.note_of(id, Step::Exited, format!("instance {place} exited by itself ({how}) after {up}"));
         note.level = Level::Warning;
         note.tail.clone_from(&tail);
+        if let Some(why) = draining {
+            // Nothing is in flight in it any more, and its shim shall not start it again.
+            return self.stop_now(id, why);
+        }
         if !was_ready && (self.is_new(id) || self.is_back_instance(id)) {
             let reason = format!("it exited before it was ready ({how})");
             return self.stop(id, Ending::Failed { reason, tail });
@@ -117,7 +126,7 @@ impl Turn {
             human::duration(std::time::Duration::try_from(until.duration_since(self.at)).unwrap_or_default());
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let place = instance.place;
-        if instance.is_launched() {
+        if instance.is_launched() && !instance.is_draining() {
             instance.status = Status::BackingOff { until };
         }
         if consecutive >= LOOP_ALARM {
@@ -131,15 +140,19 @@ impl Turn {
     /// A shim died, and its instance with it: what it may have left is ended before another takes the place.
     fn lost(&mut self, id: InstanceId, text: String, reason: &str) {
         let at = self.at;
-        let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_ending()) else { return };
+        let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_told_to_stop()) else { return };
         let run = instance.run;
+        let why = match &instance.status {
+            Status::Draining { why, .. } => why.clone(),
+            _ => Ending::Failed { reason: reason.into(), tail: None },
+        };
         // The end of a run that its shim had told of is not counted again.
         if let Some(since) = instance.up_since {
             let uptime_ms = u64::try_from(self.since(since).as_millis()).unwrap_or(u64::MAX);
             self.count_crash(id, Exit { run, at, how: ExitHow::Unknown, uptime_ms, crash_dump: None });
         }
         self.note_of(id, Step::Exited, text).level = Level::Warning;
-        self.stop(id, Ending::Failed { reason: reason.into(), tail: None });
+        self.stop_now(id, why);
     }
 
     /// The daemon has asked every shim. What does not live has ended; what is unknown is left to a person.

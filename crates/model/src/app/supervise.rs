@@ -183,11 +183,11 @@ impl Turn {
         // An instance whose tree is being laid out has nothing to point at.
         let living: Vec<&Instance> =
             in_place().filter(|it| !it.is_gone() && !matches!(it.status, Status::Creating { .. })).collect();
-        // The newest that is ready serves; else one that has served, else the oldest.
+        // The newest that is ready and shall serve does; else one that has served, else the oldest.
         let current = living
             .iter()
             .rev()
-            .find(|it| it.is_ready())
+            .find(|it| it.is_ready() && self.app.is_chosen(it))
             .or_else(|| living.iter().find(|it| !it.is_ending() && it.ready_at.is_some()))
             .or_else(|| living.iter().find(|it| !it.is_ending()))
             .or_else(|| living.first())

@@ -11,12 +11,14 @@ use super::instance::{Ending, Exit, Instance, Status};
 use super::note::{Level, Note, Step};
 use super::version::Target;
 use super::{App, NotTaken, Stepped};
-use crate::names::{EffectId, InstanceId, Place, Slot};
+use crate::names::{DeploymentId, EffectId, InstanceId, Place, Slot};
 use crate::settings::AppSettings;
 
 pub(super) struct Turn {
     pub(super) app: App,
     pub(super) at: Timestamp,
+    /// Whether this is the turn of a command, and not of one that waited in the queue.
+    pub(super) is_asked_now: bool,
     effects: Vec<(EffectId, Effect)>,
     notes: Vec<Note>,
     records: Vec<Deployment>,
@@ -25,15 +27,29 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(app: App, at: Timestamp) -> Self {
-        Turn { app, at, effects: Vec::new(), notes: Vec::new(), records: Vec::new(), exits: Vec::new() }
+        Turn {
+            app,
+            at,
+            is_asked_now: false,
+            effects: Vec::new(),
+            notes: Vec::new(),
+            records: Vec::new(),
+            exits: Vec::new(),
+        }
     }
 
     pub(super) fn take(&mut self, event: Event) -> Result<(), NotTaken> {
         match event {
-            Event::Command { command, by } => Ok(self.take_command(command, by)?),
+            Event::Command { command, by } => {
+                self.is_asked_now = true;
+                let taken = self.take_command(command, by);
+                self.is_asked_now = false;
+                Ok(taken?)
+            }
             Event::Done { effect, outcome } => self.take_outcome(effect, outcome),
             Event::Shim { instance, seq, fact } => self.take_shim_fact(instance, seq, fact),
             Event::Check { instance, run, verdict } => self.take_verdict(instance, run, verdict),
+            Event::ServerErrors { target, reason } => self.take_server_errors(target, &reason),
             Event::Adopted { alive, unknown } => {
                 self.take_adoption(&alive, &unknown);
                 Ok(())
@@ -45,15 +61,17 @@ impl Turn {
     /// Goes on until nothing more follows from the facts.
     pub(super) fn advance(&mut self) {
         loop {
-            let before = (self.effects.len(), self.notes.len(), self.phase());
+            let before = (self.effects.len(), self.notes.len(), self.stage());
             self.advance_deployment();
+            self.stop_drained();
             self.supervise();
-            if before == (self.effects.len(), self.notes.len(), self.phase()) {
+            if before == (self.effects.len(), self.notes.len(), self.stage()) {
                 break;
             }
         }
         self.prune();
         self.relink();
+        self.reroute();
     }
 
     pub(super) fn finish(mut self, before: &App) -> Stepped {
@@ -69,8 +87,10 @@ impl Turn {
         }
     }
 
-    fn phase(&self) -> Option<(crate::names::DeploymentId, Phase)> {
-        self.app.deployment.as_ref().map(|deployment| (deployment.id, deployment.phase.clone()))
+    /// How far the deployment has come, in all that others wait for.
+    fn stage(&self) -> Option<(DeploymentId, Phase, [Option<Timestamp>; 2])> {
+        let deployment = self.app.deployment.as_ref()?;
+        Some((deployment.id, deployment.phase.clone(), [deployment.switched_at, deployment.serving_at]))
     }
 
     fn advance_deployment(&mut self) {
@@ -162,15 +182,16 @@ impl Turn {
                 crashes: 0,
                 seq: 0,
                 last_exit: None,
+                exposed: false,
             },
         );
         id
     }
 
-    /// Ends an instance. Effects about one instance are done in order, so what brings it up ends first; its
-    /// init command, which may take long, is halted.
-    pub(super) fn stop(&mut self, id: InstanceId, why: Ending) {
-        let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_ending()) else { return };
+    /// Ends an instance, whatever is in flight in it. Effects about one instance are done in order, so what brings it
+    /// up ends first; its init command, which may take long, is halted.
+    pub(super) fn stop_now(&mut self, id: InstanceId, why: Ending) {
+        let Some(instance) = self.app.instances.get(&id).filter(|it| !it.is_told_to_stop()) else { return };
         if let Status::Initialising { effect: run, .. } = instance.status {
             self.issue(Effect::Halt { run });
         }

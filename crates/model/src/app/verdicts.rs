@@ -1,10 +1,12 @@
 //! Taking verdicts of checks.
 
 use super::NotTaken;
+use super::deployment::Phase;
 use super::event::Verdict;
 use super::instance::{Ending, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
+use super::version::Target;
 use crate::names::InstanceId;
 
 impl Turn {
@@ -32,6 +34,18 @@ impl Turn {
             }
             _ => return Err(stale()),
         }
+        Ok(())
+    }
+
+    /// A version that answers with errors is left, whatever its checks say.
+    pub(super) fn take_server_errors(&mut self, target: Target, reason: &str) -> Result<(), NotTaken> {
+        let is_watched = self.app.deployment.as_ref().is_some_and(|it| {
+            it.to == Some(target) && it.kind.is_watched() && matches!(it.phase, Phase::Watching { .. })
+        });
+        if !is_watched {
+            return Err(NotTaken::Stale(format!("v{} is not watched any more", self.app.label(target))));
+        }
+        self.roll_back(format!("v{}: {reason}", self.app.label(target)), None, None);
         Ok(())
     }
 

@@ -146,6 +146,14 @@ impl Version {
         Target { version: self.id, revision: self.revision }
     }
 
+    /// What people call one of its revisions: `1.4.2`, `1.4.2+env3`.
+    pub fn label_at(&self, revision: u32) -> String {
+        match revision {
+            0 => self.label.to_string(),
+            revision => format!("{}+env{revision}", self.label),
+        }
+    }
+
     /// Adds a revision and returns its number; it becomes current only when somebody says so.
     pub(super) fn revise(&mut self, revision: Revision) -> u32 {
         let number = self.revisions.keys().next_back().map_or(0, |last| last + 1);

@@ -41,16 +41,16 @@ impl App {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
         let relinks = self.places.values().filter_map(|state| state.relink_at);
-        retries.chain(relinks).chain(self.deployment_wakes_at()).min()
+        retries.chain(relinks).chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {
         let deployment = self.deployment.as_ref()?;
         match deployment.phase {
-            Phase::Replacing => self.deadline(deployment),
+            Phase::Replacing if !deployment.is_serving() => self.deadline(deployment),
             // While one is not ready, its coming back (or its end) is waited for.
             Phase::Watching { until } if self.holds(deployment) => Some(until),
-            Phase::Watching { .. } | Phase::RollingBack { .. } => {
+            Phase::Replacing | Phase::Watching { .. } | Phase::RollingBack { .. } => {
                 self.brought_up(deployment).filter_map(|it| self.ready_by(it)).min()
             }
             _ => None,

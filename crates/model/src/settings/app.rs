@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::checks::{Check, Health, HealthKind, Readiness};
+use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Umask};
+use super::routing::{Balance, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
 use crate::units::{Size, millis};
@@ -17,8 +18,10 @@ use crate::units::{Size, millis};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
-    /// One place after another: the new instance beside the old one, then the old one stopped.
+    /// All new instances beside all old ones; when all are ready, traffic is switched at once.
     #[default]
+    Parallel,
+    /// One place after another: the new instance beside the old one, then the old one stopped.
     Rolling,
     /// All old instances are stopped first.
     TemporaryShutdown,
@@ -101,6 +104,26 @@ pub struct AppSettings {
     pub strategy: Strategy,
     /// Node names of the instances.
     pub node_name: NodeName,
+    /// Whether the host's proxy leads HTTP requests to the app.
+    pub proxy: bool,
+    /// The port that it leads them to.
+    pub proxy_port: PortName,
+    /// Host names whose requests the app gets: lower case, `*.` in front for any one label; none = all.
+    pub hosts: Vec<String>,
+    /// Path prefixes, matched at whole segments, whose requests it gets; none = all.
+    pub paths: Vec<String>,
+    /// How the proxy chooses among ready instances.
+    pub balance: Balance,
+    /// How long requests in flight may go on in an instance that is to be stopped.
+    #[serde(with = "millis")]
+    pub drain_timeout: Duration,
+    /// How long requests wait while no instance is ready.
+    #[serde(with = "millis")]
+    pub hold_timeout: Duration,
+    /// Media types of responses that never end by themselves.
+    pub endless_types: Vec<String>,
+    /// What the proxy allows its requests.
+    pub limits: RequestLimits,
     /// Store of this app; `None` = the host's.
     pub store: Option<PathBuf>,
     /// Environment of this app (`{env}` in the store's layout); `None` = the host's.
@@ -164,8 +187,17 @@ impl Default for AppSettings {
             max: None,
             port: 4000,
             ports: BTreeMap::new(),
-            strategy: Strategy::Rolling,
+            strategy: Strategy::Parallel,
             node_name: NodeName::Slot,
+            proxy: true,
+            proxy_port: PortName::Port,
+            hosts: Vec::new(),
+            paths: Vec::new(),
+            balance: Balance::LeastConnections,
+            drain_timeout: Duration::from_secs(30),
+            hold_timeout: Duration::from_secs(30),
+            endless_types: vec!["text/event-stream".to_owned()],
+            limits: RequestLimits::default(),
             store: None,
             env: None,
             runtime: None,

@@ -22,19 +22,12 @@ const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
 const STRATEGY: Kind = Kind::Choice {
-    words: &["rolling", "temporary_shutdown"],
-    refused: &[
-        Refused {
-            word: "parallel",
-            why: "needs Bellrock's proxy, which this version does not have",
-            remedy: r#"use "rolling" until then"#,
-        },
-        Refused {
-            word: "member",
-            why: "comes in a later version",
-            remedy: r#"use "temporary_shutdown" until then"#,
-        },
-    ],
+    words: &["parallel", "rolling", "temporary_shutdown"],
+    refused: &[Refused {
+        word: "member",
+        why: "comes in a later version",
+        remedy: r#"use "temporary_shutdown" until then"#,
+    }],
 };
 
 /// Keys of `[apps.NAME]`, of `apps/NAME.toml` and of a package's `bellrock.toml`.
@@ -66,14 +59,62 @@ pub(super) static APP_KEYS: &[Key] = &[
     key(
         "strategy",
         STRATEGY,
-        Default::Is(r#""rolling""#),
-        "How a full deployment replaces the old instances: one place after another, or all stopped first.",
+        Default::Is(r#""parallel""#),
+        "How a full deployment replaces the old instances: all new ones beside all old ones and one switch (where memory does not suffice, one place after another), one place after another, or all stopped first.",
     ),
     key(
         "node_name",
         Kind::Choice { words: &["slot", "plain"], refused: &[] },
         Default::Is(r#""slot""#),
         "Erlang node names: `{app}-{place}` in slot a and `{app}-{place}b` in slot b, or always the plain one, which needs `strategy = \"temporary_shutdown\"`.",
+    ),
+    key(
+        "proxy",
+        Kind::Bool,
+        Default::Is("true"),
+        "The host's proxy leads HTTP requests to the app; `false` for an app that speaks something else, or that has another proxy in front.",
+    ),
+    key(
+        "proxy_port",
+        Kind::PortName,
+        Default::Is(r#""PORT""#),
+        "Port of the app that gets the proxy's requests.",
+    ),
+    key(
+        "hosts",
+        Kind::HostNames,
+        Default::Unset("requests for all hosts", r#"["shop.example.com", "*.shop.example.com"]"#),
+        "Host names whose requests the app gets; `*.` in front stands for any one label. The most specific name of all apps wins.",
+    ),
+    key(
+        "paths",
+        Kind::PathPrefixes,
+        Default::Unset("requests for all paths", r#"["/shop"]"#),
+        "Beginnings of paths, in whole segments, whose requests the app gets; the longest of all apps wins. The app sees the whole path.",
+    ),
+    key(
+        "balance",
+        Kind::Choice { words: &["least_connections", "round_robin"], refused: &[] },
+        Default::Is(r#""least_connections""#),
+        "Which ready instance gets a request: the one with the fewest in flight, or one after another.",
+    ),
+    key(
+        "drain_timeout",
+        between(0, HOUR),
+        Default::Is(r#""30 s""#),
+        "How long requests in flight may go on in an instance that is to be stopped; then they are cut, and counted.",
+    ),
+    key(
+        "hold_timeout",
+        between(0, HOUR),
+        Default::Is(r#""30 s""#),
+        "How long requests wait while no instance is ready; then they get 503.",
+    ),
+    key(
+        "endless_types",
+        Kind::MediaTypes,
+        Default::Is(r#"["text/event-stream"]"#),
+        "Media types of responses that never end by themselves: when their instance is to be stopped they are ended in order, after an event or a line.",
     ),
     host_only(
         "store",
@@ -242,6 +283,36 @@ pub(super) static APP_KEYS: &[Key] = &[
         Kind::Integer { min: 1, max: 1000 },
         Default::Is("1"),
         "Good answers in a row that make it healthy again.",
+    ),
+    key(
+        "limits.body_size",
+        Kind::Size { min: 0, max: 1_000_000_000_000_000 },
+        Default::Is(r#""1 GB""#),
+        "Longest body of a request; beyond it gets 413. `\"0 B\"`: no limit.",
+    ),
+    key(
+        "limits.body_timeout",
+        between(0, DAY),
+        Default::Is(r#""30 s""#),
+        "Longest time without a byte of a request's body; beyond it gets 408. `\"0 s\"`: no limit.",
+    ),
+    key(
+        "limits.response_timeout",
+        between(0, DAY),
+        Default::Is(r#""1 min""#),
+        "Longest time from the whole request to the head of its response; beyond it gets 504. `\"0 s\"`: no limit.",
+    ),
+    key(
+        "limits.write_timeout",
+        between(0, DAY),
+        Default::Is(r#""1 min""#),
+        "Longest time in which a client takes no byte of its response; then its connection is closed. `\"0 s\"`: no limit.",
+    ),
+    key(
+        "limits.held",
+        Kind::Integer { min: 0, max: 1_000_000 },
+        Default::Is("1000"),
+        "Most requests that wait while no instance is ready; beyond, they get 503 at once. 0: no limit.",
     ),
     key(
         "deploy_deadline",

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use toml_edit::{Item, TableLike};
 
 use super::app::AppSettings;
-use super::conflicts::{PORT_KEYS, port_key};
+use super::conflicts::{PORT_KEYS, ROUTE_KEYS, port_key};
 use super::host::HostSettings;
+use super::host_conflicts::{self, taken_by_proxy};
 use super::keys::{APP_KEYS, HOST_KEYS};
 use super::layer::{AppLayer, Said};
 use super::merge::{Stack, assemble, merge, merged};
-use super::ports::overlaps;
+use super::ports::{overlaps, reservations};
 use super::problem::{Problem, Problems};
 use super::read::{Place, Reading, join, key_span, parse, read_table};
+use super::routes::clashes;
 use super::source::Source;
 use super::value::{Fault, type_name};
 use crate::names::AppName;
@@ -57,17 +59,54 @@ impl HostConfig {
         layers.cloned().collect()
     }
 
+    /// Hosts and paths that two apps say, told with the places in the files.
+    fn route_problems(&self, apps: &[(AppName, AppSettings)]) -> Vec<Problem> {
+        let found = clashes(&self.readable(apps, ROUTE_KEYS));
+        let explicit = found.into_iter().filter(|(_, clash)| clash.is_explicit());
+        explicit
+            .map(|(app, clash)| {
+                let key = if clash.host.is_some() { "hosts" } else { "paths" };
+                Stack(&self.layers(&app, None, None)).locate(key).problem(clash.message(), clash.remedy())
+            })
+            .collect()
+    }
+
+    /// Ports of apps on which the proxy listens.
+    fn proxy_port_problems(&self, apps: &[(AppName, AppSettings)]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (app, settings) in self.readable(apps, PORT_KEYS) {
+            for reservation in reservations(settings) {
+                if let Some(port) = taken_by_proxy(&self.settings.proxy, &reservation).first() {
+                    let message = format!("{} holds {port}, where the proxy listens", reservation.range());
+                    let layers = self.layers(app, None, None);
+                    let remedy = "choose other ports for one of them";
+                    problems
+                        .push(Stack(&layers).locate(&port_key(&reservation.name)).problem(message, remedy));
+                }
+            }
+        }
+        problems
+    }
+
+    /// The apps of which these keys could be read.
+    fn readable<'a>(
+        &self,
+        apps: &'a [(AppName, AppSettings)],
+        keys: &[&str],
+    ) -> Vec<(&'a AppName, &'a AppSettings)> {
+        let is_readable = |app: &AppName| {
+            let layers = self.layers(app, None, None);
+            !keys.iter().any(|key| Stack(&layers).is_faulty(key))
+        };
+        apps.iter().filter(|(app, _)| is_readable(app)).map(|(app, settings)| (app, settings)).collect()
+    }
+
     /// Ports that two apps have, told with the places in the files. Apps whose ports could not be read are left out.
     fn port_problems(&self, apps: &[(AppName, AppSettings)]) -> Vec<Problem> {
-        let layers: BTreeMap<&AppName, Vec<AppLayer>> =
-            apps.iter().map(|(app, _)| (app, self.layers(app, None, None))).collect();
-        let readable = |app: &AppName| !PORT_KEYS.iter().any(|key| Stack(&layers[app]).is_faulty(key));
-        let readable: Vec<_> =
-            apps.iter().filter(|(app, _)| readable(app)).map(|(app, settings)| (app, settings)).collect();
-        overlaps(&readable)
+        overlaps(&self.readable(apps, PORT_KEYS))
             .into_iter()
             .map(|(app, overlap)| {
-                Stack(&layers[&app])
+                Stack(&self.layers(&app, None, None))
                     .locate(&port_key(&overlap.name))
                     .problem(overlap.message(), overlap.remedy())
             })
@@ -90,6 +129,8 @@ pub fn load_host(config: &Source, apps: &[(AppName, Source)]) -> Result<HostConf
     let settings: Vec<(AppName, AppSettings)> =
         host.apps().map(|app| (app.clone(), merged(&host.layers(app, None, None), &mut problems))).collect();
     problems.extend(host.port_problems(&settings));
+    problems.extend(host.proxy_port_problems(&settings));
+    problems.extend(host.route_problems(&settings));
     problems.or(
         host,
         std::iter::once(config)
@@ -111,7 +152,9 @@ fn read_config(config: &Source, problems: &mut Problems) -> HostConfig {
             reading = read_table(&Place { source: config, prefix: "" }, HOST_KEYS, &top, problems);
         }
     }
-    let settings = assemble(reading.said.iter().map(|(key, said)| (key.as_str(), said)), problems);
+    let settings: HostSettings =
+        assemble(reading.said.iter().map(|(key, said)| (key.as_str(), said)), problems);
+    problems.extend(host_conflicts::find(&settings, &reading, config));
     HostConfig { settings, apps, base: base_layer(config, reading.said) }
 }
 

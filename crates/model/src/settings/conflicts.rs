@@ -9,19 +9,23 @@ use crate::units::format_duration;
 
 type Check = fn(&AppSettings, &Stack<'_>) -> Vec<Problem>;
 
+/// Keys that say which requests an app gets.
+pub(super) const ROUTE_KEYS: &[&str] = &["proxy", "hosts", "paths"];
+
 /// Keys that say an app's ports.
 pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "port", "ports"];
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 9] = [
+const CHECKS: [(&[&str], Check); 10] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
     (&["readiness.kind"], readiness_keys),
     (&["readiness.kind", "health.kind"], health_keys),
     (&["readiness.kind", "readiness.command", "health.kind", "health.command"], commands),
-    (&["readiness.port", "health.port", "ports"], check_ports),
+    (&["readiness.port", "health.port", "proxy_port", "ports"], named_ports),
+    (&["proxy"], without_proxy),
     (
         &[
             "readiness.kind",
@@ -81,10 +85,16 @@ pub(super) fn port_key(name: &PortName) -> String {
 }
 
 fn node_names(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
-    if (app.node_name, app.strategy) != (NodeName::Plain, Strategy::Rolling) {
+    let strategy = match app.strategy {
+        Strategy::Parallel => "parallel",
+        Strategy::Rolling => "rolling",
+        Strategy::TemporaryShutdown => return Vec::new(),
+    };
+    if app.node_name != NodeName::Plain {
         return Vec::new();
     }
-    let message = "\"plain\" gives old and new the same name, and `strategy` \"rolling\" runs both at once";
+    let message =
+        format!("\"plain\" gives old and new the same name, and `strategy` \"{strategy}\" runs both at once");
     vec![
         stack
             .locate("node_name")
@@ -132,11 +142,24 @@ fn readiness_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 fn health_keys(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
-    let (kind, height) = match app.health.kind {
-        Some(kind) => (kind.check_kind(), stack.height("health.kind")),
-        None => (Some(app.readiness.kind), stack.height("readiness.kind")),
+    let says = if app.health.kind.is_some() { "health.kind" } else { "readiness.kind" };
+    idle_keys(stack, "health", health_kind(app), stack.height(says))
+}
+
+/// The kind of the health check; `None` = off.
+fn health_kind(app: &AppSettings) -> Option<CheckKind> {
+    app.health.kind.map_or(Some(app.readiness.kind), HealthKind::check_kind)
+}
+
+/// Whether the kind of its check ignores the key, so that no file may say it.
+pub(super) fn is_idle(app: &AppSettings, path: &str) -> bool {
+    let kind = match path.split_once('.') {
+        Some(("readiness", _)) => Some(app.readiness.kind),
+        Some(("health", _)) => health_kind(app),
+        _ => return false,
     };
-    idle_keys(stack, "health", kind, height)
+    let name = path.rsplit('.').next().unwrap_or(path);
+    CHECK_KEYS.iter().any(|(key, kinds)| *key == name && kind.is_none_or(|kind| !kinds.contains(&kind)))
 }
 
 fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
@@ -154,8 +177,13 @@ fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
         .collect()
 }
 
-fn check_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
-    [("readiness.port", Some(&app.readiness.port)), ("health.port", app.health.port.as_ref())]
+fn named_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let named = [
+        ("readiness.port", Some(&app.readiness.port)),
+        ("health.port", app.health.port.as_ref()),
+        ("proxy_port", Some(&app.proxy_port)),
+    ];
+    named
         .into_iter()
         .filter_map(|(key, port)| match port? {
             PortName::Extra(name) if !app.ports.contains_key(name) => {
@@ -163,6 +191,35 @@ fn check_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
                 Some(stack.locate(key).problem(format!("\"{name}\" is none of the app's `ports`"), remedy))
             }
             _ => None,
+        })
+        .collect()
+}
+
+/// Keys that only the proxy follows.
+const PROXY_KEYS: [&str; 12] = [
+    "proxy_port",
+    "hosts",
+    "paths",
+    "balance",
+    "drain_timeout",
+    "hold_timeout",
+    "endless_types",
+    "limits.body_size",
+    "limits.body_timeout",
+    "limits.response_timeout",
+    "limits.write_timeout",
+    "limits.held",
+];
+
+/// A key of the proxy was said, and not in a layer below the one that said that the app does without.
+fn without_proxy(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    PROXY_KEYS
+        .iter()
+        .filter(|key| !app.proxy && stack.says(key) && stack.height(key) >= stack.height("proxy"))
+        .map(|key| {
+            stack
+                .locate(key)
+                .problem("means nothing while `proxy` is false", "say proxy = true, or remove it")
         })
         .collect()
 }

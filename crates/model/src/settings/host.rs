@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::app::LogSettings;
+use super::proxy::ProxySettings;
 use crate::units::{Size, millis};
 
 /// Everything that Bellrock is told about the host; every key has a value.
@@ -33,6 +34,8 @@ pub struct HostSettings {
     pub log: LogSettings,
     /// No deployment begins when less is free on the disk.
     pub min_free_disk: Size,
+    /// The proxy.
+    pub proxy: ProxySettings,
 }
 
 impl Default for HostSettings {
@@ -48,6 +51,7 @@ impl Default for HostSettings {
             api_group: None,
             log: LogSettings::default(),
             min_free_disk: Size(500_000_000),
+            proxy: ProxySettings::default(),
         }
     }
 }

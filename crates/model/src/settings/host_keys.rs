@@ -89,4 +89,61 @@ pub(super) static HOST_KEYS: &[Key] = &[
         Default::Is(r#""500 MB""#),
         "No deployment begins when less than this is free on the disk.",
     ),
+    key(
+        "proxy.http",
+        Kind::Addresses,
+        Default::Is(r#"["127.0.0.1:8080"]"#),
+        "Where the proxy speaks HTTP; without any, here and in `proxy.https`, there is no proxy.",
+    ),
+    key(
+        "proxy.https",
+        Kind::Addresses,
+        Default::Unset("nowhere", r#"["0.0.0.0:443", "[::]:443"]"#),
+        "Where the proxy speaks HTTPS; needs `proxy.certificates`.",
+    ),
+    key(
+        "proxy.certificates",
+        Kind::Certificates,
+        Default::Unset(
+            "none",
+            r#"[{ chain = "/etc/bellrock/tls/shop.pem", key = "/etc/bellrock/tls/shop.key" }]"#,
+        ),
+        "Certificates for HTTPS, chain and key in PEM files, which are read again when they change; the first one is for clients that name no known host.",
+    ),
+    key(
+        "proxy.trusted",
+        Kind::Networks,
+        Default::Unset("nobody's are", r#"["10.0.0.0/8"]"#),
+        "Peers whose `X-Forwarded-*` and `X-Request-Id` are believed, such as a load balancer in front.",
+    ),
+    key(
+        "proxy.max_connections",
+        Kind::Integer { min: 10, max: 1_000_000 },
+        Default::Is("20000"),
+        "Most client connections at a time; beyond, idle ones are closed first, then new ones wait.",
+    ),
+    key(
+        "proxy.header_size",
+        Kind::Size { min: 1_000, max: 10_000_000 },
+        Default::Is(r#""64 KiB""#),
+        "Most bytes of a request's line and headers together; beyond it gets 431.",
+    ),
+    key(
+        "proxy.header_timeout",
+        Kind::Duration { min: Duration::from_millis(100), max: Duration::from_secs(HOUR) },
+        Default::Is(r#""10 s""#),
+        "From a request's first byte to the end of its headers; beyond it gets 408.",
+    ),
+    key(
+        "proxy.idle_timeout",
+        Kind::Duration { min: Duration::from_millis(100), max: Duration::from_secs(DAY) },
+        Default::Is(r#""1 min""#),
+        "How long a client's connection may be idle between two requests.",
+    ),
+    key(
+        "proxy.user",
+        Kind::Word,
+        Default::Unset("the daemon's own", r#""bellrock-proxy""#),
+        "User that the proxy runs as, when the daemon runs as root.",
+    ),
 ];

@@ -68,6 +68,18 @@ pub(super) enum Kind {
     Path,
     /// Path and query of a URL.
     UrlPath,
+    /// Names of hosts, each with `*.` in front or without.
+    HostNames,
+    /// Prefixes of paths of URLs.
+    PathPrefixes,
+    /// `type/subtype`, or `type/*`.
+    MediaTypes,
+    /// Where to listen: IP address and port.
+    Addresses,
+    /// Networks of IP addresses.
+    Networks,
+    /// Tables of two files each: `chain` and `key`.
+    Certificates,
     /// `PORT` or a key of `ports`.
     PortName,
     Command,
@@ -126,6 +138,12 @@ impl Kind {
             Kind::Word => "name".to_owned(),
             Kind::Path => "absolute path".to_owned(),
             Kind::UrlPath => "path of a URL".to_owned(),
+            Kind::HostNames => "array of host names".to_owned(),
+            Kind::PathPrefixes => "array of paths of URLs".to_owned(),
+            Kind::MediaTypes => "array of media types".to_owned(),
+            Kind::Addresses => "array of `IP:PORT`".to_owned(),
+            Kind::Networks => "array of networks (CIDR)".to_owned(),
+            Kind::Certificates => "array of `{ chain = PATH, key = PATH }`".to_owned(),
             Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),
             Kind::Command => "command".to_owned(),
             Kind::Commands => "array of commands".to_owned(),

@@ -72,6 +72,7 @@ macro_rules! snapshot {
 
 snapshot!(all_fine);
 snapshot!(broken_toml);
+snapshot!(certificates_without_https);
 snapshot!(checks);
 snapshot!(commands);
 snapshot!(every_file_at_once);
@@ -79,6 +80,8 @@ snapshot!(names);
 snapshot!(package_says_too_much);
 snapshot!(places_and_ports);
 snapshot!(ports_between_apps);
+snapshot!(proxied);
+snapshot!(proxied_conflicts);
 snapshot!(ranges);
 snapshot!(strategies);
 snapshot!(units);
@@ -180,8 +183,12 @@ fn each_sample_reaches_its_field() {
     }
     for key in HOST_KEYS {
         let source = say(key, key.sample());
-        let host = load_host(&source, &[]).unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(at(&json!(host.settings), key.path), &said(HOST_KEYS, &source), "{}", key.path);
+        let value = said(HOST_KEYS, &source);
+        let at_key = super::layer::Said { value: value.clone(), at: source.locate(key.path, None) };
+        let mut problems = Problems::default();
+        let host = super::merge::assemble::<HostSettings>([(key.path, &at_key)], &mut problems);
+        assert!(problems.is_empty(), "{problems}");
+        assert_eq!(at(&json!(host), key.path), &value, "{}", key.path);
     }
 }
 
@@ -382,4 +389,68 @@ fn proposed_ports_fit_together() {
         apps[nth].port = overlap.free.unwrap();
     }
     assert_eq!(pairs(&apps), []);
+}
+
+fn read_back(settings: &AppSettings) -> AppSettings {
+    let text = to_toml(settings);
+    let layer = AppLayer::parse(&Source::new("written.toml", text.as_str()));
+    let read = layer.and_then(|layer| merge(&[layer]));
+    read.unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn settings_are_written_as_they_are_read() {
+    assert_eq!(read_back(&AppSettings::default()), AppSettings::default());
+    for key in APP_KEYS.iter().filter(|key| !matches!(key.kind, Kind::Ports | Kind::Variables)) {
+        let layer = AppLayer::parse(&say(key, key.sample())).unwrap();
+        let more = match key.path {
+            "readiness.command" => "readiness.kind = \"exec\"",
+            "readiness.path" | "readiness.scheme" => "readiness.kind = \"http_get\"",
+            "readiness.runs_for" => "readiness.kind = \"runs_for\"",
+            "health.command" => "health.kind = \"exec\"",
+            "health.path" | "health.scheme" => "health.kind = \"http_get\"",
+            _ => "",
+        };
+        let more = AppLayer::parse(&Source::new("more.toml", more)).unwrap();
+        let settings = merge(&[more, layer]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(read_back(&settings), settings, "{}", key.path);
+    }
+}
+
+#[test]
+fn written_settings_are_as_reviewed() {
+    let text = r#"
+        replicas = 2
+        prepare_commands = [["apt-get", "install", "-y", "it's here"], "bin/setup --all"]
+        pre_commands = ["eval IO.puts(\"a\\nb\")"]
+        [ports]
+        METRICS_PORT = 9100
+        [readiness]
+        kind = "http_get"
+        path = "/health"
+        within = "1500 ms"
+        [rlimits]
+        core = "unlimited"
+        memlock = "64 MiB"
+        nproc = 4096
+        [variables]
+        GREETING = "\"hello\",\n\tworld #1"
+        SECRET_KEY_BASE = "secret:shop#key"
+    "#;
+    let settings = merge(&[AppLayer::parse(&Source::new("shop.toml", text)).unwrap()]).unwrap();
+    assert_eq!(read_back(&settings), settings);
+    snapshot("written", &to_toml(&settings));
+}
+
+proptest! {
+    #[test]
+    fn every_text_is_written_so_that_it_reads_back(text in "[^\0]{0,20}") {
+        let value = VariableValue::Text(format!("x{text}"));
+        let settings = AppSettings {
+            variables: [("NAME".parse().unwrap(), value)].into(),
+            prepare_commands: vec![vec!["echo".to_owned(), text].try_into().unwrap()],
+            ..AppSettings::default()
+        };
+        prop_assert_eq!(read_back(&settings), settings);
+    }
 }

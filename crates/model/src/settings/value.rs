@@ -8,6 +8,7 @@ use toml_edit::{Item, Value};
 
 use super::PortName;
 use super::command::{BadCommand, Command, PreCommand};
+use super::edge::{address, certificate, host_name, media_type, network, path_prefix};
 use super::keys::{Key, Kind, Refused};
 use super::limits::Umask;
 use super::suggest::nearest;
@@ -46,8 +47,14 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::UrlPath => one(text(key, item).and_then(url_path)),
         Kind::PortName => one(text(key, item).and_then(port_name)),
         Kind::Command => one(command(key, item)),
-        Kind::Commands => array(key, item, command),
-        Kind::PreCommands => array(key, item, pre_command),
+        Kind::Commands => array(key, item, "command", command),
+        Kind::PreCommands => array(key, item, "command", pre_command),
+        Kind::HostNames => array(key, item, "name", |key, item| text(key, item).and_then(host_name)),
+        Kind::PathPrefixes => array(key, item, "path", |key, item| text(key, item).and_then(path_prefix)),
+        Kind::MediaTypes => array(key, item, "type", |key, item| text(key, item).and_then(media_type)),
+        Kind::Addresses => array(key, item, "address", |key, item| text(key, item).and_then(address)),
+        Kind::Networks => array(key, item, "network", |key, item| text(key, item).and_then(network)),
+        Kind::Certificates => array(key, item, "certificate", certificate),
         Kind::Ports | Kind::Variables => one(Err(wrong_type(key, item, "a table"))),
     }
 }
@@ -76,12 +83,12 @@ pub(super) fn quote(text: &str) -> String {
     }
 }
 
-fn wrong_type(key: &Key, item: &Item, wanted: &str) -> Fault {
+pub(super) fn wrong_type(key: &Key, item: &Item, wanted: &str) -> Fault {
     let message = format!("is {}, not {wanted}", type_name(item));
     Fault::new(message, format!("write it like {} = {}", key.name(), key.sample()))
 }
 
-fn text<'a>(key: &Key, item: &'a Item) -> Result<&'a str, Fault> {
+pub(super) fn text<'a>(key: &Key, item: &'a Item) -> Result<&'a str, Fault> {
     item.as_str().ok_or_else(|| wrong_type(key, item, "text"))
 }
 
@@ -197,7 +204,7 @@ fn word(text: &str) -> Result<Json, Fault> {
     Err(Fault::new(format!("{} is not a name", quote(text)), remedy))
 }
 
-fn path(text: &str) -> Result<Json, Fault> {
+pub(super) fn path(text: &str) -> Result<Json, Fault> {
     if text.contains('\0') {
         return Err(Fault::new("holds a NUL character", "remove it"));
     }
@@ -208,7 +215,7 @@ fn path(text: &str) -> Result<Json, Fault> {
     Err(Fault::new(message, "start it with \"/\""))
 }
 
-fn url_path(text: &str) -> Result<Json, Fault> {
+pub(super) fn url_path(text: &str) -> Result<Json, Fault> {
     if !text.starts_with('/') {
         let message = format!("{} does not start with \"/\"", quote(text));
         return Err(Fault::new(message, "write it like \"/health\""));
@@ -264,7 +271,12 @@ fn pre_command(key: &Key, item: &Item) -> Result<Json, Fault> {
 }
 
 /// Reads each element; all faults are told, each with the element's number and place.
-fn array(key: &Key, item: &Item, read: fn(&Key, &Item) -> Result<Json, Fault>) -> Result<Json, Vec<Fault>> {
+fn array(
+    key: &Key,
+    item: &Item,
+    noun: &str,
+    read: fn(&Key, &Item) -> Result<Json, Fault>,
+) -> Result<Json, Vec<Fault>> {
     let Some(elements) = item.as_array() else {
         return Err(vec![wrong_type(key, item, "an array")]);
     };
@@ -275,7 +287,7 @@ fn array(key: &Key, item: &Item, read: fn(&Key, &Item) -> Result<Json, Fault>) -
             Ok(value) => values.push(value),
             Err(fault) => faults.push(Fault {
                 span: element.span(),
-                message: format!("command {}: {}", nth + 1, fault.message),
+                message: format!("{noun} {}: {}", nth + 1, fault.message),
                 remedy: fault.remedy,
             }),
         }

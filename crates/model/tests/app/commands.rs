@@ -270,8 +270,8 @@ fn stop_and_start() {
       0   instance 1 stopped
       0   instance 2 stopped
       0   stopped
-    600 refused: the app is stopped; bellrock start APP starts it
-    600 refused: the app is stopped; bellrock start APP starts it
+    600 refused: the app is stopped
+    600 refused: the app is stopped
     600   start v1
     600     stage v1 for 1a 2a
     600   staged

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use model::app::{App, Event, Phase, Status};
+use model::app::{App, BackendMode, Effect, Event, Phase, Status};
 use model::{EffectId, Place};
 
 /// Panics with the reason when a state is one that must never be.
 pub(crate) fn check(app: &App, now: Timestamp) {
     waits_for_something(app);
+    drained_ones_wait_for_their_turn(app);
     one_instance_in_a_slot(app);
+    asks_for_what_it_wants(app);
+    offers_what_serves(app);
     active_version_is_there(app);
     deployment_is_open(app);
     ticks_are_needed(app, now);
@@ -36,6 +39,45 @@ fn waits_for_something(app: &App) {
     }
     for (who, effect) in awaited {
         assert!(app.outbox.contains_key(&effect), "{who} waits for {effect}, which nobody does");
+    }
+}
+
+/// One that has drained waits only while others are being stopped.
+fn drained_ones_wait_for_their_turn(app: &App) {
+    for instance in app.instances.values() {
+        if let Status::Draining { effect, .. } = &instance.status {
+            let others_stop = app.instances.values().any(|it| matches!(it.status, Status::Stopping { .. }));
+            assert!(
+                app.outbox.contains_key(effect) || others_stop,
+                "{} has drained and nobody stops it",
+                instance.id
+            );
+        }
+    }
+}
+
+/// The last route asked for is the one that is wanted, and somebody sees to it.
+fn asks_for_what_it_wants(app: &App) {
+    assert_eq!(app.routing.wanted, app.route(), "what is wanted was asked for");
+    let asked: Vec<EffectId> =
+        app.outbox.iter().filter(|(_, it)| matches!(it, Effect::Route { .. })).map(|(id, _)| *id).collect();
+    assert!(asked.len() <= 1, "two routes are asked for: {asked:?}");
+    assert!(asked.is_empty() || asked.first() == app.routing.effect.as_ref(), "an older route is asked for");
+    let waits = !asked.is_empty() || app.routing.retry_at.is_some();
+    assert!(waits || app.routing.wanted == app.routing.applied, "nobody asks for what is wanted");
+}
+
+fn offers_what_serves(app: &App) {
+    let Some(route) = app.route() else { return };
+    let ports: BTreeSet<u16> = route.backends.iter().map(|it| it.port).collect();
+    assert_eq!(ports.len(), route.backends.len(), "two backends have one port");
+    for backend in route.backends.iter().filter(|it| it.mode == BackendMode::Active) {
+        let status = &app.instances[&backend.instance].status;
+        assert!(
+            matches!(status, Status::Ready | Status::Unhealthy { .. }),
+            "{} is offered",
+            backend.instance
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! The state machine of an app, driven from outside through its public types only.
 
 mod invariants;
+mod proxy;
 mod states;
 mod table;
 mod walk;
@@ -10,7 +11,9 @@ mod world;
 mod broken;
 mod commands;
 mod first;
+mod recorded;
 mod superseding;
 mod supervision;
+mod traffic;
 mod variables;
 mod versions;

@@ -4,7 +4,7 @@ use model::Place;
 use model::app::{App, Command, Effect, Event, Verdict};
 use model::settings::{AppSettings, PreCommand, Strategy};
 
-use crate::world::{Boot, Reply, World, with};
+use crate::world::{Boot, Reply, World, web, with};
 
 fn two() -> AppSettings {
     with(|it| it.replicas = 2)
@@ -130,6 +130,7 @@ pub(crate) fn all() -> Vec<(&'static str, World)> {
     states.extend(forward());
     states.extend(back());
     states.extend(other_kinds());
+    states.extend(traffic());
     states
 }
 
@@ -292,6 +293,54 @@ fn other_kinds() -> Vec<(&'static str, World)> {
         ("start staging", starting(is_stage)),
         ("start replacing", starting(never)),
     ]
+}
+
+/// States that only apps behind our proxy know.
+fn traffic() -> Vec<(&'static str, World)> {
+    let two = || AppSettings { replicas: 2, ..web() };
+    let deploying = |which| frozen(two(), which, |world: &mut World| _ = world.deploy("2", two()));
+    let later = |mut world: World| {
+        world.pass(2);
+        world
+    };
+    let away = || AppSettings { strategy: Strategy::TemporaryShutdown, ..two() };
+    let rolling = || AppSettings { strategy: Strategy::Rolling, ..two() };
+    let mut taken_back = later(deploying(is_drain));
+    taken_back.unhealthy(1);
+    let mut back = later(deploying(never));
+    back.unhealthy(1);
+    back.pass(1);
+    let mut refused = World::with_v1(two());
+    refused.script(|_, effect| if is_route(effect) { Reply::Fail("no answer") } else { Reply::Ok });
+    refused.unhealthy(1);
+    let stop = ask(|deployment| Command::Stop { deployment });
+    let down = ask(|deployment| Command::Scale { replicas: 1, deployment });
+    vec![
+        ("parallel, before the switch", deploying(never)),
+        ("parallel, the proxy is told of the switch", later(deploying(is_route))),
+        ("parallel, old ones drain", later(deploying(is_drain))),
+        ("parallel, old ones stop", later(deploying(is_stop))),
+        ("parallel, old ones taken back", taken_back),
+        ("parallel, rolling back after the switch", back),
+        ("rolling, the proxy is told of the first", {
+            later(frozen(rolling(), is_route, |world: &mut World| _ = world.deploy("2", rolling())))
+        }),
+        ("rolling, the first old one drains", {
+            later(frozen(rolling(), is_drain, |world: &mut World| _ = world.deploy("2", rolling())))
+        }),
+        ("temporary shutdown, draining", frozen(away(), is_drain, |world| _ = world.deploy("2", away()))),
+        ("stop, draining", frozen(two(), is_drain, stop)),
+        ("scale down, draining", frozen(two(), is_drain, down)),
+        ("idle, the proxy takes no route", refused),
+    ]
+}
+
+fn is_drain(effect: &Effect) -> bool {
+    matches!(effect, Effect::Drain { .. })
+}
+
+fn is_route(effect: &Effect) -> bool {
+    matches!(effect, Effect::Route { .. })
 }
 
 /// Verdicts, each once.

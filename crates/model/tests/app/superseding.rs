@@ -228,5 +228,5 @@ fn version_that_is_pushed_by_hand_is_not_pushed_out_of_the_queue_by_the_store() 
     assert_eq!(world.store_is_told("2"), "taken");
     world.pass(30);
     world.deploy("3", two());
-    assert_snapshot!(world.store_is_told("4"), @"the app is in manual mode; bellrock mode APP automatic follows the store again");
+    assert_snapshot!(world.store_is_told("4"), @"the app is in manual mode and does not follow the store");
 }

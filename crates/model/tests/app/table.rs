@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 use jiff::SignedDuration;
 use model::app::{
-    App, Command, Effect, Event, ExitHow, NotTaken, Origin, Outcome, Refused, ShimFact, Status,
+    App, BackendMode, Command, Effect, Event, ExitHow, NotTaken, Origin, Outcome, Refused, ShimFact, Status,
 };
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
@@ -78,6 +78,19 @@ fn effect_word(effect: &Effect) -> String {
         Effect::Launch { instance } => format!("launch {instance}"),
         Effect::Stop { instance } => format!("stop {instance}"),
         Effect::Remove { instance } => format!("remove {instance}"),
+        Effect::Route { route } => match route {
+            Some(route) => {
+                let ids = |mode| {
+                    let ids = route.backends.iter().filter(move |it| it.mode == mode);
+                    ids.map(|it| format!(" {}", it.instance)).collect::<String>()
+                };
+                let draining = ids(BackendMode::Draining);
+                let draining = if draining.is_empty() { draining } else { format!(" draining{draining}") };
+                format!("route{}{draining}", ids(BackendMode::Active))
+            }
+            None => "no route".into(),
+        },
+        Effect::Drain { instance, .. } => format!("drain {instance}"),
         Effect::Link { place, .. } => format!("link {place}"),
         Effect::Forget { label, .. } => format!("forget {label}"),
     }
@@ -96,6 +109,13 @@ fn events(world: &World) -> Vec<(String, jiff::Timestamp, Event)> {
     events.extend(outcomes(&world.app).into_iter().map(|(name, event)| (name, now, event)));
     events.extend(facts(world).into_iter().map(|(name, event)| (name, now, event)));
     events.extend(adoptions(&world.app).into_iter().map(|(name, event)| (name, now, event)));
+    for version in ["1", "2"] {
+        if let Some(target) = world.app.version_called(&label(version)).map(|it| it.target()) {
+            let reason = "5xx".to_owned();
+            let event = Event::ServerErrors { target, reason };
+            events.push((format!("{version} answers with errors"), now, event));
+        }
+    }
     events.push(("tick".into(), now, Event::Tick));
     if let Some(at) = world.app.wake_at() {
         events.push(("tick when it is wanted".into(), at.max(now), Event::Tick));
@@ -160,7 +180,8 @@ fn outcomes(app: &App) -> Vec<(String, Event)> {
     let ends = [
         ("ended", Outcome::Ok { detail: None }),
         ("failed", Outcome::Failed { reason: reason.clone(), tail: None }),
-        ("unknown", Outcome::Unknown { reason }),
+        ("unknown", Outcome::Unknown { reason: reason.clone() }),
+        ("no room", Outcome::NoRoom { detail: reason }),
     ];
     let mut events = Vec::new();
     for (word, outcome) in ends {

@@ -11,6 +11,7 @@ use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
 use crate::invariants;
+use crate::proxy::Proxy;
 use crate::world::{World, label, seconds};
 
 /// What a step does, as chance gives it; `pick` and `how` choose among what there is.
@@ -52,16 +53,21 @@ pub(crate) struct Walk {
     commands_run: BTreeSet<(u64, String)>,
     exits: BTreeSet<(InstanceId, u32)>,
     was_stuck: bool,
+    proxy: Proxy,
 }
 
 /// Settings of a version, decided by its number so that all sorts meet.
 fn settings(weather: Weather, version: usize) -> AppSettings {
-    let mut settings = AppSettings { replicas: 3, tries: 2, ..AppSettings::default() };
+    let mut settings = AppSettings { replicas: 3, max: Some(16), tries: 2, ..AppSettings::default() };
     settings.watch_window = seconds(if version == 3 { 0 } else { 60 });
+    if version % 2 == 1 {
+        settings.strategy = Strategy::Rolling;
+    }
     if weather == Weather::Calm {
         return settings;
     }
-    settings.replicas = [3, 2, 4, 1][version % 4];
+    settings.replicas = [3, 2, 8, 1][version % 4];
+    settings.proxy = version != 4;
     if version % 3 == 2 {
         settings.strategy = Strategy::TemporaryShutdown;
     }
@@ -78,6 +84,13 @@ fn settings(weather: Weather, version: usize) -> AppSettings {
     settings
 }
 
+fn waits_until(effect: &Effect) -> Option<Timestamp> {
+    match effect {
+        Effect::Drain { until, .. } => Some(*until),
+        _ => None,
+    }
+}
+
 impl Walk {
     pub(crate) fn new(weather: Weather) -> Self {
         let now = "2026-11-21T09:00:00Z".parse().expect("it is a time");
@@ -91,6 +104,7 @@ impl Walk {
             commands_run: BTreeSet::new(),
             exits: BTreeSet::new(),
             was_stuck: false,
+            proxy: Proxy::default(),
         };
         if weather == Weather::Calm {
             walk.deploy(0, World::operator());
@@ -113,7 +127,9 @@ impl Walk {
 
     fn event(&mut self, event: Event) -> Result<(), NotTaken> {
         let before = self.app.clone();
-        let stepped = before.step(self.now, event)?;
+        let stepped = before.step(self.now, event.clone())?;
+        let effects: Vec<Effect> = stepped.effects.iter().map(|(_, effect)| effect.clone()).collect();
+        self.proxy.look(&before, &event, &effects);
         self.app = stepped.app;
         for (id, effect) in stepped.effects {
             self.never_run_twice(&effect);
@@ -178,8 +194,9 @@ impl Walk {
 
     fn nobody_notices(&self) {
         if self.weather == Weather::Calm && self.app.active().is_some() {
-            let ready = self.app.instances.values().filter(|it| it.is_ready()).count();
-            assert!(ready >= 3, "only {ready} instances are ready");
+            let serves = |id: &InstanceId| self.app.instances.get(id).is_some_and(|it| !it.is_told_to_stop());
+            let serving = self.proxy.offered().iter().filter(|id| serves(id)).count();
+            assert!(serving >= 3, "only {serving} instances get requests and answer them");
         }
     }
 
@@ -194,6 +211,8 @@ impl Walk {
                 RunKind::Init { instance } => Some(instance),
                 _ => None,
             },
+            // Routes are applied in order, too.
+            Effect::Route { .. } => Some(InstanceId(0)),
             _ => None,
         };
         let mut busy = BTreeSet::new();
@@ -201,16 +220,28 @@ impl Walk {
             .under_way
             .iter()
             .filter(|(_, effect)| subject(effect).is_none_or(|instance| busy.insert(instance)))
+            .filter(|(_, effect)| self.proxy.can_end(&self.app, effect, self.now))
             .map(|(id, _)| *id)
             .collect();
         let Some(id) = free.get(choice.pick % free.len().max(1)).copied() else { return };
         let effect = self.under_way.remove(&id).expect("it was just listed");
         let outcome = self.outcome(&effect, choice.how);
-        self.event(Event::Done { effect: id, outcome: outcome.clone() }).expect("an outcome is taken");
+        self.done(id, &effect, outcome.clone(), choice.pick.is_multiple_of(2));
         if choice.how % 5 == 4 {
             let again = self.event(Event::Done { effect: id, outcome });
             assert!(matches!(again, Err(NotTaken::Stale(_))), "an outcome counts once");
         }
+    }
+
+    /// An effect ends; one that failed may have been done all the same.
+    fn done(&mut self, id: EffectId, effect: &Effect, outcome: Outcome, was_done: bool) {
+        if was_done || matches!(outcome, Outcome::Ok { .. }) {
+            self.proxy.did(&self.app, effect);
+        }
+        let is_awaited = self.app.outbox.contains_key(&id);
+        let taken = self.event(Event::Done { effect: id, outcome });
+        let is_superseded = matches!((effect, &taken), (Effect::Route { .. }, Err(NotTaken::Stale(_))));
+        assert!(taken.is_ok() == is_awaited && (is_awaited || is_superseded), "{effect:?}: {taken:?}");
     }
 
     fn outcome(&self, effect: &Effect, how: u8) -> Outcome {
@@ -218,7 +249,10 @@ impl Walk {
         let failed = Outcome::Failed { reason: "it did not work".into(), tail: None };
         let unknown = Outcome::Unknown { reason: "the host went down".into() };
         match (self.weather, effect) {
+            // It ends when nothing is in flight or the time has come, which cannot fail.
+            (_, Effect::Drain { .. }) => ok,
             (Weather::Calm, Effect::Stop { .. } | Effect::Link { .. } | Effect::Remove { .. }) => ok,
+            (_, Effect::Stage { .. }) if how % 4 == 3 => Outcome::NoRoom { detail: "1 GB is free".into() },
             _ if how < 236 => ok,
             _ if how < 250 => failed,
             _ => unknown,
@@ -265,7 +299,9 @@ impl Walk {
 
     fn check_one(&mut self, choice: Choice) {
         let wanted: Vec<_> = self.app.checks_wanted().collect();
-        let Some(check) = wanted.get(choice.pick % wanted.len().max(1)).copied() else { return };
+        let Some(check) = wanted.get(choice.pick % (wanted.len() + 1)).copied() else {
+            return self.count_errors(choice);
+        };
         let (why, tail) = ("503".to_owned(), None);
         let is_well = self.app.instances[&check.instance].is_ready();
         let verdict = match (check.readiness, choice.how) {
@@ -351,6 +387,15 @@ impl Walk {
         self.event(Event::Adopted { alive, unknown }).expect("adoption is taken");
     }
 
+    /// What a version answered: now and then it is found to be bad.
+    fn count_errors(&mut self, choice: Choice) {
+        let target = self.app.deployment.as_ref().and_then(|it| it.to).filter(|_| choice.how < 30);
+        if let Some(target) = target.filter(|_| self.weather == Weather::Storm) {
+            // A deployment that does not watch (any more) does not take it.
+            let _ = self.event(Event::ServerErrors { target, reason: "it answers with 5xx".into() });
+        }
+    }
+
     /// From now on all goes well: whatever is under way comes to its end, and what should run does.
     pub(crate) fn come_to_rest(&mut self) {
         let deadline = self.now.checked_add(SignedDuration::from_hours(4)).expect("it is near");
@@ -363,11 +408,15 @@ impl Walk {
                     self.now = self.now.max(at);
                     self.event(Event::Tick).expect("a tick is taken");
                 }
-                None => break,
+                None => match self.under_way.values().find_map(waits_until) {
+                    Some(until) => self.now = self.now.max(until),
+                    None => break,
+                },
             }
         }
         assert!(self.app.deployment.is_none() && self.app.queued.is_none(), "a deployment never ends");
         assert!(self.app.outbox.is_empty(), "an effect never ends");
+        assert_eq!(self.proxy.served, self.app.route(), "the proxy serves what is wanted");
         let Some(active) = self.app.active().filter(|_| self.app.running && self.app.stuck.is_none()) else {
             return;
         };
@@ -378,13 +427,16 @@ impl Walk {
             let living: Vec<_> = self.app.living(place).collect();
             assert_eq!(living.len(), 1, "place {place} has its instance");
             assert!(living[0].is_ready(), "the instance of place {place} is ready");
+            let proxied = self.app.revision(living[0].target).is_some_and(|it| it.settings.proxy);
+            assert_eq!(self.proxy.offered().contains(&living[0].id), proxied, "place {place} gets requests");
         }
     }
 
     fn one_thing_goes_well(&mut self) -> bool {
-        if let Some((id, _)) = self.under_way.pop_first() {
-            let outcome = Outcome::Ok { detail: None };
-            self.event(Event::Done { effect: id, outcome }).expect("an outcome is taken");
+        let next = self.under_way.iter().find(|(_, it)| self.proxy.can_end(&self.app, it, self.now));
+        if let Some(id) = next.map(|(id, _)| *id) {
+            let effect = self.under_way.remove(&id).expect("it was just found");
+            self.done(id, &effect, Outcome::Ok { detail: None }, true);
             return true;
         }
         let down = self.app.instances.values().find(|it| it.is_launched() && it.pid.is_none());

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, Command, CommandLine, Deployment, Effect, Event, ExitHow, Level, NewVersion, NotTaken, Origin,
-    Outcome, Refused, RunKind, ShimFact, Status, Verdict,
+    App, BackendMode, Command, CommandLine, Deployment, Effect, Event, ExitHow, Level, NewVersion, NotTaken,
+    Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
 };
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place, VersionLabel};
 
 use crate::invariants;
+use crate::proxy::Proxy;
 
 /// How an instance of a version behaves once it is launched.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,6 +32,7 @@ pub(crate) enum Boot {
 pub(crate) enum Reply {
     Ok,
     Fail(&'static str),
+    NoRoom(&'static str),
     Unknown(&'static str),
     /// Under way until the test ends it.
     Hold,
@@ -55,9 +57,14 @@ pub(crate) struct World {
     pub(crate) exits: Vec<(InstanceId, ExitHow)>,
     /// Fewest instances ready at once since the test set it.
     pub(crate) fewest_ready: usize,
+    /// Fewest instances that the proxy sent requests to at once, since then.
+    pub(crate) fewest_offered: usize,
+    pub(crate) proxy: Proxy,
     began: Timestamp,
     lines: Vec<String>,
     to_do: VecDeque<(EffectId, Effect)>,
+    /// Drains of what the proxy still offers.
+    draining: Vec<(EffectId, Effect)>,
     to_come: Vec<(Timestamp, Coming)>,
     boots: BTreeMap<String, Boot>,
     script: Script,
@@ -75,9 +82,12 @@ impl World {
             held: Vec::new(),
             exits: Vec::new(),
             fewest_ready: 0,
+            fewest_offered: 0,
+            proxy: Proxy::default(),
             began,
             lines: Vec::new(),
             to_do: VecDeque::new(),
+            draining: Vec::new(),
             to_come: Vec::new(),
             boots: BTreeMap::new(),
             script: Box::new(|_, _| Reply::Ok),
@@ -96,6 +106,15 @@ impl World {
         world
     }
 
+    /// Goes on with a state that was journalled.
+    pub(crate) fn resume(&mut self, app: App) {
+        self.now = self.after(3600);
+        self.next_deployment = 100;
+        self.next_seq = 10_000;
+        self.to_do = app.outbox.clone().into_iter().collect();
+        self.app = app;
+    }
+
     pub(crate) fn boots(&mut self, label: &str, boot: Boot) {
         self.boots.insert(label.into(), boot);
     }
@@ -109,6 +128,7 @@ impl World {
         self.lines.clear();
         self.began = self.now;
         self.fewest_ready = self.ready();
+        self.fewest_offered = self.offered();
     }
 
     /// What was told since the beginning.
@@ -118,6 +138,12 @@ impl World {
 
     pub(crate) fn ready(&self) -> usize {
         self.app.instances.values().filter(|it| it.is_ready()).count()
+    }
+
+    /// Instances that the proxy sends requests to and that are ready.
+    pub(crate) fn offered(&self) -> usize {
+        let is_ready = |id: &InstanceId| self.app.instances.get(id).is_some_and(|it| it.is_ready());
+        self.proxy.offered().iter().filter(|id| is_ready(id)).count()
     }
 
     /// `1a v1 ready, 2b v2 starting`: what stands where.
@@ -213,7 +239,9 @@ impl World {
     // Events
 
     pub(crate) fn event(&mut self, event: Event) -> Result<(), NotTaken> {
-        let stepped = self.app.step(self.now, event)?;
+        let stepped = self.app.step(self.now, event.clone())?;
+        let effects: Vec<Effect> = stepped.effects.iter().map(|(_, effect)| effect.clone()).collect();
+        self.proxy.look(&self.app, &event, &effects);
         self.app = stepped.app;
         for note in stepped.notes {
             let mark = match note.level {
@@ -234,6 +262,7 @@ impl World {
         }
         self.exits.extend(stepped.exits.into_iter().map(|(id, _, exit)| (id, exit.how)));
         self.fewest_ready = self.fewest_ready.min(self.ready());
+        self.fewest_offered = self.fewest_offered.min(self.offered());
         invariants::check(&self.app, self.now);
         Ok(())
     }
@@ -272,6 +301,8 @@ impl World {
             Effect::Stop { instance } => format!("stop {}", name(instance)),
             Effect::Remove { instance } => format!("remove {instance}"),
             Effect::Forget { label, .. } => format!("forget v{label}"),
+            Effect::Route { route } => route_text(route.as_ref()),
+            Effect::Drain { instance, .. } => format!("drain {}", name(instance)),
             Effect::Launch { .. } | Effect::Link { .. } => return None,
         })
     }
@@ -343,9 +374,14 @@ impl World {
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             let Some((id, effect)) = self.to_do.pop_front() else { return };
+            if !self.proxy.can_end(&self.app, &effect, self.now) {
+                self.draining.push((id, effect));
+                continue;
+            }
             let outcome = match (self.script)(&self.app, &effect) {
                 Reply::Ok => Outcome::Ok { detail: None },
                 Reply::Fail(reason) => Outcome::Failed { reason: reason.into(), tail: None },
+                Reply::NoRoom(detail) => Outcome::NoRoom { detail: detail.into() },
                 Reply::Unknown(reason) => Outcome::Unknown { reason: reason.into() },
                 Reply::Hold => {
                     self.held.push((id, effect));
@@ -359,7 +395,15 @@ impl World {
 
     fn done(&mut self, id: EffectId, effect: Effect, outcome: Outcome) {
         let was_ok = matches!(outcome, Outcome::Ok { .. });
-        self.event(Event::Done { effect: id, outcome }).expect("the outcome is taken");
+        if was_ok {
+            self.proxy.did(&self.app, &effect);
+            self.to_do.extend(std::mem::take(&mut self.draining));
+        }
+        match self.event(Event::Done { effect: id, outcome }) {
+            Ok(()) => {}
+            Err(_) if matches!(effect, Effect::Route { .. }) => {}
+            Err(stale) => panic!("the outcome is taken: {stale}"),
+        }
         if let (Effect::Launch { instance }, true) = (effect, was_ok) {
             self.launched(instance);
         }
@@ -437,10 +481,15 @@ impl World {
     pub(crate) fn pass(&mut self, seconds: i64) {
         let end = self.after(seconds);
         for _ in 0..10_000 {
+            self.to_do.extend(std::mem::take(&mut self.draining));
             self.settle();
             let event = self.to_come.iter().map(|(at, _)| *at).min();
             let tick = self.app.wake_at().map(|at| at.max(self.now));
-            let next = [event, tick].into_iter().flatten().min().filter(|at| *at <= end);
+            let drained = self.draining.iter().filter_map(|(_, effect)| match effect {
+                Effect::Drain { until, .. } => Some(*until),
+                _ => None,
+            });
+            let next = [event, tick, drained.min()].into_iter().flatten().min().filter(|at| *at <= end);
             let Some(next) = next else {
                 self.now = end;
                 return;
@@ -458,12 +507,36 @@ impl World {
     }
 }
 
+/// `route i4 i5 i6, draining i1 i2 i3, hold 30 s`
+fn route_text(route: Option<&Route>) -> String {
+    let Some(route) = route else { return "no route".into() };
+    let named = |mode: BackendMode| {
+        let ids = route.backends.iter().filter(|it| it.mode == mode).map(|it| it.instance.to_string());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    let active = Some(named(BackendMode::Active)).filter(|ids| !ids.is_empty());
+    let mut text = format!("route {}", active.clone().unwrap_or_else(|| "nobody".into()));
+    let draining = named(BackendMode::Draining);
+    if !draining.is_empty() {
+        text += &format!(", draining {draining}");
+    }
+    if active.is_none() {
+        text += &format!(", holding for {}", model::human::duration(route.hold));
+    }
+    text
+}
+
 pub(crate) fn label(text: &str) -> VersionLabel {
     text.parse().expect("it is a label")
 }
 
-/// The defaults of the settings: 3 places, rolling, 2 min of watching, 3 tries, 10 min deadline.
+/// 3 places, rolling, 2 min of watching, 3 tries, 10 min deadline; not behind our proxy.
 pub(crate) fn settings() -> AppSettings {
+    AppSettings { strategy: Strategy::Rolling, proxy: false, ..AppSettings::default() }
+}
+
+/// The defaults of the settings: as above, but parallel and behind our proxy.
+pub(crate) fn web() -> AppSettings {
     AppSettings::default()
 }
 

@@ -219,8 +219,9 @@ impl Control {
         loop {
             let news = self.drains.borrow_mut().news();
             for drained in news {
+                let ended = self.drains.borrow().ended(&drained);
                 log::line(format_args!(
-                    "app={} instance={} cut={} drained",
+                    "app={} instance={} cut={} ended={ended} drained",
                     drained.app, drained.instance, drained.cut
                 ));
                 self.watchers.tell(&Answer::Drained(drained));

@@ -80,10 +80,11 @@ where
     }
 
     fn end(&mut self, ending: Ending) {
-        self.inner = None;
+        // told before the connection goes: nothing may look ended and not be counted
         if let Some(tell) = self.on_ending.take() {
             tell(ending);
         }
+        self.inner = None;
     }
 }
 

@@ -21,6 +21,8 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_AT_LEAST: Duration = Duration::from_millis(500);
 /// How long each peer has to end its TCP stream after ours has ended, so that nothing is reset.
 const END_WITHIN: Duration = Duration::from_secs(1);
+/// How long where the drain's deadline is near: together with [`ANSWER_AT_LEAST`] no more than 1 s beyond it.
+const END_AT_LEAST: Duration = Duration::from_millis(500);
 /// Most bytes that are read and thrown away for that.
 const END_BYTES: usize = 1024 * 1024;
 /// How long the last Close frames may take at the deadline.
@@ -179,7 +181,8 @@ where
         let within = deadline.max(now + ANSWER_AT_LEAST).min(now + ANSWER_WITHIN);
         // who does not answer in time is closed without an answer
         let _ = timeout_at(within, answered).await;
-        self.end().await;
+        let now = Instant::now();
+        self.end((now + END_WITHIN).min(deadline.max(now) + END_AT_LEAST)).await;
     }
 
     /// The last moment: who can still be told is told; nothing waits for an answer.
@@ -196,8 +199,8 @@ where
         .await;
     }
 
-    async fn end(&mut self) {
-        tokio::join!(end_stream(&mut self.client), end_stream(&mut self.instance));
+    async fn end(&mut self, until: Instant) {
+        tokio::join!(end_stream(&mut self.client, until), end_stream(&mut self.instance, until));
     }
 }
 
@@ -214,14 +217,14 @@ async fn tell_last<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, frame: Opt
     if let Some(frame) = frame
         && stream.write_all(&frame).await.is_ok()
     {
-        end_stream(stream).await;
+        end_stream(stream, Instant::now() + CUT_WITHIN).await;
     }
 }
 
 /// Ends our half, then reads the other's to its end: closing a socket with unread bytes would reset it, and the
 /// peer might lose the Close frame.
-async fn end_stream<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) {
-    let _ = timeout(END_WITHIN, async {
+async fn end_stream<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, until: Instant) {
+    let _ = timeout_at(until, async {
         if stream.shutdown().await.is_ok() {
             let mut rest = stream.take(END_BYTES as u64);
             let _ = tokio::io::copy(&mut rest, &mut tokio::io::sink()).await;

@@ -1,17 +1,13 @@
 //! Slow and greedy clients hurt only themselves.
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::time::Duration;
 
-use wire::proxy::{Limits, Table};
+use wire::proxy::Limits;
 
-use crate::client::Client;
-use crate::daemon::Daemon;
 use crate::gate::Gate;
 use crate::instance::{Instance, Then};
-use crate::program::Program;
-use crate::rig::{Rig, eventually, front, route};
+use crate::rig::{Rig, eventually, front};
 
 fn limited(instance: &Instance, limits: Limits) -> Rig {
     let mut rig = Rig::serving(&[instance.address]);
@@ -234,43 +230,5 @@ fn busy_connections_are_not_closed_for_new_ones() {
     gate.open();
     for client in &mut clients {
         assert_eq!(client.reply().status, 200, "those in the queue come later");
-    }
-}
-
-/// 10,000 connections; where fewer descriptors are allowed, fewer are made.
-fn many() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
-    let allowed = limit.maximum.unwrap_or(u64::MAX);
-    10_000.min((allowed as usize).saturating_sub(2_000))
-}
-
-#[test]
-fn many_idle_connections_cost_little() {
-    let many = many();
-    assert!(many >= 1_000, "too few descriptors for this test");
-    let folder = tempfile::tempdir().unwrap();
-    let program = Program::start(folder.path(), "127.0.0.1:0");
-    let instance = Instance::named("x");
-    let mut daemon = Daemon::connect(folder.path(), 1);
-    let front = front(|front| front.max_connections = 50_000);
-    let table = Table { revision: 1, front, routes: vec![route(&[instance.address])], ..Table::default() };
-    daemon.set_table(&table).unwrap();
-    let before = program.resident_kb();
-    let mut idle: Vec<TcpStream> = Vec::with_capacity(many);
-    for _ in 0..many {
-        let mut client = Client::connect(program.address);
-        assert_eq!(client.get("/").status, 200);
-        idle.push(client.stream);
-    }
-    assert_eq!(daemon.report().connections.open, many as u64);
-    let kb_each = (program.resident_kb() - before) as f64 / many as f64;
-    assert!(kb_each < 12.0, "{kb_each} kB each");
-    let mut client = Client::connect(program.address);
-    (0..20).for_each(|_| assert_eq!(client.get("/").status, 200));
-    for stream in idle.iter().step_by(100) {
-        let mut client = Client::over(stream.try_clone().unwrap());
-        assert_eq!(client.get("/").status, 200);
     }
 }

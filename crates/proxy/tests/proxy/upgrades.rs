@@ -121,8 +121,10 @@ fn it_is_counted_as_long_as_it_lives() {
     let (instance, ends) = switching(SWITCH);
     let mut rig = Rig::serving(&[instance.address]);
     let (client, end) = upgraded(&rig, &ends);
-    let report = rig.backend(1);
-    assert_eq!((report.in_flight, report.upgraded), (1, 1));
+    eventually("it is in flight", || {
+        let report = rig.backend(1);
+        (report.in_flight, report.upgraded) == (1, 1)
+    });
     drop((client, end));
     eventually("none is in flight", || {
         let report = rig.backend(1);

@@ -43,7 +43,7 @@ async fn versions_are_told_apart() {
     let route = Route::new(["apps", "beacon", "versions", "1.1.0+g3f2a"]);
     let detail: VersionDetail = world.client.get(route).await.unwrap();
     assert_eq!(detail.settings.0.replicas, 2);
-    assert!(!detail.has_build_log);
+    assert!(!detail.papers.build_log);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn logs_of_living_instances_come_in_the_order_of_time() {
 }
 
 /// An answer as it comes over the socket, as a whole.
-async fn raw(world: &World, path: &str) -> String {
+pub(super) async fn raw(world: &World, path: &str) -> String {
     use http_body_util::BodyExt;
     let body = open(world, path).await;
     String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()

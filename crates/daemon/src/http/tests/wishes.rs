@@ -189,6 +189,41 @@ async fn what_waits_and_what_turns_round_is_remarked() {
     let turned = granted(&before, &life, None);
     assert_eq!(turned.deployment, Some(running.0), "the running deployment is what to wait for");
     assert_eq!(turned.remarks, [turns(running)]);
-    let shown = view::app(&life.app, |_| None);
+    let shown = view::app(&life.app, |_| None, &Default::default());
     assert_eq!(shown.deployment.and_then(|it| it.reason).as_deref(), Some("rolled back by hand"));
+}
+
+#[tokio::test]
+async fn a_version_whose_ports_another_app_has_taken_does_not_come_back() {
+    let versions = ["1.0.0", "1.1.0"];
+    // Every app of these tests has the same ports.
+    let world = World::new().await.with_app("beacon", &versions).await.with_app("buoy", &["1.0.0"]).await;
+    let wish = async |method: Method, path: &str, body: Value| {
+        let route = Route::new(["apps", "beacon", path]);
+        let Err(cli::Failure::Problem(problem)) = world.client.send::<_, Granted>(method, route, &body).await
+        else {
+            panic!("{path} is not refused")
+        };
+        assert_eq!((problem.slug(), problem.status), ("settings", 422), "{path}: {problem}");
+        assert!(problem.detail.contains("overlaps \"buoy\""), "{path}: {problem}");
+    };
+    wish(Method::POST, "deployments", json!({"version": "1.0.0"})).await;
+    wish(Method::POST, "rollback", Value::Null).await;
+    wish(Method::PUT, "mode", json!({"mode": "manual", "version": "1.0.0"})).await;
+    let alone = World::new().await.with_app("beacon", &versions).await;
+    let rollback = Route::new(["apps", "beacon", "rollback"]);
+    let granted: Granted = alone.client.call(Method::POST, rollback).await.unwrap();
+    assert!(granted.deployment.is_some());
+}
+
+#[tokio::test]
+async fn a_stopped_app_that_is_deployed_anew_is_not_stopped() {
+    let world = World::new().await;
+    let mut life = Life::begin(&world, "beacon").await;
+    life.deploy("1.0.0").await;
+    life.stop().await;
+    let state = |life: &Life| view::app(&life.app, |_| None, &Default::default()).state;
+    assert_eq!(state(&life), api::app::AppState::Stopped);
+    life.ask_for("1.1.0").await;
+    assert_eq!(state(&life), api::app::AppState::Degraded, "none of its places serves yet");
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cli::{Client, Failure};
-use engine::Partners;
 use host::Paths;
 use host::checks::Probe;
 use host::doer::HostDoer;
 use host::instances::Instances;
 use host::journal::Journal;
+use host::proxy::Proxy;
 use host::shim::ShimHost;
 use host::site::Site;
 use jiff::Timestamp;
@@ -21,10 +21,11 @@ use model::{AppName, DeploymentId, InstanceId};
 use package::HostPlatform;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use wire::proxy::Front;
 
 use crate::control::Control;
 use crate::http::{self, Api};
-use crate::partners::{Does, Remembers, SteadyClock};
+use crate::partners::partners;
 use crate::settings::SettingsFiles;
 
 /// The daemon; it ends with the test.
@@ -92,15 +93,18 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         epoch: 1,
     };
     let journal = Journal::open(&paths.database()).unwrap();
+    let proxy = Proxy::new(1, Front::default());
+    proxy.open(Vec::new());
     let control = Arc::new(Control::new(
         site.clone(),
         SettingsFiles::new(paths, None),
         journal.clone(),
+        proxy.clone(),
         "/nonexistent".into(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));
-    let doer = Does(HostDoer::new(instances, journal.clone()));
-    let partners = Partners { journal: Remembers(journal), doer, clock: SteadyClock::new() };
+    let doer = HostDoer::new(instances, journal.clone(), proxy);
+    let partners = partners(journal, doer);
     control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone());
     control
 }
@@ -137,6 +141,16 @@ impl Life {
             self.step(event).await;
         }
         assert!(self.app.deployment.is_some(), "v{label} is watched");
+    }
+
+    /// Stops every instance.
+    pub(super) async fn stop(&mut self) {
+        let deployment = self.journal.next_deployment(&self.app.name).await.unwrap();
+        self.step(Event::Command { command: Command::Stop { deployment }, by: operator() }).await;
+        while let Some(event) = self.answer(deployment) {
+            self.step(event).await;
+        }
+        assert!(!self.app.running, "it was stopped");
     }
 
     /// Asks for a version; nothing else happens.

@@ -4,21 +4,29 @@ use api::app::{App as Shown, AppState, Instance as ShownInstance, InstanceState,
 use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
 use host::environment::Standing;
 use host::journal::ExitRecord;
+use host::proxy::ProxyFacts;
 use model::Place;
 use model::app::{App, Ending, ExitHow, Instance, Mode as ModelMode, Status, Target};
 
+use super::traffic::Interval;
 use super::{deployment, queued};
 
 /// An app as it is; `memory` tells the resident bytes of a process.
-pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>) -> Shown {
+pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>, facts: &ProxyFacts) -> Shown {
+    let counted = Interval::of(facts);
+    let counted = counted.as_ref();
     let wanted = app.active().or_else(|| app.deployment.as_ref().and_then(|deployment| deployment.to));
     let replicas = wanted.map_or(0, |target| app.replicas(target));
     let max_replicas = wanted.and_then(|target| app.revision(target)).map_or(0, |it| it.settings.max());
     let is_ready = |place: &u16| app.living(Place(*place)).any(Instance::is_ready);
     let ready = (1..=replicas).filter(is_ready).count().try_into().unwrap_or(u16::MAX);
     let ready_instances = app.instances.values().filter(|instance| instance.is_ready());
-    let mut instances: Vec<ShownInstance> =
-        app.instances.values().filter(|it| is_shown(app, it)).map(|it| instance(app, it, &memory)).collect();
+    let mut instances: Vec<ShownInstance> = app
+        .instances
+        .values()
+        .filter(|it| is_shown(app, it))
+        .map(|it| instance(app, it, &memory, counted))
+        .collect();
     instances.sort_by_key(|instance| (instance.place, instance.instance));
     Shown {
         name: app.name.to_string(),
@@ -31,6 +39,7 @@ pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>) -> Sh
         ready,
         up_since: ready_instances.filter_map(|instance| instance.up_since).min(),
         stuck: app.stuck.clone(),
+        traffic: counted.and_then(|it| it.app(app.name.as_str())),
         instances,
         deployment: app.deployment.as_ref().map(|it| deployment(app, it)),
         queued: app.queued.as_ref().map(|it| queued(app, it)),
@@ -41,10 +50,15 @@ fn state(app: &App, ready: u16, replicas: u16) -> AppState {
     match app.active() {
         _ if app.stuck.is_some() => AppState::Stuck,
         None => AppState::NotDeployed,
-        Some(_) if !app.running => AppState::Stopped,
+        Some(_) if !app.running && !is_coming(app) => AppState::Stopped,
         Some(_) if ready >= replicas => AppState::Ready,
         Some(_) => AppState::Degraded,
     }
+}
+
+/// Whether a deployment brings instances up: a stopped app is not stopped any more.
+fn is_coming(app: &App) -> bool {
+    app.deployment.as_ref().is_some_and(|it| it.to.is_some() && !it.is_rolling_back())
 }
 
 fn mode(mode: &ModelMode) -> Mode {
@@ -60,7 +74,12 @@ fn is_shown(app: &App, instance: &Instance) -> bool {
     !instance.is_gone() || (instance.failure().is_some() && !app.instances.values().any(newer))
 }
 
-fn instance(app: &App, instance: &Instance, memory: impl Fn(u32) -> Option<u64>) -> ShownInstance {
+fn instance(
+    app: &App,
+    instance: &Instance,
+    memory: impl Fn(u32) -> Option<u64>,
+    traffic: Option<&Interval<'_>>,
+) -> ShownInstance {
     let counted = app.places.get(&instance.place).cloned().unwrap_or_default();
     ShownInstance {
         instance: instance.id.0,
@@ -81,6 +100,7 @@ fn instance(app: &App, instance: &Instance, memory: impl Fn(u32) -> Option<u64>)
         crashes: counted.crashes,
         forced_restarts: counted.forced_restarts,
         last_exit: instance.last_exit.as_ref().map(|exit| LastExit { at: exit.at, how: how(exit.how) }),
+        traffic: traffic.and_then(|it| it.instance(app.name.as_str(), instance.id.0)),
     }
 }
 
@@ -101,15 +121,18 @@ pub(super) fn instance_state(status: &Status) -> InstanceState {
         Status::Ready => InstanceState::Ready,
         Status::Unhealthy { .. } => InstanceState::Unhealthy,
         Status::BackingOff { .. } => InstanceState::BackingOff,
+        Status::Draining { .. } => InstanceState::Draining,
         Status::Stopping { .. } => InstanceState::Stopping,
         Status::Stopped { .. } => InstanceState::Stopped,
     }
 }
 
-fn detail(status: &Status) -> Option<String> {
+/// More about that.
+pub(super) fn detail(status: &Status) -> Option<String> {
     match status {
         Status::Unhealthy { why } => Some(why.clone()),
-        Status::Stopping { why: Ending::Failed { reason, .. }, .. }
+        Status::Draining { why: Ending::Failed { reason, .. }, .. }
+        | Status::Stopping { why: Ending::Failed { reason, .. }, .. }
         | Status::Stopped { why: Ending::Failed { reason, .. }, .. } => Some(reason.clone()),
         _ => None,
     }

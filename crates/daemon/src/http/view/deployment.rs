@@ -145,6 +145,7 @@ fn shown_kind(kind: Kind) -> DeploymentKind {
 
 fn strategy(strategy: Strategy) -> String {
     match strategy {
+        Strategy::Parallel => "parallel".into(),
         Strategy::Rolling => "rolling".into(),
         Strategy::TemporaryShutdown => "temporary_shutdown".into(),
     }

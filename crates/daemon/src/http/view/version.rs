@@ -1,6 +1,6 @@
 //! Versions and ghosts.
 
-use api::version::{By, Ghost, Version as Shown, VersionState};
+use api::version::{By, Ghost, Revision, Version as Shown, VersionState};
 use model::VersionId;
 use model::app::{App, Origin, Version};
 
@@ -26,6 +26,17 @@ pub(in crate::http) fn version(app: &App, version: &Version) -> Shown {
         stored: version.stored,
         ghost: ghost(version),
     }
+}
+
+/// What a version ran with, oldest first.
+pub(in crate::http) fn revisions(version: &Version) -> Vec<Revision> {
+    let shown = |(number, it): (&u32, &model::app::Revision)| Revision {
+        revision: *number,
+        version: version.label_at(*number),
+        current: *number == version.revision,
+        variables: super::variables(&it.settings.variables, &it.variables),
+    };
+    version.revisions.iter().map(shown).collect()
 }
 
 /// What was rolled back and not cleared, newest first.

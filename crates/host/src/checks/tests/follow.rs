@@ -95,6 +95,7 @@ mod host_fixture {
             crashes: 0,
             seq: 0,
             last_exit: None,
+            exposed: false,
         };
         app.instances.insert(INSTANCE, instance);
         app

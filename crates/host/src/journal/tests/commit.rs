@@ -113,18 +113,13 @@ async fn an_exit_told_twice_is_one_exit() {
 }
 
 #[tokio::test]
-async fn who_asked_and_what_was_prepared() {
+async fn who_asked() {
     let root = Root::new();
     let journal = root.open();
     journal.audit(at(1), 1000, Some("ann".into()), Some(&name()), "deploy 1.0.0".into()).await.unwrap();
     journal.audit(at(2), 0, None, None, "doctor".into()).await.unwrap();
     let audits = journal.audits(1).await.unwrap();
     assert_eq!((audits[0].uid, audits[0].what.as_str(), audits.len()), (0, "doctor", 1));
-    assert!(!journal.is_prepared("abc".into()).await.unwrap());
-    journal.set_prepared(at(1), "abc".into()).await.unwrap();
-    journal.set_prepared(at(2), "abc".into()).await.unwrap();
-    assert!(journal.is_prepared("abc".into()).await.unwrap());
-    assert_eq!(root.count("prepared"), 1);
 }
 
 #[tokio::test]
@@ -135,4 +130,17 @@ async fn a_state_that_cannot_be_read_is_told_with_its_app() {
     root.sql().execute_batch("update app set state = '{'").unwrap();
     let error = journal.apps().await.unwrap_err();
     assert!(matches!(&error, JournalError::Record { what, .. } if what == "app beacon"), "{error}");
+}
+
+#[tokio::test]
+async fn apps_come_in_the_order_in_which_they_were_registered() {
+    let root = Root::new();
+    let journal = root.open();
+    for name in ["shop", "beacon", "shop", "cart"] {
+        journal.create(&App::new(name.parse().unwrap())).await.unwrap();
+    }
+    drop(journal);
+    let names: Vec<String> =
+        root.open().apps().await.unwrap().into_iter().map(|app| app.name.to_string()).collect();
+    assert_eq!(names, ["shop", "beacon", "cart"]);
 }

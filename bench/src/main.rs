@@ -1,0 +1,67 @@
+//! Measures Bellrock beside its rivals and beside a bare release, each within one run: `cargo xtask bench NAME`.
+//!
+//! A machine's mood changes from minute to minute. So everything that is compared is measured in turn, in rounds,
+//! and what is told is the median over the rounds of the difference or the ratio within one round. The last line
+//! that a bench prints is for machines; `bench/README.md` says how to read it.
+
+#![allow(unreachable_pub, reason = "nothing is outside of a program")]
+
+mod deploy;
+mod figures;
+mod memory;
+mod package_bench;
+mod release;
+mod resident;
+mod restart;
+mod rival;
+mod serving;
+mod soak;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures Bellrock beside its rivals")]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Crash to serving again, against the release's bare boot, runit and s6
+    Restart(restart::Options),
+    /// A full deployment of three places, against three bare boots at once
+    Deploy(deploy::Options),
+    /// Memory at rest and after a flood of output: daemon and shims, beside runit and s6
+    Memory(memory::Options),
+    /// A package of 100 MB: verify, unpack, link, beside sha256sum, tar and cp
+    Package(package_bench::Options),
+    /// Hundreds of deployments and thousands of crashes: does anything grow?
+    Soak(soak::Options),
+}
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: could not start threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = match Arguments::parse().bench {
+        Bench::Restart(options) => runtime.block_on(restart::run(&options)),
+        Bench::Deploy(options) => runtime.block_on(deploy::run(&options)),
+        Bench::Memory(options) => runtime.block_on(memory::run(&options)),
+        Bench::Package(options) => package_bench::run(&options),
+        Bench::Soak(options) => runtime.block_on(soak::run(&options)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

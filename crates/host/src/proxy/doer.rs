@@ -1,0 +1,51 @@
+//! Does the effects that are about the proxy.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::app::{App, Outcome, Route};
+use model::{EffectId, InstanceId, human};
+use tokio::time::Instant;
+
+use super::book::Page;
+use super::proxy_handle::Proxy;
+use super::wish;
+
+/// What the proxy needs besides to cut and to say so.
+const GRACE: Duration = Duration::from_secs(2);
+
+fn drain_timeout(app: &App, instance: InstanceId) -> Duration {
+    let target = app.instances.get(&instance).map(|it| it.target);
+    let revision = target.and_then(|target| app.revision(target));
+    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout)
+}
+
+impl Proxy {
+    /// Has the proxy serve a route for an app.
+    pub(crate) async fn route(&self, app: &App, effect: EffectId, route: Option<&Route>) -> Outcome {
+        let route = route.map(|route| wish::route(&app.name, route));
+        match self.serve(Page { app: app.name.clone(), effect: Some(effect), route }).await {
+            Ok(_) => Outcome::Ok { detail: None },
+            Err(error) => Outcome::Failed { reason: error.to_string(), tail: None },
+        }
+    }
+
+    /// Waits until nothing is in flight in an instance, or until the time has come. Asked again after a start of the
+    /// daemon it waits as long as a drain may take, for the proxy may have heard of this one only now.
+    pub(crate) async fn drain(&self, app: &App, instance: InstanceId, until: Timestamp) -> Outcome {
+        let began = Instant::now();
+        let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+        let left = left.max(drain_timeout(app, instance) + GRACE);
+        let drained = self.drained(&app.name, instance, left).await;
+        let took = human::duration(began.elapsed());
+        let detail = match drained {
+            Some(drained) if drained.cut == 0 => format!("drained in {took}"),
+            Some(drained) => format!("{} in flight cut after {took}", drained.cut),
+            None => match self.trouble() {
+                Some(why) => format!("the proxy did not say within {took} that it was drained: {why}"),
+                None => format!("the proxy did not say within {took} that it was drained"),
+            },
+        };
+        Outcome::Ok { detail: Some(detail) }
+    }
+}

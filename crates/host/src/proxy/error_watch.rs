@@ -1,0 +1,122 @@
+//! Watches what the proxy counts while a deployment is watched, and tells the engine when the new version answers
+//! clearly more requests with 5xx than the old one. The decision is the model's; so is what follows.
+
+use std::sync::Arc;
+
+use model::app::{App, Deployment, Event, Responses, Target, is_clearly_above};
+use model::{DeploymentId, InstanceId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use wire::proxy::Report;
+
+use super::proxy_handle::{CloseWatch, Proxy};
+use crate::tell::Tell;
+
+/// Of the hundreds that statuses are counted by: 1xx, 2xx, 3xx, 4xx, 5xx.
+const SERVER_ERRORS: usize = 4;
+
+/// Watches one app's deployments.
+#[derive(Debug)]
+pub struct ErrorWatch<T> {
+    proxy: Proxy,
+    tell: Arc<T>,
+    /// Reports come often as long as there is something to watch.
+    closely: Option<CloseWatch>,
+    /// The deployment that was told about.
+    told: Option<DeploymentId>,
+}
+
+impl<T: Tell> ErrorWatch<T> {
+    /// Nothing is watched yet.
+    pub fn new(proxy: Proxy, tell: Arc<T>) -> Self {
+        ErrorWatch { proxy, tell, closely: None, told: None }
+    }
+
+    /// Follows an app until told to stop.
+    pub async fn follow(mut self, mut app: watch::Receiver<Arc<App>>, stop: CancellationToken) {
+        let following = async {
+            let mut facts = self.proxy.facts();
+            loop {
+                let snapshot = app.borrow_and_update().clone();
+                self.look(&snapshot).await;
+                let watching = self.closely.is_some();
+                let changed = tokio::select! {
+                    changed = app.changed() => changed,
+                    changed = facts.changed(), if watching => changed,
+                };
+                if changed.is_err() {
+                    return;
+                }
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    async fn look(&mut self, app: &App) {
+        let Some((deployment, target)) = watched(app).filter(|(it, _)| self.told != Some(it.id)) else {
+            self.closely = None;
+            return;
+        };
+        self.closely.get_or_insert_with(|| self.proxy.watch_closely());
+        let Some(reason) = self.verdict(app, deployment) else { return };
+        warn!(app = %app.name, deployment = %deployment.id, reason, "the new version fails");
+        self.told = Some(deployment.id);
+        if let Err(error) = self.tell.tell(&app.name, Event::ServerErrors { target, reason }).await {
+            debug!(app = %app.name, %error, "5xx of a new version not taken");
+        }
+    }
+
+    fn verdict(&self, app: &App, deployment: &Deployment) -> Option<String> {
+        let facts = self.proxy.facts();
+        let facts = facts.borrow();
+        let report = &facts.report.as_ref()?.report;
+        let of = |ids: Vec<InstanceId>| responses(report, app.name.as_str(), &ids);
+        let old = of(deployment.lanes.values().filter_map(|lane| lane.old).collect());
+        let new = of(deployment.lanes.values().filter_map(|lane| lane.new).collect());
+        is_clearly_above(old, new)
+    }
+}
+
+/// The deployment that is being watched, if it brings another version or other settings, and what it brings.
+fn watched(app: &App) -> Option<(&Deployment, Target)> {
+    let deployment = app.deployment.as_ref().filter(|it| it.is_serving() && !it.is_rolling_back())?;
+    let to = deployment.to.filter(|to| deployment.from != Some(*to))?;
+    Some((deployment, to))
+}
+
+/// What instances have answered since they began: old ones before the switch, new ones after it.
+fn responses(report: &Report, app: &str, instances: &[InstanceId]) -> Responses {
+    let ours =
+        report.backends.iter().filter(|it| it.app == app && instances.contains(&InstanceId(it.instance)));
+    ours.map(|it| &it.counts).fold(Responses::default(), |sum, counts| {
+        let answered: u64 = counts.statuses.iter().sum();
+        let errors = counts.statuses.get(SERVER_ERRORS).copied().unwrap_or(0);
+        Responses { all: sum.all + answered + counts.failed, errors: sum.errors + errors + counts.failed }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::proxy::{BackendReport, Counts};
+
+    fn backend(app: &str, instance: u64, statuses: [u64; 5], failed: u64) -> BackendReport {
+        let counts = Counts { statuses: statuses.into(), failed, ..Counts::default() };
+        BackendReport { app: app.into(), instance, counts, ..BackendReport::default() }
+    }
+
+    #[test]
+    fn only_the_asked_instances_count_and_failed_attempts_are_errors() {
+        let backends = vec![
+            backend("beacon", 1, [1, 100, 10, 5, 7], 2),
+            backend("beacon", 2, [0, 1, 0, 0, 1], 0),
+            backend("beacon", 3, [0, 999, 0, 0, 999], 999),
+            backend("buoy", 1, [0, 999, 0, 0, 999], 999),
+        ];
+        let report = Report { backends, ..Report::default() };
+        let counted = responses(&report, "beacon", &[InstanceId(1), InstanceId(2), InstanceId(9)]);
+        assert_eq!(counted, Responses { all: 127, errors: 10 });
+        assert_eq!(responses(&report, "beacon", &[]), Responses::default());
+    }
+}

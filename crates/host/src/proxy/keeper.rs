@@ -1,0 +1,391 @@
+//! The owner of the proxy: sees that it runs, brings it tables and certificates, takes what it tells. A reconciler:
+//! after any trouble it begins anew with what is wanted now.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use wire::proxy::{Refusal, Table};
+use wire::shim::{Event, Exited, Happening, How};
+
+use super::certificates;
+use super::control::{Control, ControlError, News};
+use super::facts::Process;
+use super::plan::ProxyPlan;
+use super::process::{self, ProcessError};
+use super::proxy_handle::Proxy;
+use crate::paths::Paths;
+use crate::shim::{Connected, Events, Gone, Handle, ShimEvent, ShimHost};
+
+/// Between two reports that nobody waits for.
+const REPORT: Duration = Duration::from_secs(5);
+/// Between two reports while somebody looks closely, and between two attempts to have a refused table served.
+const REPORT_CLOSELY: Duration = Duration::from_secs(1);
+/// The proxy's process takes no longer until it can be asked, or it is said that it cannot.
+const STARTS: Duration = Duration::from_secs(1);
+/// Between two looks at the certificates' files.
+const CERTIFICATES: Duration = Duration::from_secs(60);
+/// The first wait before something is tried again, doubled up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    /// What the proxy shall be; `None`: there shall be none.
+    pub plan: Option<ProxyPlan>,
+    /// Where shims are.
+    pub shims: ShimHost,
+    /// Every path.
+    pub paths: Paths,
+    /// How the others reach it.
+    pub proxy: Proxy,
+}
+
+impl Keeper {
+    /// Keeps the proxy until told to stop; the proxy goes on.
+    pub async fn run(self, stop: CancellationToken) {
+        let kept = async {
+            match &self.plan {
+                Some(plan) => self.keep(plan).await,
+                None => self.have_none().await,
+            }
+        };
+        stop.run_until_cancelled(kept).await;
+    }
+
+    /// Returns when another daemon has taken over.
+    async fn keep(&self, plan: &ProxyPlan) {
+        let mut wait = Waits::new();
+        loop {
+            match process::ensure(&self.shims, &self.paths, plan).await {
+                Ok(shim) => {
+                    wait = Waits::new();
+                    match self.accompany(plan, shim).await {
+                        Gone::TakenOver => return warn!("another daemon has taken over the proxy"),
+                        Gone::Died => {
+                            error!("the proxy's shim died, and the proxy with it: both are started anew")
+                        }
+                        Gone::Lost => debug!("connection to the proxy's shim lost: connected again"),
+                    }
+                }
+                Err(error) => self.tell_failure(&error),
+            }
+            sleep(wait.next()).await;
+        }
+    }
+
+    async fn have_none(&self) {
+        let mut wait = Waits::new();
+        while let Err(error) = process::remove(&self.shims).await {
+            self.tell_failure(&error);
+            sleep(wait.next()).await;
+        }
+        self.proxy.note(|facts| facts.process = Process::Off);
+    }
+
+    fn tell_failure(&self, error: &ProcessError) {
+        self.fails(format!("the proxy could not be started: {}", crate::chain(error)));
+    }
+
+    /// Says it once, however often it is tried.
+    fn fails(&self, why: String) {
+        let failing = Process::Failing { why: why.clone() };
+        self.proxy.note(|facts| {
+            if facts.process != failing {
+                error!("{why}");
+            }
+            facts.process = failing;
+        });
+    }
+
+    /// Follows the shim and talks to the proxy until the connection to the shim is over.
+    async fn accompany(&self, plan: &ProxyPlan, shim: Connected) -> Gone {
+        let Connected { handle, events, welcome } = shim;
+        if let Some(pid) = welcome.status.pid {
+            self.proxy.note(|facts| facts.process = Process::Running { pid });
+        }
+        let following = pin!(self.follow(handle, events, welcome.status.last_seq));
+        let talking = pin!(self.talk(plan));
+        match select(following, talking).await {
+            Either::Left((gone, _)) => gone,
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    /// What happened up to `known` is history: the shim's status said what came of it.
+    async fn follow(&self, handle: Handle, mut events: Events, known: u64) -> Gone {
+        loop {
+            match events.next().await {
+                Some(ShimEvent::Happened(event)) => {
+                    if event.seq > known {
+                        self.take_happening(&event);
+                    }
+                    if let Err(error) = handle.ack(event.seq).await {
+                        debug!(
+                            error = crate::chain(&error),
+                            "could not acknowledge an event of the proxy's shim"
+                        );
+                    }
+                }
+                Some(ShimEvent::Gone(gone)) => return gone,
+                None => return Gone::Lost,
+            }
+        }
+    }
+
+    fn take_happening(&self, event: &Event) {
+        match &event.what {
+            Some(Happening::Started(started)) => {
+                let pid = started.pid;
+                info!(pid, run = started.run, "proxy started");
+                self.proxy.note(|facts| facts.process = Process::Running { pid });
+            }
+            Some(Happening::Exited(exited)) if exited.how == How::NotStarted => {
+                let why = exited.reason.clone().unwrap_or_default();
+                self.fails(format!("the proxy could not be started: {why}"));
+            }
+            Some(Happening::Exited(exited)) if exited.is_crash() => {
+                self.fails(format!("the proxy {}; it is started again", how_it_ended(exited)));
+            }
+            Some(Happening::LogDropped(dropped)) => {
+                warn!(
+                    bytes = dropped.bytes,
+                    "output of the proxy was dropped: it came faster than the disk took it"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Talks to the proxy, again and again.
+    async fn talk(&self, plan: &ProxyPlan) -> Infallible {
+        let mut wait = Waits::new();
+        let mut away_since = Instant::now();
+        loop {
+            match Control::connect(&self.paths.proxy_run(), self.shims.epoch).await {
+                Ok((control, welcome)) => {
+                    info!(
+                        revision = welcome.revision,
+                        pid = welcome.pid,
+                        version = welcome.program_version,
+                        "proxy answers"
+                    );
+                    wait = Waits::new();
+                    self.proxy.rise_above(welcome.revision);
+                    self.proxy.note(|facts| {
+                        facts.unreached = None;
+                        facts.process = Process::Running { pid: welcome.pid };
+                        // It may be another process than before: it tells anew what is true.
+                        facts.down.clear();
+                    });
+                    let error = Conversation { proxy: &self.proxy, plan, control }.run().await;
+                    away_since = Instant::now();
+                    self.unreached(&error);
+                }
+                // It is being started: its socket comes in a moment.
+                Err(error) if away_since.elapsed() < STARTS => {
+                    debug!(error = crate::chain(&error), "asked again")
+                }
+                Err(error) => self.unreached(&error),
+            }
+            sleep(wait.next()).await;
+        }
+    }
+
+    fn unreached(&self, error: &ControlError) {
+        let why = crate::chain(error);
+        self.proxy.note(|facts| {
+            if facts.unreached.as_ref() != Some(&why) {
+                warn!("{why}");
+            }
+            facts.unreached = Some(why);
+        });
+    }
+}
+
+/// One connection to the proxy.
+struct Conversation<'a> {
+    proxy: &'a Proxy,
+    plan: &'a ProxyPlan,
+    control: Control,
+}
+
+impl Conversation<'_> {
+    /// Until it breaks.
+    async fn run(mut self) -> ControlError {
+        match self.converse().await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<Infallible, ControlError> {
+        let mut changes = self.proxy.changes();
+        let mut watchers = self.proxy.watchers();
+        let mut look = certificates::look(&self.plan.certificates);
+        self.send_certificates().await?;
+        // First what is wanted, for the news are about what is served.
+        changes.mark_unchanged();
+        self.send_table().await?;
+        self.control.watch().await?;
+        self.take_report().await?;
+        let mut certificates = interval(CERTIFICATES);
+        let mut reports = every(*watchers.borrow_and_update());
+        loop {
+            tokio::select! {
+                changed = changes.changed() => match changed {
+                    Ok(()) => self.send_table().await?,
+                    Err(_) => std::future::pending().await,
+                },
+                news = self.control.news() => self.take_news(news?),
+                _ = reports.tick() => {
+                    self.take_report().await?;
+                    if self.is_behind() {
+                        self.send_table().await?;
+                    }
+                }
+                Ok(()) = watchers.changed() => reports = every(*watchers.borrow_and_update()),
+                _ = certificates.tick() => {
+                    let now = certificates::look(&self.plan.certificates);
+                    if now != look {
+                        info!("certificates have changed");
+                        look = now;
+                        self.send_certificates().await?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        let applied = self.proxy.facts().borrow().applied;
+        self.proxy.table().is_some_and(|table| table.revision > applied)
+    }
+
+    /// A table that is refused does not end the conversation: the proxy goes on by the one it has.
+    async fn send_table(&mut self) -> Result<(), ControlError> {
+        let Some(table) = self.proxy.table() else { return Ok(()) };
+        match self.control.set_table(table.clone()).await {
+            Ok(()) => {
+                info!(revision = table.revision, routes = table.routes.len(), "proxy serves by new routes");
+                self.proxy.note(|facts| facts.take_applied(&table));
+                Ok(())
+            }
+            Err(error) if is_verdict(&error) => {
+                self.tell_refusal(&table, &error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn tell_refusal(&self, table: &Table, error: &ControlError) {
+        let why = crate::chain(error);
+        let refused = Some((table.revision, why.clone()));
+        self.proxy.note(|facts| {
+            if facts.refused != refused {
+                error!(revision = table.revision, "{why}");
+            }
+            facts.refused = refused;
+        });
+    }
+
+    async fn send_certificates(&mut self) -> Result<(), ControlError> {
+        if self.plan.https.is_empty() {
+            return Ok(());
+        }
+        let (good, bad) = certificates::read(&self.plan.certificates);
+        for error in &bad {
+            error!("{}; its sites have no certificate", crate::chain(error));
+        }
+        // Those that it has are better than none.
+        if good.is_empty() {
+            return Ok(());
+        }
+        match self.control.set_certificates(good).await {
+            Err(error) if is_verdict(&error) => {
+                error!("{}", crate::chain(&error));
+                Ok(())
+            }
+            sent => sent,
+        }
+    }
+
+    async fn take_report(&mut self) -> Result<(), ControlError> {
+        let report = self.control.report().await?;
+        self.proxy.note(|facts| facts.take_report(report));
+        Ok(())
+    }
+
+    fn take_news(&self, news: News) {
+        match news {
+            News::Drained(drained) => {
+                debug!(app = drained.app, instance = drained.instance, cut = drained.cut, "drained");
+                let key = (drained.app.clone(), drained.instance);
+                self.proxy.note(|facts| {
+                    facts.drained.insert(key, drained);
+                });
+            }
+            News::Health(health) => {
+                let (app, instance) = (&health.app, health.instance);
+                if health.up {
+                    info!(app, instance, "the proxy finds it well: it gets traffic");
+                } else {
+                    warn!(
+                        app,
+                        instance,
+                        reason = health.reason,
+                        "the proxy finds it down: it gets no traffic"
+                    );
+                }
+                self.proxy.note(|facts| facts.take_health(health));
+            }
+        }
+    }
+}
+
+/// The proxy understood, and said no.
+fn is_verdict(error: &ControlError) -> bool {
+    match error {
+        ControlError::Refused { refusal, .. } => {
+            matches!(refusal, Refusal::Disk | Refusal::Invalid | Refusal::Revision | Refusal::Other)
+        }
+        ControlError::TooLong { .. } => true,
+        _ => false,
+    }
+}
+
+fn how_it_ended(exited: &Exited) -> String {
+    match (exited.status, exited.signal) {
+        (Some(status), _) => format!("ended with status {status}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+fn every(watchers: usize) -> tokio::time::Interval {
+    let mut interval = interval(if watchers > 0 { REPORT_CLOSELY } else { REPORT });
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}
+
+/// Growing waits.
+struct Waits(Duration);
+
+impl Waits {
+    fn new() -> Self {
+        Waits(FIRST_WAIT)
+    }
+
+    fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 2).min(LONGEST_WAIT);
+        now
+    }
+}

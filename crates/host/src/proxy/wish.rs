@@ -1,0 +1,80 @@
+//! An app's route in the proxy's words.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use model::AppName;
+use model::app::{self as app, App};
+use model::settings::{Balance, RequestLimits};
+use wire::proxy as wire;
+
+use super::book::Page;
+
+/// What the proxy shall serve for an app, as the journal has it. After a reboot none of its instances runs: requests
+/// wait until the app says which are ready.
+pub fn page(app: &App, rebooted: bool) -> Page {
+    let mut route = app.routing.wanted.as_ref().map(|it| route(&app.name, it));
+    if let (true, Some(route)) = (rebooted, &mut route) {
+        route.backends.clear();
+    }
+    Page { app: app.name.clone(), effect: app.routing.effect, route }
+}
+
+/// A route of the model in the proxy's words.
+pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
+    wire::Route {
+        app: app.to_string(),
+        hosts: route.hosts.clone(),
+        paths: route.paths.clone(),
+        balance: match route.balance {
+            Balance::LeastConnections => wire::Balance::LeastConnections,
+            Balance::RoundRobin => wire::Balance::RoundRobin,
+        },
+        limits: limits(&route.limits),
+        health: route.health.as_ref().map(health),
+        hold_ms: ms(route.hold),
+        paused: false,
+        drain_ms: ms(route.drain),
+        endless_types: route.endless_types.clone(),
+        backends: route.backends.iter().map(backend).collect(),
+    }
+}
+
+fn limits(limits: &RequestLimits) -> wire::Limits {
+    wire::Limits {
+        max_body_bytes: limits.body_size.bytes(),
+        body_timeout_ms: ms(limits.body_timeout),
+        response_timeout_ms: ms(limits.response_timeout),
+        write_timeout_ms: ms(limits.write_timeout),
+        max_held: limits.held.into(),
+    }
+}
+
+fn health(check: &app::ProxyCheck) -> wire::HealthCheck {
+    wire::HealthCheck {
+        path: check.path.clone(),
+        interval_ms: ms(check.interval),
+        timeout_ms: ms(check.within),
+        failures: check.failures,
+        successes: check.successes,
+    }
+}
+
+fn backend(backend: &app::Backend) -> wire::Backend {
+    wire::Backend {
+        instance: backend.instance.0,
+        place: backend.place.0.into(),
+        version: backend.version.clone(),
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, backend.port)).to_string(),
+        mode: match backend.mode {
+            app::BackendMode::Active => wire::BackendMode::Active,
+            app::BackendMode::Draining => wire::BackendMode::Draining,
+        },
+        run: backend.run,
+        health_port: backend.health_port,
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,78 @@
+//! A proxy as the state machine must be able to trust it, and what nobody may do to the requests it has sent.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use model::InstanceId;
+use model::app::{App, BackendMode, Effect, Event, Route, ShimFact, Status};
+
+/// What the proxy does, whatever the state believes of it.
+#[derive(Default)]
+pub(crate) struct Proxy {
+    /// What it serves by.
+    pub(crate) served: Option<Route>,
+    /// Instances in which requests may be in flight.
+    busy: BTreeSet<InstanceId>,
+}
+
+impl Proxy {
+    /// Instances that get new requests.
+    pub(crate) fn offered(&self) -> Vec<InstanceId> {
+        let backends = self.served.iter().flat_map(|route| &route.backends);
+        backends.filter(|it| it.mode == BackendMode::Active).map(|it| it.instance).collect()
+    }
+
+    /// Whether an effect can end now, as it must not end before its time.
+    pub(crate) fn can_end(&self, app: &App, effect: &Effect, now: Timestamp) -> bool {
+        let Effect::Drain { instance, until } = effect else { return true };
+        let lives = app.instances.get(instance).is_some_and(|it| it.pid.is_some());
+        !lives || now >= *until || !self.offered().contains(instance)
+    }
+
+    /// An effect has been done.
+    pub(crate) fn did(&mut self, app: &App, effect: &Effect) {
+        match effect {
+            Effect::Route { route } => {
+                self.served.clone_from(route);
+                self.send(app);
+            }
+            // One that was taken back meanwhile has requests again.
+            Effect::Drain { instance, until: waited } => {
+                let status = app.instances.get(instance).map(|it| &it.status);
+                if matches!(status, Some(Status::Draining { until, .. }) if until == waited) {
+                    self.busy.remove(instance);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Requests go wherever they may.
+    fn send(&mut self, app: &App) {
+        let runs = |id: &InstanceId| app.instances.get(id).is_some_and(|it| it.pid.is_some());
+        self.busy.extend(self.offered().into_iter().filter(runs));
+    }
+
+    /// Looks at a step: nothing is stopped while requests may be in flight in it, unless it waited its time.
+    pub(crate) fn look(&mut self, before: &App, event: &Event, effects: &[Effect]) {
+        match event {
+            Event::Shim { instance, fact: ShimFact::Gone | ShimFact::Exited { .. }, .. } => {
+                self.busy.remove(instance);
+            }
+            Event::Adopted { alive, unknown } => {
+                let lives = |id: &InstanceId| alive.contains(id) || unknown.contains(id);
+                self.busy.retain(lives);
+            }
+            _ => {}
+        }
+        for effect in effects {
+            if let Effect::Stop { instance } = effect {
+                let it = before.instances.get(instance);
+                assert!(
+                    !self.busy.remove(instance),
+                    "requests are in flight in {instance} when it is stopped: {it:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,638 @@
+//! Traffic: the switch, draining, and the way back before and after it.
+
+use insta::assert_snapshot;
+use model::Place;
+use model::app::{Command, Effect, Event, Outcome, Phase, Responses, ShimFact, Status, is_clearly_above};
+use model::settings::{AppSettings, NodeName, Strategy};
+
+use crate::world::{Boot, Reply, World, seconds, web};
+
+fn of(change: impl FnOnce(&mut AppSettings)) -> AppSettings {
+    let mut settings = web();
+    change(&mut settings);
+    settings
+}
+
+fn two() -> AppSettings {
+    of(|it| it.replicas = 2)
+}
+
+fn is_drain(effect: &Effect) -> bool {
+    matches!(effect, Effect::Drain { .. })
+}
+
+fn is_route(effect: &Effect) -> bool {
+    matches!(effect, Effect::Route { .. })
+}
+
+fn hold(world: &mut World, which: fn(&Effect) -> bool) {
+    world.script(move |_, effect| if which(effect) { Reply::Hold } else { Reply::Ok });
+}
+
+fn ok() -> Outcome {
+    Outcome::Ok { detail: None }
+}
+
+/// Version 2 is being deployed over version 1 and was switched to; the old ones drain.
+fn draining() -> World {
+    let mut world = World::with_v1(two());
+    hold(&mut world, is_drain);
+    world.deploy("2", two());
+    world.pass(3);
+    assert_eq!(world.places(), "1a v1 draining, 1b v2 ready, 2a v1 draining, 2b v2 ready");
+    world.forget();
+    world
+}
+
+#[test]
+fn first_deployment_gets_traffic_as_soon_as_it_is_ready() {
+    let mut world = World::new();
+    world.deploy("1", two());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   manual mode: v1 was deployed by hand; bellrock mode beacon automatic follows the store again
+      0   deploy nothing → v1, parallel
+      0     stage v1 for 1a 2a
+      0   staged
+      0     create i1 (1a v1)
+      0     create i2 (2a v1)
+      0     route nobody, holding for 30 s
+      0   instance 1 started
+      0   instance 2 started
+      2   instance 1 ready
+      2     route i1
+      2   instance 2 ready
+      2     route i1 i2
+      2   serving v1: 2 of 2 ready; watching for 2 min
+    122   committed v1
+    ");
+}
+
+#[test]
+fn parallel_switches_once_and_drains() {
+    let mut world = World::with_v1(web());
+    world.deploy("2", web());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, parallel
+      0     stage v2 for 1b 2b 3b
+      0   staged
+      0     create i4 (1b v2)
+      0     create i5 (2b v2)
+      0     create i6 (3b v2)
+      0   instance 1 started
+      0   instance 2 started
+      0   instance 3 started
+      2   instance 1 ready
+      2   instance 2 ready
+      2   instance 3 ready
+      2     route i4 i5 i6, draining i1 i2 i3
+      2   serving v2: 3 of 3 ready; watching for 2 min
+      2     drain i1 (1a v1)
+      2     drain i2 (2a v1)
+      2     drain i3 (3a v1)
+      2   instance 1 drained
+      2     stop i1 (1a v1)
+      2     route i4 i5 i6, draining i2 i3
+      2   instance 2 drained
+      2     route i4 i5 i6, draining i3
+      2   instance 3 drained
+      2     route i4 i5 i6
+      2   instance 1 stopped
+      2     stop i2 (2a v1)
+      2   instance 2 stopped
+      2     stop i3 (3a v1)
+      2   instance 3 stopped
+    122   committed v2
+    ");
+    assert_eq!(world.places(), "1b v2 ready, 2b v2 ready, 3b v2 ready");
+    assert_eq!(world.fewest_offered, 3, "three got requests at every moment");
+}
+
+#[test]
+fn new_ones_get_no_traffic_before_all_are_ready() {
+    let mut world = World::with_v1(two());
+    world.boots("2", Boot::Silent);
+    world.deploy("2", two());
+    world.pass(3);
+    world.verdict(world.in_place(1), model::app::Verdict::Ready);
+    world.pass(3);
+    let switched = world.app.deployment.as_ref().and_then(|it| it.switched_at);
+    assert_eq!(
+        (switched, world.places().as_str()),
+        (None, "1a v1 ready, 1b v2 ready, 2a v1 ready, 2b v2 starting")
+    );
+    assert!(!world.proxy.offered().contains(&world.in_place(1)));
+    world.verdict(world.in_place(2), model::app::Verdict::Ready);
+    world.settle();
+    assert_eq!(world.proxy.offered(), [world.in_place(1), world.in_place(2)]);
+}
+
+#[test]
+fn old_ones_end_a_few_at_a_time() {
+    let eight = || of(|it| it.replicas = 8);
+    let mut world = World::with_v1(eight());
+    hold(&mut world, |effect| matches!(effect, Effect::Stop { .. }));
+    world.deploy("2", eight());
+    world.pass(3);
+    let word = |word| world.app.instances.values().filter(|it| it.word() == word).count();
+    assert_eq!((word("ready"), word("stopping"), word("draining")), (8, 2, 6), "{}", world.story());
+    world.script(|_, _| Reply::Ok);
+    world.release(|_| true, ok());
+    world.pass(200);
+    assert_eq!(world.ended(2), "committed");
+}
+
+#[test]
+fn rolling_moves_traffic_place_by_place() {
+    let rolling = || of(|it| (it.replicas, it.strategy) = (2, Strategy::Rolling));
+    let mut world = World::with_v1(rolling());
+    world.deploy("2", rolling());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, rolling
+      0     stage v2 for 1b 2b
+      0   staged
+      0     create i3 (1b v2)
+      0   instance 1 started
+      2   instance 1 ready
+      2     route i1 i2 i3
+      2     drain i1 (1a v1)
+      2     route i2 i3, draining i1
+      2   instance 1 drained
+      2     stop i1 (1a v1)
+      2     route i2 i3
+      2   instance 1 stopped
+      2     create i4 (2b v2)
+      2   instance 2 started
+      4   instance 2 ready
+      4     route i2 i3 i4
+      4     drain i2 (2a v1)
+      4     route i3 i4, draining i2
+      4   instance 2 drained
+      4     stop i2 (2a v1)
+      4     route i3 i4
+      4   instance 2 stopped
+      4   serving v2: 2 of 2 ready; watching for 2 min
+    124   committed v2
+    ");
+    assert_eq!(world.fewest_offered, 2);
+}
+
+#[test]
+fn temporary_shutdown_holds_requests_in_the_gap() {
+    let away = || {
+        of(|it| (it.replicas, it.strategy, it.node_name) = (2, Strategy::TemporaryShutdown, NodeName::Plain))
+    };
+    let mut world = World::with_v1(away());
+    world.deploy("2", away());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, temporary shutdown
+      0     stage v2 for 1a 2a
+      0   staged
+      0     drain i1 (1a v1)
+      0     drain i2 (2a v1)
+      0     route nobody, draining i1 i2, holding for 30 s
+      0   instance 1 drained
+      0     stop i1 (1a v1)
+      0     route nobody, draining i2, holding for 30 s
+      0   instance 2 drained
+      0     stop i2 (2a v1)
+      0     route nobody, holding for 30 s
+      0   instance 1 stopped
+      0   instance 2 stopped
+      0     create i3 (1a v2)
+      0     create i4 (2a v2)
+      0   instance 1 started
+      0   instance 2 started
+      2   instance 1 ready
+      2     route i3
+      2   instance 2 ready
+      2     route i3 i4
+      2   serving v2: 2 of 2 ready; watching for 2 min
+    122   committed v2
+    ");
+}
+
+#[test]
+fn too_little_memory_makes_it_rolling() {
+    let mut world = World::with_v1(two());
+    world.script(|_, effect| match effect {
+        Effect::Stage { .. } => Reply::NoRoom("2 × 310 MB are needed, 400 MB are free"),
+        _ => Reply::Ok,
+    });
+    world.deploy("2", two());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, parallel
+      0     stage v2 for 1b 2b
+      0 ~ rolling instead of parallel: not enough memory for old and new side by side (2 × 310 MB are needed, 400 MB are free)
+      0   staged
+      0     create i3 (1b v2)
+      0   instance 1 started
+      2   instance 1 ready
+      2     route i1 i2 i3
+      2     drain i1 (1a v1)
+      2     route i2 i3, draining i1
+      2   instance 1 drained
+      2     stop i1 (1a v1)
+      2     route i2 i3
+      2   instance 1 stopped
+      2     create i4 (2b v2)
+      2   instance 2 started
+      4   instance 2 ready
+      4     route i2 i3 i4
+      4     drain i2 (2a v1)
+      4     route i3 i4, draining i2
+      4   instance 2 drained
+      4     stop i2 (2a v1)
+      4     route i3 i4
+      4   instance 2 stopped
+      4   serving v2: 2 of 2 ready; watching for 2 min
+    124   committed v2
+    ");
+    assert_eq!(world.fewest_offered, 2);
+    let record = &world.records[&model::DeploymentId(2)];
+    assert_eq!(record.strategy, Strategy::Rolling, "its record says so");
+}
+
+#[test]
+fn the_way_back_before_the_switch_leaves_traffic_alone() {
+    let mut world = World::with_v1(two());
+    let served = world.proxy.served.clone();
+    world.boots("2", Boot::Exits);
+    world.deploy("2", two());
+    world.pass(100);
+    assert_eq!((world.ended(2), world.fewest_offered), ("rolled back", 2));
+    assert_eq!(world.proxy.served, served);
+    assert!(!world.story().contains("route"), "{}", world.story());
+}
+
+#[test]
+fn cancel_before_the_switch_is_heard_by_nobody() {
+    let mut world = World::with_v1(two());
+    let deployment = world.deploy("2", two());
+    world.pass(1);
+    world.command(Command::Cancel { deployment });
+    world.pass(100);
+    assert_eq!((world.ended(2), world.fewest_offered), ("cancelled", 2));
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
+}
+
+#[test]
+fn draining_ones_are_taken_back() {
+    let mut world = draining();
+    world.script(|_, _| Reply::Ok);
+    world.unhealthy(1);
+    world.pass(100);
+    assert_snapshot!(world.story(), @"
+    0 ! instance 1 is unhealthy: GET /health: 500
+    0 ! going back to v1: instance 1 was ready and then failed its health check: GET /health: 500
+    0     drain i3 (1b v2)
+    0     drain i4 (2b v2)
+    0     route i1 i2, draining i3 i4
+    0   instance 1 drained
+    0     stop i3 (1b v2)
+    0     route i1 i2, draining i4
+    0   instance 2 drained
+    0     route i1 i2
+    0   instance 1 stopped
+    0     stop i4 (2b v2)
+    0   instance 2 stopped
+    0 ~ rolled back: v1 serves; v2 is ghosted, to try it again: bellrock ghosts beacon clear 2
+    ");
+    assert_eq!((world.ended(2), world.fewest_offered), ("rolled back", 1));
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
+}
+
+#[test]
+fn a_drain_that_ends_after_it_was_taken_back_stops_nothing() {
+    let mut world = draining();
+    world.unhealthy(1);
+    let old = world.app.living(Place(1)).next().expect("the old one").id;
+    world.script(|_, _| Reply::Ok);
+    world.release(|effect| matches!(effect, Effect::Drain { instance, .. } if *instance == old), ok());
+    assert_eq!(world.places(), "1a v1 ready, 1b v2 draining, 2a v1 ready, 2b v2 draining");
+    world.release(is_drain, ok());
+    world.pass(100);
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
+}
+
+#[test]
+fn the_way_back_after_old_ones_are_gone_starts_fresh_ones_first() {
+    let mut world = World::with_v1(two());
+    world.deploy("2", two());
+    world.pass(30);
+    assert_eq!(world.places(), "1b v2 ready, 2b v2 ready");
+    world.forget();
+    let target = world.app.deployment.as_ref().and_then(|it| it.to).expect("it has one");
+    let reason = is_clearly_above(Responses { all: 900, errors: 1 }, Responses { all: 100, errors: 40 });
+    world.event(Event::ServerErrors { target, reason: reason.expect("it is") }).expect("it is taken");
+    world.pass(100);
+    assert_snapshot!(world.story(), @"
+    0 ! going back to v1: v2: it answers 40 of 100 (40.0 %) of its requests with 5xx, the version before it 1 of 900 (0.1 %)
+    0     create i5 (1a v1)
+    0     create i6 (2a v1)
+    0   instance 1 started
+    0   instance 2 started
+    2   instance 1 ready
+    2     drain i3 (1b v2)
+    2     route i4 i5, draining i3
+    2   instance 1 drained
+    2     stop i3 (1b v2)
+    2     route i4 i5
+    2   instance 1 stopped
+    2   instance 2 ready
+    2     drain i4 (2b v2)
+    2     route i5 i6, draining i4
+    2   instance 2 drained
+    2     stop i4 (2b v2)
+    2     route i5 i6
+    2   instance 2 stopped
+    2 ~ rolled back: v1 serves; v2 is ghosted, to try it again: bellrock ghosts beacon clear 2
+    2     remove i1
+    2     remove i2
+    ");
+    assert_eq!(world.fewest_offered, 2, "two got requests at every moment");
+    assert!(world.app.version_called(&crate::world::label("2")).expect("it is known").ghost.is_some());
+}
+
+#[test]
+fn errors_are_heard_in_the_watch_window_only() {
+    let mut world = World::with_v1(two());
+    let target = world.app.active().expect("there is one");
+    let errors = |target| Event::ServerErrors { target, reason: "5xx".into() };
+    assert!(world.event(errors(target)).is_err(), "nothing is deployed");
+    world.deploy("2", two());
+    world.pass(1);
+    assert!(world.event(errors(target)).is_err(), "that is the old version");
+    let new = world.app.deployment.as_ref().and_then(|it| it.to).expect("it has one");
+    assert!(world.event(errors(new)).is_err(), "it does not serve yet");
+    world.pass(3);
+    assert!(matches!(world.app.deployment.as_ref().map(|it| &it.phase), Some(Phase::Watching { .. })));
+    assert!(world.event(errors(new)).is_ok());
+}
+
+#[test]
+fn the_switch_waits_for_the_proxy() {
+    let mut world = World::with_v1(two());
+    let mut refusals = 3;
+    world.script(move |_, effect| match effect {
+        Effect::Route { .. } if refusals > 0 => {
+            refusals -= 1;
+            Reply::Fail("no space left on device")
+        }
+        _ => Reply::Ok,
+    });
+    world.deploy("2", two());
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, parallel
+      0     stage v2 for 1b 2b
+      0   staged
+      0     create i3 (1b v2)
+      0     create i4 (2b v2)
+      0   instance 1 started
+      0   instance 2 started
+      2   instance 1 ready
+      2   instance 2 ready
+      2     route i3 i4, draining i1 i2
+      2 ! the proxy did not take the routes: no space left on device; it is asked again until it does
+      3     route i3 i4, draining i1 i2
+      5     route i3 i4, draining i1 i2
+      8     route i3 i4, draining i1 i2
+      8   the proxy has taken the routes
+      8   serving v2: 2 of 2 ready; watching for 2 min
+      8     drain i1 (1a v1)
+      8     drain i2 (2a v1)
+      8   instance 1 drained
+      8     stop i1 (1a v1)
+      8     route i3 i4, draining i2
+      8   instance 2 drained
+      8     route i3 i4
+      8   instance 1 stopped
+      8     stop i2 (2a v1)
+      8   instance 2 stopped
+    128   committed v2
+    ");
+}
+
+#[test]
+fn a_proxy_that_never_takes_the_switch_is_not_the_versions_fault() {
+    let quick = || of(|it| (it.replicas, it.deploy_deadline) = (2, seconds(60)));
+    let mut world = World::with_v1(quick());
+    world.script(|_, effect| if is_route(effect) { Reply::Fail("no answer") } else { Reply::Ok });
+    world.deploy("2", quick());
+    world.pass(300);
+    assert_eq!(world.ended(2), "rolled back");
+    assert_eq!(world.app.version_called(&crate::world::label("2")).expect("it is known").ghost, None);
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
+}
+
+#[test]
+fn one_that_crashes_while_it_drains_is_stopped_at_once() {
+    let mut world = draining();
+    let old = world.app.living(Place(1)).next().expect("the old one").id;
+    world.exits(old, 1);
+    assert!(matches!(world.app.instances[&old].status, Status::Stopping { .. }));
+    world.settle();
+    assert_eq!(world.app.places[&Place(1)].crashes, 1);
+    let other = world.app.living(Place(2)).next().expect("the old one").id;
+    world.shim(other, ShimFact::Gone);
+    world.script(|_, _| Reply::Ok);
+    world.release(is_drain, ok());
+    world.pass(200);
+    assert_eq!((world.ended(2), world.places().as_str()), ("committed", "1b v2 ready, 2b v2 ready"));
+}
+
+#[test]
+fn a_new_daemon_goes_on_with_the_drain() {
+    let mut world = draining();
+    let alive: Vec<_> = world.app.instances.values().filter(|it| it.is_launched()).map(|it| it.id).collect();
+    assert_eq!(alive.len(), 4, "those that drain are asked for, too");
+    world.event(Event::Adopted { alive, unknown: vec![] }).expect("adoption is taken");
+    assert_eq!(world.app.outbox.values().filter(|it| is_drain(it)).count(), 2, "they are waited for again");
+    world.script(|_, _| Reply::Ok);
+    world.release(is_drain, ok());
+    world.pass(200);
+    assert_eq!((world.ended(2), world.places().as_str()), ("committed", "1b v2 ready, 2b v2 ready"));
+}
+
+#[test]
+fn one_that_ended_while_the_daemon_was_away_is_drained_no_longer() {
+    let mut world = draining();
+    let alive = world.app.instances.values().filter(|it| it.is_ready()).map(|it| it.id).collect();
+    world.event(Event::Adopted { alive, unknown: vec![] }).expect("adoption is taken");
+    world.pass(200);
+    assert_eq!((world.ended(2), world.places().as_str()), ("committed", "1b v2 ready, 2b v2 ready"));
+}
+
+#[test]
+fn stop_scale_and_restart_drain() {
+    let mut world = World::with_v1(two());
+    let deployment = world.next_deployment();
+    world.command(Command::Scale { replicas: 1, deployment });
+    world.pass(10);
+    let deployment = world.next_deployment();
+    world.command(Command::Restart { place: Some(Place(1)), deployment });
+    world.pass(10);
+    let deployment = world.next_deployment();
+    world.command(Command::Stop { deployment });
+    world.pass(10);
+    let deployment = world.next_deployment();
+    world.command(Command::Start { deployment });
+    world.pass(10);
+    assert_snapshot!(world.story(), @"
+     0   scale to 1 place
+     0     drain i2 (2a v1)
+     0     route i1, draining i2
+     0   instance 2 drained
+     0     stop i2 (2a v1)
+     0     route i1
+     0   instance 2 stopped
+     0   scaled to 1 place
+    10   restart v1
+    10     stage v1 for 1b
+    10   staged
+    10     create i3 (1b v1)
+    10   instance 1 started
+    12   instance 1 ready
+    12     route i3, draining i1
+    12     drain i1 (1a v1)
+    12   instance 1 drained
+    12     stop i1 (1a v1)
+    12     route i3
+    12   instance 1 stopped
+    12   restarted v1
+    20   stop v1
+    20     drain i3 (1b v1)
+    20     route nobody, draining i3, holding for 0 ms
+    20   instance 1 drained
+    20     stop i3 (1b v1)
+    20     route nobody, holding for 0 ms
+    20   instance 1 stopped
+    20   stopped
+    20     remove i1
+    30   start v1
+    30     stage v1 for 1a
+    30     route nobody, holding for 30 s
+    30   staged
+    30     create i4 (1a v1)
+    30   instance 1 started
+    32   instance 1 ready
+    32     route i4
+    32   started v1
+    ");
+}
+
+#[test]
+fn scaling_down_can_be_taken_back_while_it_drains() {
+    let mut world = World::with_v1(two());
+    hold(&mut world, is_drain);
+    let deployment = world.next_deployment();
+    world.command(Command::Scale { replicas: 1, deployment });
+    world.pass(1);
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 draining");
+    world.command(Command::Cancel { deployment });
+    world.pass(1);
+    assert_eq!((world.places().as_str(), world.offered()), ("1a v1 ready, 2a v1 ready", 2));
+}
+
+#[test]
+fn one_that_fails_its_checks_gets_no_requests_until_it_is_well() {
+    let mut world = World::with_v1(two());
+    world.unhealthy(1);
+    assert_eq!(world.offered(), 1);
+    world.verdict(world.in_place(1), model::app::Verdict::Healthy);
+    world.settle();
+    assert_eq!(world.offered(), 2);
+}
+
+#[test]
+fn when_all_fail_their_checks_requests_go_on_to_all() {
+    let mut world = World::with_v1(two());
+    world.unhealthy(1);
+    world.unhealthy(2);
+    assert_eq!(world.proxy.offered().len(), 2);
+}
+
+#[test]
+fn one_that_crashes_leaves_the_route_until_it_is_ready_again() {
+    let mut world = World::with_v1(two());
+    world.exits(world.in_place(1), 1);
+    world.settle();
+    assert_eq!(world.proxy.offered().len(), 1);
+    world.started(world.in_place(1));
+    world.verdict(world.in_place(1), model::app::Verdict::Ready);
+    world.settle();
+    let route = world.proxy.served.clone().expect("it is served");
+    assert_eq!(route.backends.iter().map(|it| it.run).collect::<Vec<_>>(), [2, 1]);
+}
+
+#[test]
+fn a_version_that_leaves_the_proxy_is_drained_from_it() {
+    let mut world = World::with_v1(two());
+    world.deploy("2", of(|it| (it.replicas, it.proxy) = (2, false)));
+    world.pass(200);
+    assert_snapshot!(world.story(), @"
+      0   deploy v1 → v2, parallel
+      0     stage v2 for 1b 2b
+      0   staged
+      0     create i3 (1b v2)
+      0     create i4 (2b v2)
+      0   instance 1 started
+      0   instance 2 started
+      2   instance 1 ready
+      2   instance 2 ready
+      2   serving v2: 2 of 2 ready; watching for 2 min
+      2     drain i1 (1a v1)
+      2     drain i2 (2a v1)
+      2     route nobody, draining i1 i2, holding for 0 ms
+      2   instance 1 drained
+      2     stop i1 (1a v1)
+      2     route nobody, draining i2, holding for 0 ms
+      2   instance 2 drained
+      2     no route
+      2   instance 1 stopped
+      2     stop i2 (2a v1)
+      2   instance 2 stopped
+    122   committed v2
+    ");
+    assert_eq!(world.proxy.served, None);
+    world.deploy("3", two());
+    world.pass(200);
+    assert_eq!(world.offered(), 2, "and comes back to it");
+}
+
+#[test]
+fn checks_of_two_versions_that_differ_are_left_to_the_daemon() {
+    let asks = |path: &str| {
+        of(|it| {
+            it.strategy = Strategy::Rolling;
+            it.replicas = 2;
+            it.readiness.kind = model::settings::CheckKind::HttpGet;
+            it.readiness.path = path.into();
+        })
+    };
+    let mut world = World::with_v1(asks("/health"));
+    let path = |world: &World| world.proxy.served.clone().and_then(|it| it.health).map(|it| it.path);
+    assert_eq!(path(&world).as_deref(), Some("/health"));
+    world.deploy("2", asks("/up"));
+    world.pass(3);
+    assert_eq!(path(&world), None, "one of each serves");
+    world.pass(200);
+    assert_eq!(path(&world).as_deref(), Some("/up"));
+}
+
+#[test]
+fn a_newer_version_takes_the_place_of_one_that_has_not_switched() {
+    let mut world = World::with_v1(two());
+    world.deploy("2", two());
+    world.pass(1);
+    world.deploy("3", two());
+    world.pass(200);
+    assert_eq!((world.ended(2), world.ended(3)), ("superseded", "committed"));
+    assert_eq!(world.fewest_offered, 2);
+    assert_eq!(world.places(), "1b v3 ready, 2b v3 ready");
+}
