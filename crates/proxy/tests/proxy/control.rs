@@ -75,7 +75,8 @@ fn tables_that_cannot_be_served_change_nothing() {
     let instance = Instance::named("x");
     let mut rig = Rig::serving(&[instance.address]);
     let good = rig.table.clone();
-    let bad: [(&str, fn(&mut Table)); 5] = [
+    type Change = fn(&mut Table);
+    let bad: [(&str, Change); 5] = [
         (
             "the table cannot be served: the address of beacon's instance 1 is \"nowhere\", which is no ip:port",
             |table| table.routes[0].backends[0].address = "nowhere".into(),
