@@ -33,7 +33,7 @@ fn the_last_table_is_served_after_a_kill_without_any_daemon() {
 #[test]
 fn a_damaged_table_is_told_and_not_served() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(TABLE_FILE), b"rubbish").unwrap();
+    fs_err::write(folder.path().join(TABLE_FILE), b"rubbish").unwrap();
     let program = Program::start(folder.path(), "127.0.0.1:0");
     assert_eq!(Client::connect(program.address).get("/").error(), "no-route");
     let instance = Instance::named("x");
