@@ -12,6 +12,7 @@ mod broken;
 mod commands;
 mod first;
 mod recorded;
+mod simulated;
 mod superseding;
 mod supervision;
 mod traffic;

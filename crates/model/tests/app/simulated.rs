@@ -1,0 +1,93 @@
+//! What the simulator has found, each as a story.
+
+use model::Place;
+use model::app::{Command, Effect, Outcome, Refused};
+use model::settings::{AppSettings, Strategy};
+
+use crate::world::{Reply, World, label, with};
+
+fn rolling(replicas: u16) -> AppSettings {
+    with(|it| (it.replicas, it.strategy) = (replicas, Strategy::Rolling))
+}
+
+fn is_stage(effect: &Effect) -> bool {
+    matches!(effect, Effect::Stage { .. })
+}
+
+/// The shim of place 1 dies, and what it may have left cannot be ended.
+fn lose_sight_of_place_1(world: &mut World) {
+    world.script(|_, effect| match effect {
+        Effect::Stop { .. } => Reply::Fail("pid 4121 is in state D"),
+        _ => Reply::Ok,
+    });
+    world.kill_shim(1);
+    world.script(|_, _| Reply::Ok);
+    assert!(world.app.places[&Place(1)].unknown.is_some());
+}
+
+#[test]
+fn nothing_is_started_where_an_instance_may_still_run_by_no_strategy() {
+    for strategy in [Strategy::Parallel, Strategy::Rolling, Strategy::TemporaryShutdown] {
+        let mut world = World::with_v1(rolling(1));
+        world.command(Command::Follow);
+        lose_sight_of_place_1(&mut world);
+        world.store_names("2", with(|it| (it.replicas, it.strategy) = (1, strategy))).unwrap();
+        world.pass(100);
+        assert_eq!(world.app.living(Place(1)).count(), 0, "{strategy:?}: {}", world.story());
+        world.pass(3_000);
+        assert!(world.app.deployment.is_none(), "{strategy:?}: it ends all the same");
+        assert_eq!(world.app.living(Place(1)).count(), 0, "{strategy:?}: {}", world.story());
+    }
+}
+
+#[test]
+fn whoever_asked_before_an_instance_could_not_be_stopped_has_not_looked() {
+    let mut world = World::with_v1(rolling(1));
+    world.script(|_, effect| if is_stage(effect) { Reply::Hold } else { Reply::Ok });
+    world.deploy("2", rolling(1));
+    world.deploy("3", rolling(1));
+    lose_sight_of_place_1(&mut world);
+    world.release(is_stage, Outcome::Ok { detail: None });
+    world.pass(100);
+    assert!(world.app.places[&Place(1)].unknown.is_some(), "{}", world.story());
+    assert_eq!(world.app.living(Place(1)).count(), 0, "{}", world.story());
+}
+
+#[test]
+fn empty_place_that_a_deployment_takes_away_stays_empty() {
+    let one = |replicas| with(|it| (it.replicas, it.strategy) = (replicas, Strategy::TemporaryShutdown));
+    let mut world = World::with_v1(one(2));
+    world.script(|_, effect| match effect {
+        Effect::Create { .. } => Reply::Fail("no space left on device"),
+        _ => Reply::Ok,
+    });
+    world.kill_shim(2);
+    world.script(|_, effect| if is_stage(effect) { Reply::Hold } else { Reply::Ok });
+    let id = world.deploy("2", one(1));
+    world.release(is_stage, Outcome::Ok { detail: None });
+    world.script(|_, _| Reply::Ok);
+    world.pass(300);
+    assert_eq!(world.ended(id.0), "committed", "{}", world.story());
+    assert_eq!(world.app.living(Place(2)).count(), 0, "one version is left: {}", world.story());
+}
+
+#[test]
+fn version_whose_package_is_being_removed_is_not_deployed_before_it_is_gone() {
+    let mut world = World::with_v1(rolling(1));
+    for version in ["2", "3"] {
+        world.deploy(version, rolling(1));
+        world.pass(300);
+    }
+    let is_forget = |effect: &Effect| matches!(effect, Effect::Forget { .. });
+    world.script(move |_, effect| if is_forget(effect) { Reply::Hold } else { Reply::Ok });
+    world.command(Command::Delete { version: label("1") });
+    world.settle();
+    let deploy = |world: &mut World| {
+        let deployment = world.next_deployment();
+        let version = Box::new(World::package("1", rolling(1)));
+        world.try_command(Command::Deploy { version, deployment }, World::operator())
+    };
+    assert_eq!(deploy(&mut world), Err(Refused::BeingRemoved { version: label("1") }));
+    world.release(is_forget, Outcome::Ok { detail: None });
+    assert_eq!(deploy(&mut world), Ok(()));
+}
