@@ -112,8 +112,8 @@ impl Drop for Scene {
 fn package_of(bytes: usize) -> Vec<u8> {
     let release = &sample("beacon-base").path;
     let small = fs::metadata(release).map_or(0, |file| usize::try_from(file.len()).unwrap_or(0));
-    // gzip makes about 80 of 100 bytes of such text
-    let each = bytes.saturating_sub(small) * 100 / 81 / FILES;
+    // gzip makes about 76 of 100 bytes of such text
+    let each = bytes.saturating_sub(small) * 100 / 76 / FILES;
     let text = text(each * FILES);
     let names: Vec<String> = (0..FILES).map(|n| format!("lib/ballast-1.0/priv/{}/{n}.txt", n % 50)).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(text.chunks(each.max(1))).collect();

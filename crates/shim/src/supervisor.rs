@@ -242,10 +242,19 @@ impl Supervisor {
                 self.run_is_due(now)
             }
             Phase::Sweeping(_, ended) if ended.next_round <= now => self.reap(),
-            Phase::BackingOff { until } if *until <= now => self.launch(),
+            Phase::BackingOff { until } if *until <= now => {
+                // The only quiet moment of a child that crashes without a wait.
+                self.look_after_log();
+                self.launch();
+            }
             _ => {}
         }
         self.tell_losses(now, false);
+        self.look_after_log();
+    }
+
+    /// Writes what waits for room on the disk; makes the log shorter when that makes no child wait.
+    fn look_after_log(&mut self) {
         let quiet = !matches!(self.phase, Phase::Running(_));
         if let Some(log) = &mut self.log {
             let _ = log.write_waiting();
