@@ -154,7 +154,8 @@ impl Hands {
         let lasts = self.wait(EffectId(id.0), 4, 5_000);
         {
             let mut world = self.world();
-            let is_bad = !world.is_calm && world.chance(&[6, id.0]).once_in(12);
+            let is_bad =
+                !world.is_calm && world.versions.all.is_none() && world.chance(&[6, id.0]).once_in(12);
             let ends = if is_bad { failed("ended with exit 1") } else { OK };
             let until = after(world.now, lasts);
             if let Err(what) = world.runners.begin(id, run, until, ends) {

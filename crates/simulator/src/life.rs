@@ -173,7 +173,10 @@ impl Life<'_> {
             after(world.now, wait)
         });
         let checks = self.checks.values().min().copied();
-        [world.next_at(), disturbance, checks].into_iter().flatten().min().unwrap_or(Timestamp::MAX)
+        // Where nobody does anything any more, that is seen then.
+        let given_up = self.calm_since.and_then(|since| since.checked_add(REST).ok());
+        let given_up = given_up.map(|at| after(at, Duration::from_secs(1)));
+        [world.next_at(), disturbance, checks, given_up].into_iter().flatten().min().unwrap_or(Timestamp::MAX)
     }
 
     /// Whether and how the life ends now.
