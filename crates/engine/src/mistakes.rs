@@ -3,7 +3,7 @@
 
 /// A mistake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(not(feature = "mistakes"), allow(dead_code, reason = "nobody can ask for them"))]
+#[cfg_attr(not(feature = "mistakes"), allow(dead_code, unreachable_pub, reason = "nobody can ask for them"))]
 pub enum Mistake {
     /// Effects are performed before the turn that asks for them is durable.
     ActsBeforeItRemembers,
