@@ -188,7 +188,9 @@ impl Keeper {
                     self.unreached(&error);
                 }
                 // It is being started: its socket comes in a moment.
-                Err(error) if away_since.elapsed() < STARTS => debug!(error = crate::chain(&error), "asked again"),
+                Err(error) if away_since.elapsed() < STARTS => {
+                    debug!(error = crate::chain(&error), "asked again")
+                }
                 Err(error) => self.unreached(&error),
             }
             sleep(wait.next()).await;
