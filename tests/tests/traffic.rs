@@ -206,3 +206,22 @@ async fn only_the_new_version_is_asked_after_the_switch() {
     assert_eq!(answered_by(&report, "1.0.0"), 0, "{report}");
     assert!(answered_by(&report, "1.1.0") > 0, "{report}");
 }
+
+#[tokio::test]
+async fn a_host_leads_to_one_app_and_who_takes_every_host_is_told() {
+    let host = TempHost::start().await;
+    let first = host.app("buoy", "replicas = 1\nmax = 1\nhosts = ['a.test']");
+    first.deploy("buoy-base", Phase::Watching).await;
+    let second = host.app("buoy", "replicas = 1\nmax = 1\nhosts = ['b.test', 'a.test']");
+    let problem = second.try_deploy("buoy-base").await.unwrap_err().problem();
+    assert_eq!((problem.slug(), problem.status), ("settings", 422));
+    let expected = format!("apps.{}: \"a.test\" leads to \"{}\" already", second.name, first.name);
+    assert!(problem.detail.contains(&expected), "{}", problem.detail);
+    second.write_settings("replicas = 1\nmax = 1");
+    let granted = second.try_deploy("buoy-base").await.unwrap();
+    assert!(!granted.remarks.iter().any(|remark| remark.contains("takes every host")), "{granted:?}");
+    let third = host.app("buoy", "replicas = 1\nmax = 1");
+    let granted = third.try_deploy("buoy-base").await.unwrap();
+    let expected = format!("\"{}\" takes every host and path already", second.name);
+    assert!(granted.remarks.iter().any(|remark| remark.contains(&expected)), "{granted:?}");
+}

@@ -90,6 +90,7 @@ pub(super) async fn take(
     let taken = api.control.take_package(app, arrival, peer.origin()).await;
     let accepted = taken.map_err(|error| Failure::wish(app, error))?;
     let mut granted = granted(before.as_deref(), &accepted);
+    granted.remarks.extend(api.control.taken_routes(&accepted.app));
     granted.version = accepted.deployment.and_then(|id| {
         let running = accepted.app.deployment.as_ref().filter(|it| it.id == id);
         running.and_then(|it| it.to).map(|to| accepted.app.label(to))

@@ -1,4 +1,4 @@
-//! No port is reserved by two apps, and no host with a path leads to two.
+//! No port is reserved by two apps, and no host and path led to two.
 
 use std::sync::Arc;
 
@@ -6,22 +6,46 @@ use model::AppName;
 use model::app::{App, Command};
 use model::settings::AppSettings;
 use model::settings::ports::overlaps;
-use model::settings::routes::clashes;
+use model::settings::routes::{Clash, clashes};
 
 /// What is wrong with the ports and routes of an app's new settings, one line for each.
 pub(super) fn conflicts(apps: &[Arc<App>], app: &AppName, settings: &AppSettings) -> Vec<String> {
+    let all = with_others(apps, app, settings);
+    let ports = overlaps(&all).into_iter().filter(|(name, _)| name == app);
+    let ports = ports.map(|(_, overlap)| (overlap.message(), overlap.remedy()));
+    let routes = clashes_of(app, &all).filter(Clash::is_explicit);
+    let routes = routes.map(|clash| (clash.message(), clash.remedy()));
+    ports.chain(routes).map(|(message, remedy)| format!("apps.{app}: {message}; {remedy}")).collect()
+}
+
+/// What another app takes of an app's requests though neither names them, one line for each.
+pub(crate) fn taken_routes(apps: &[Arc<App>], app: &App) -> Vec<String> {
+    let Some(settings) = app.versions.last().map(|version| &version.current().settings) else {
+        return Vec::new();
+    };
+    let all = with_others(apps, &app.name, settings);
+    let taken = clashes_of(&app.name, &all).filter(|clash| !clash.is_explicit());
+    taken.map(|clash| format!("{}; {}", clash.message(), clash.remedy())).collect()
+}
+
+/// An app's settings behind those of all others: who has something keeps it.
+fn with_others<'a>(
+    apps: &'a [Arc<App>],
+    app: &'a AppName,
+    settings: &'a AppSettings,
+) -> Vec<(&'a AppName, &'a AppSettings)> {
     let others = apps.iter().filter(|other| other.name != *app);
-    let mut all: Vec<(&AppName, &AppSettings)> =
-        others.flat_map(|other| reserving(other).map(|settings| (&other.name, settings))).collect();
-    all.push((app, settings));
-    let mine = overlaps(&all).into_iter().filter(|(name, _)| name == app);
-    let ports =
-        mine.map(|(name, overlap)| format!("apps.{name}: {}; {}", overlap.message(), overlap.remedy()));
-    // Of apps that all say nothing the first gets the requests, as the others are told.
-    let routes = clashes(&all).into_iter().filter(|(name, clash)| name == app && clash.is_explicit());
-    ports
-        .chain(routes.map(|(name, clash)| format!("apps.{name}: {}; {}", clash.message(), clash.remedy())))
-        .collect()
+    let others = others.flat_map(|other| reserving(other).map(|settings| (&other.name, settings)));
+    others.chain([(app, settings)]).collect()
+}
+
+fn clashes_of(app: &AppName, all: &[(&AppName, &AppSettings)]) -> impl Iterator<Item = Clash> {
+    clashes(all)
+        .into_iter()
+        .filter(|(name, _)| name == app)
+        .map(|(_, clash)| clash)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// The settings of a version that a command brings back as they were: others may have taken their ports meanwhile.
@@ -38,7 +62,7 @@ pub(super) fn brought_back<'a>(app: &'a App, command: &Command) -> Option<&'a Ap
     }
 }
 
-/// The settings whose ports an app holds: of what is active, of both ends of its deployment, and of what is queued.
+/// The settings whose ports and routes an app holds: of what is active, of both ends of its deployment, and of what is queued.
 fn reserving(app: &App) -> impl Iterator<Item = &AppSettings> {
     let deployment = app.deployment.iter().flat_map(|it| [it.from, it.to]).flatten();
     let targets = app.active().into_iter().chain(deployment);
