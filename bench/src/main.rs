@@ -19,7 +19,9 @@ mod soak;
 
 use std::process::ExitCode;
 
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures Bellrock beside its rivals")]
@@ -51,11 +53,11 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match Arguments::parse().bench {
-        Bench::Restart(options) => runtime.block_on(restart::run(&options)),
-        Bench::Deploy(options) => runtime.block_on(deploy::run(&options)),
-        Bench::Memory(options) => runtime.block_on(memory::run(&options)),
         Bench::Package(options) => package_bench::run(&options),
-        Bench::Soak(options) => runtime.block_on(soak::run(&options)),
+        Bench::Restart(options) => runtime.block_on(unless_ended(restart::run(&options))),
+        Bench::Deploy(options) => runtime.block_on(unless_ended(deploy::run(&options))),
+        Bench::Memory(options) => runtime.block_on(unless_ended(memory::run(&options))),
+        Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,5 +65,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// A bench that is given up takes along what it has started, as one does that ends by itself.
+async fn unless_ended(bench: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        outcome = bench => outcome,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("terminated"),
     }
 }

@@ -23,11 +23,17 @@ struct Drain {
 impl Drains {
     /// All cores serve by a table in which these get no new requests. Those that the table does not name at all are kept
     /// until they are drained and that was told.
+    ///
+    /// Instances are told apart by their names: one that was in no table for a moment, as after a crash, comes back as
+    /// another object.
     pub(crate) fn follow(&mut self, draining: Vec<Arc<Instance>>, active: impl Fn(&Instance) -> bool) {
         self.of.retain(|_, drain| !active(&drain.instance));
         for instance in draining {
             let key = (instance.app.clone(), instance.number);
-            self.of.entry(key).or_insert(Drain { instance, told: false });
+            let known = self.of.get(&key).is_some_and(|drain| Arc::ptr_eq(&drain.instance, &instance));
+            if !known {
+                self.of.insert(key, Drain { instance, told: false });
+            }
         }
     }
 
@@ -93,5 +99,15 @@ mod tests {
         assert!(drains.all().is_empty());
         drains.follow(vec![instance], |_| false);
         assert_eq!(drains.news().len(), 1);
+    }
+
+    #[test]
+    fn one_that_came_back_from_a_crash_drains_anew_later() {
+        let instance = || Arc::new(Instance::new("beacon".into(), 7, 1));
+        let mut drains = Drains::default();
+        drains.follow(vec![instance()], |_| false);
+        assert_eq!(drains.news().len(), 1, "its crash took it from the table");
+        drains.follow(vec![instance()], |_| false);
+        assert_eq!(drains.news().len(), 1, "what drains now is not what was told before");
     }
 }

@@ -209,8 +209,9 @@ impl Control {
         let in_mode = |mode| entries().filter(move |entry| entry.mode == mode);
         draining.extend(in_mode(BackendMode::Draining).map(|entry| entry.backend.instance.clone()));
         let active: Vec<_> = in_mode(BackendMode::Active).map(|entry| &entry.backend.instance).collect();
-        let is_active =
-            |instance: &Instance| active.iter().any(|active| std::ptr::eq(Arc::as_ptr(active), instance));
+        let is_active = |instance: &Instance| {
+            active.iter().any(|active| active.app == instance.app && active.number == instance.number)
+        };
         self.drains.borrow_mut().follow(draining, is_active);
         self.drains_changed.notify_one();
     }
