@@ -219,7 +219,7 @@ impl Control {
 
     /// What other apps take of an app's requests though neither names them, one line for each.
     pub fn taken_routes(&self, app: &App) -> Vec<String> {
-        ports::taken_routes(&self.apps(), app)
+        reserved::taken_routes(&self.apps(), app)
     }
 
     /// The merged settings of an app: the package's own, the host's files as they are now, what the command says.

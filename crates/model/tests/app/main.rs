@@ -15,6 +15,7 @@ mod recorded;
 mod simulated;
 mod superseding;
 mod supervision;
+mod taking_back;
 mod traffic;
 mod variables;
 mod versions;
