@@ -215,7 +215,7 @@ async fn a_host_leads_to_one_app_and_who_takes_every_host_is_told() {
     let second = host.app("buoy", "replicas = 1\nmax = 1\nhosts = ['b.test', 'a.test']");
     let problem = second.try_deploy("buoy-base").await.unwrap_err().problem();
     assert_eq!((problem.slug(), problem.status), ("settings", 422));
-    let expected = format!("apps.{}: \"a.test\" leads to \"{}\" already", second.name, first.name);
+    let expected = format!("\"a.test\" leads to \"{}\" already", first.name);
     assert!(problem.detail.contains(&expected), "{}", problem.detail);
     second.write_settings("replicas = 1\nmax = 1");
     let granted = second.try_deploy("buoy-base").await.unwrap();

@@ -37,6 +37,10 @@ pub(crate) fn app(port: u16, extra: &str) -> String {
     );
     table.insert("port".into(), i64::from(port).into());
     lay_over(&mut table, parse(extra));
+    if table.get("proxy").and_then(toml::Value::as_bool) == Some(false) {
+        // It would be idle, and is refused.
+        table.remove("drain_timeout");
+    }
     table.to_string()
 }
 

@@ -26,7 +26,16 @@ impl Proxy {
     pub(crate) fn can_end(&self, app: &App, effect: &Effect, now: Timestamp) -> bool {
         let Effect::Drain { instance, until } = effect else { return true };
         let lives = app.instances.get(instance).is_some_and(|it| it.pid.is_some());
-        !lives || now >= *until || !self.offered().contains(instance)
+        !lives || now >= *until || self.has_heard(app, *instance)
+    }
+
+    /// Whether it serves by a route in which an instance gets no new requests, and none that offers it is on its way.
+    fn has_heard(&self, app: &App, instance: InstanceId) -> bool {
+        let mut backends = self.served.iter().flat_map(|route| &route.backends);
+        match backends.find(|it| it.instance == instance) {
+            Some(backend) => backend.mode == BackendMode::Draining,
+            None => app.routing.effect.is_none(),
+        }
     }
 
     /// An effect has been done.
@@ -34,6 +43,12 @@ impl Proxy {
         match effect {
             Effect::Route { route } => {
                 self.served.clone_from(route);
+                // An older route may offer the new run of one that has crashed for a moment, until this one does not:
+                // it was not ready, and what it got so is not waited for.
+                let is_named =
+                    |id: &InstanceId| route.iter().flat_map(|it| &it.backends).any(|it| it.instance == *id);
+                let has_crashed = |id: &InstanceId| app.instances.get(id).is_some_and(|it| it.crashes > 0);
+                self.busy.retain(|id| is_named(id) || !has_crashed(id));
                 self.send(app);
             }
             // One that was taken back meanwhile has requests again.

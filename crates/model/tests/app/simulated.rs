@@ -46,6 +46,7 @@ fn whoever_asked_before_an_instance_could_not_be_stopped_has_not_looked() {
     world.script(|_, effect| if is_stage(effect) { Reply::Hold } else { Reply::Ok });
     world.deploy("2", rolling(1));
     world.deploy("3", rolling(1));
+    world.settle();
     lose_sight_of_place_1(&mut world);
     world.release(is_stage, Outcome::Ok { detail: None });
     world.pass(100);
@@ -64,6 +65,7 @@ fn empty_place_that_a_deployment_takes_away_stays_empty() {
     world.kill_shim(2);
     world.script(|_, effect| if is_stage(effect) { Reply::Hold } else { Reply::Ok });
     let id = world.deploy("2", one(1));
+    world.settle();
     world.release(is_stage, Outcome::Ok { detail: None });
     world.script(|_, _| Reply::Ok);
     world.pass(300);

