@@ -47,7 +47,7 @@ async fn three_restarts_of_the_daemon_touch_no_process_and_lose_no_log_line() {
 }
 
 /// All shims but the proxy's, which a daemon with another program for it replaces.
-fn shims_of_apps(host: &TempHost) -> Vec<processes::Process> {
+fn shims_of_apps(host: &TempHost) -> Vec<testkit::processes::Process> {
     shims(host).into_iter().filter(|shim| !shim.command_line.contains("shims/proxy")).collect()
 }
 
