@@ -1,5 +1,5 @@
-//! Short pieces in one piece: HTTP hands over a head and its body apart, and for little of both a copy and `send` take
-//! less of the processor than `writev` does (3 % of all that a proxied request takes; see bench/proxy/README.md).
+//! Short pieces in one piece: HTTP hands over a head and its body apart, and for little of both a copy and one `send`
+//! do what `writev` does. What it gains is too little to be measured on a busy machine (bench/proxy/README.md).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
