@@ -31,7 +31,7 @@ async fn rolling_never_has_fewer_places_than_replicas() {
 
 /// `instance 1 drained in 3 ms` is `instance 1 drained`.
 fn first_words(text: &str) -> String {
-    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    text.split([' ', ';']).take(3).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -97,10 +97,13 @@ async fn show(State(api): State<Api>, Path(id): Path<u64>) -> Result<Json<Deploy
 
 /// A deployment with its log.
 pub(super) async fn detail(api: &Api, id: DeploymentId) -> Result<DeploymentDetail, Failure> {
-    // The log first: what the deployment says then is never older than its log.
-    let listing = Listing { deployment: Some(id), most: MOST_LINES, ..Listing::default() };
-    let log = api.control.journal.events(listing).await?;
+    // The log first: what the deployment says then is never older than its log. One that has ended has all of it.
+    let listing = || Listing { deployment: Some(id), most: MOST_LINES, ..Listing::default() };
+    let mut log = api.control.journal.events(listing()).await?;
     let deployment = find(api, id).await?;
+    if deployment.phase.is_over() {
+        log = api.control.journal.events(listing()).await?;
+    }
     Ok(DeploymentDetail { deployment, log: log.into_iter().map(view::event).collect() })
 }
 
@@ -113,7 +116,13 @@ async fn find(api: &Api, id: DeploymentId) -> Result<Deployment, Failure> {
         return Err(Failure::new("no-deployment", StatusCode::NOT_FOUND, detail));
     };
     let app = api.control.app(&record.app).ok();
-    Ok(view::of_record(app.as_deref(), record))
+    // It ends for everybody when the app's state says so, which is a moment after the journal does.
+    let running =
+        app.as_deref().and_then(|app| Some((app, app.deployment.as_ref().filter(|it| it.id == id)?)));
+    Ok(match running {
+        Some((app, running)) => view::deployment(app, running),
+        None => view::of_record(app.as_deref(), record),
+    })
 }
 
 /// Gives up a deployment that runs or waits; everything goes back to what was there before.
