@@ -143,16 +143,21 @@ impl<T: Tell> Watch<T> {
         let deadline = Instant::now() + settings.failure_timeout.saturating_sub(self.up_for());
         let mut cadence = Cadence::new(settings.retry_period);
         let mut within = settings.within;
+        let mut why = None;
         loop {
             let not_passed = match self.probe.attempt(&check, &self.target, within).await {
                 Ok(()) => return Verdict::Ready,
                 Err(not_passed) => not_passed,
             };
             let pause = cadence.pause_after(&not_passed);
+            // An attempt that the deadline cuts short tells less than one that had its time.
+            if why.is_none() || within == settings.within {
+                why = Some(not_passed.why().to_owned());
+            }
             sleep(pause.min(left_until(deadline))).await;
             within = settings.within.min(left_until(deadline));
             if within.is_zero() {
-                return Verdict::NeverReady { why: not_passed.why().to_owned(), tail: self.tail().await };
+                return Verdict::NeverReady { why: why.unwrap_or_default(), tail: self.tail().await };
             }
         }
     }
