@@ -36,6 +36,9 @@ async fn packages_that_are_none() {
     refused(&app, pack::packed(&[("README", b"hello")]), &["release"]).await;
     let good = fs_err::read(&sample("beacon-base").path).unwrap();
     refused(&app, good[..good.len() / 2].to_vec(), &[]).await;
+    let upload = Upload { file_name: Some("mine.tar.gz".into()), ..Upload::default() };
+    let problem = app.api.deploy(&app.name, upload).await.unwrap_err().problem();
+    assert!(problem.detail.starts_with("the package mine.tar.gz "), "{}", problem.detail);
 }
 
 #[tokio::test]
@@ -65,6 +68,18 @@ async fn a_file_that_names_another_version() {
     let problem = app.api.deploy(&app.name, upload).await.unwrap_err().problem();
     assert!(problem.detail.contains("7.7.7") && problem.detail.contains("1.0.0"), "{}", problem.detail);
     check_nothing_is_left(&app);
+}
+
+#[tokio::test]
+async fn an_app_and_a_version_that_nobody_knows() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", "");
+    let asked = async || app.api.activate(&app.name, "9.9.9").await.unwrap_err().problem();
+    let problem = asked().await;
+    assert!(problem.detail.starts_with("there is no app "), "{}", problem.detail);
+    app.deploy("beacon-base", Phase::Watching).await;
+    let problem = asked().await;
+    assert!(problem.detail.starts_with("there is no version 9.9.9"), "{}", problem.detail);
 }
 
 /// A second version is refused for a reason of this host, and the first was never touched.

@@ -82,7 +82,10 @@ impl Control {
         let fetched = fetched.map_err(|error| WishError::Host(error.to_string()))?;
         let package = fetched.map_err(|error| match error {
             FetchError::Store(StoreProblem::NoPackage { .. } | StoreProblem::NoStore { .. }) => {
-                WishError::Refused(Refused::NoVersion { version: version.clone() })
+                match self.app(app) {
+                    Ok(_) => WishError::Refused(Refused::NoVersion { version: version.clone() }),
+                    Err(unknown) => unknown,
+                }
             }
             other => WishError::Host(host::chain(&other)),
         })?;

@@ -50,7 +50,7 @@ pub enum InstallError {
     /// Not the package that was announced.
     #[error("the package {archive} has the digest {actual}, not {expected}")]
     DigestDiffers {
-        /// The packed file.
+        /// The packed file, by the name that it came with.
         archive: PathBuf,
         /// The announced digest.
         expected: Sha256Digest,
@@ -60,7 +60,7 @@ pub enum InstallError {
     /// Not unpacked.
     #[error("the package {archive} could not be unpacked")]
     Archive {
-        /// The packed file.
+        /// The packed file, by the name that it came with.
         archive: PathBuf,
         /// Why.
         #[source]
@@ -69,7 +69,7 @@ pub enum InstallError {
     /// Unpacked, but not a package for this host.
     #[error("the package {archive} is refused")]
     Refused {
-        /// The packed file.
+        /// The packed file, by the name that it came with.
         archive: PathBuf,
         /// Why.
         #[source]
@@ -92,7 +92,7 @@ pub enum InstallError {
     /// Files could not be read or written.
     #[error("the package {archive} could not be put into {path}")]
     Io {
-        /// The packed file.
+        /// The packed file, by the name that it came with.
         archive: PathBuf,
         /// The version's folder.
         path: PathBuf,
@@ -123,7 +123,8 @@ pub fn install_version(
     platform: &HostPlatform,
     limits: &Limits,
 ) -> Result<Unpacked, InstallError> {
-    let install = Install { archive, expected, dest };
+    let called = name_hint.map_or(archive, Path::new);
+    let install = Install { archive, called, expected, dest };
     if let Some(whole) = install.existing()? {
         return Ok(whole);
     }
@@ -132,7 +133,7 @@ pub fn install_version(
     fs_err::create_dir(&tree).map_err(install.io())?;
     let extracted = install.extract(&tree, limits)?;
     let facts = recognise::recognise(&tree, &extracted.manifest, &extracted.native, name_hint, platform)
-        .map_err(|source| InstallError::Refused { archive: archive.to_owned(), source })?;
+        .map_err(|source| InstallError::Refused { archive: called.to_owned(), source })?;
     finish(temporary.path(), &extracted, &facts).map_err(install.io())?;
     install.publish(temporary).map_err(install.io())?;
     let Extracted { manifest, digest, .. } = extracted;
@@ -141,6 +142,8 @@ pub fn install_version(
 
 struct Install<'a> {
     archive: &'a Path,
+    /// What people know it by.
+    called: &'a Path,
     expected: Option<&'a Sha256Digest>,
     dest: &'a Path,
 }
@@ -176,7 +179,7 @@ impl Install<'_> {
             Err(source) => {
                 // A damaged download is better told by its digest than by what the damage looks like.
                 self.check_file(limits)?;
-                Err(InstallError::Archive { archive: self.archive.to_owned(), source })
+                Err(InstallError::Archive { archive: self.called.to_owned(), source })
             }
         }
     }
@@ -193,7 +196,7 @@ impl Install<'_> {
     fn check_digest(&self, actual: Sha256Digest) -> Result<(), InstallError> {
         match self.expected {
             Some(&expected) if expected != actual => {
-                Err(InstallError::DigestDiffers { archive: self.archive.to_owned(), expected, actual })
+                Err(InstallError::DigestDiffers { archive: self.called.to_owned(), expected, actual })
             }
             _ => Ok(()),
         }
@@ -209,7 +212,7 @@ impl Install<'_> {
     }
 
     fn io(&self) -> impl Fn(io::Error) -> InstallError {
-        let (archive, path) = (self.archive.to_owned(), self.dest.to_owned());
+        let (archive, path) = (self.called.to_owned(), self.dest.to_owned());
         move |source| InstallError::Io { archive: archive.clone(), path: path.clone(), source }
     }
 }
