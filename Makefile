@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-memory bench-package
-.PHONY: help setup build demo demo-stop test simulate bench-proxy ci fmt lint samples docs soak $(BENCHES)
+.PHONY: help setup build demo demo-stop test simulate bench-proxy ci fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -74,3 +74,8 @@ soak: ## 100 deployments and 10,300 crashes: nothing may grow (a quarter of an h
 	@tools/setup.sh demo
 	@$(XTASK) samples
 	@$(XTASK) bench soak
+
+chaos: ## 100 deployments under load while daemon, proxy and app are killed: no request may be lost (ten minutes)
+	@tools/setup.sh demo
+	@$(XTASK) samples
+	@$(XTASK) bench chaos

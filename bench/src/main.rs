@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "nothing is outside of a program")]
 
+mod chaos;
 mod deploy;
 mod figures;
 mod memory;
@@ -42,6 +43,8 @@ enum Bench {
     Package(package_bench::Options),
     /// Hundreds of deployments and thousands of crashes: does anything grow?
     Soak(soak::Options),
+    /// Deployments under load while daemon, proxy and app are killed: is any request lost?
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Bench::Deploy(options) => runtime.block_on(unless_ended(deploy::run(&options))),
         Bench::Memory(options) => runtime.block_on(unless_ended(memory::run(&options))),
         Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
+        Bench::Chaos(options) => runtime.block_on(unless_ended(chaos::run(&options))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
