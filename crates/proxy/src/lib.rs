@@ -37,7 +37,6 @@ mod rewind;
 mod saved;
 mod serving;
 mod session;
-mod short_write;
 pub mod stream_end;
 pub mod tls;
 mod transport;

@@ -20,7 +20,6 @@ use tokio::net::TcpStream;
 
 use crate::in_flight::InFlight;
 use crate::request_body::AttemptBody;
-use crate::short_write;
 use crate::websocket::Protocol;
 
 /// Backends are near: one that does not take a connection within this has more than it can do.
@@ -182,12 +181,12 @@ impl AsyncWrite for BackendIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = ready!(short_write::poll_write_vectored(&mut self.stream, cx, slices));
+        let result = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices));
         self.written(result)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

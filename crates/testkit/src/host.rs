@@ -19,7 +19,10 @@ use crate::wait::wait_for;
 use crate::{config, epmd, processes, programs};
 
 /// Hosts of one test program at the same time: what two cores bear.
-static HOSTS: Semaphore = Semaphore::const_new(4);
+static HOSTS: Semaphore = Semaphore::const_new(MOST_HOSTS as usize);
+
+/// See [`HOSTS`].
+const MOST_HOSTS: u32 = 4;
 
 /// Stands in each daemon's environment and must never be found in anything that it starts.
 pub const SECRET: &str = "DAEMONS_OWN_SECRET=8b0f4f0e";
@@ -42,6 +45,8 @@ pub struct HostPlan {
     pub folder: Option<String>,
     /// Put before `bellrockd`, e.g. `unshare --net`.
     pub wrapper: Vec<String>,
+    /// Whether no other host of this test program runs beside it.
+    pub alone: bool,
 }
 
 impl HostPlan {
@@ -54,7 +59,8 @@ impl HostPlan {
 
     /// Makes the host without starting its daemon.
     pub async fn make(self) -> TempHost {
-        let permit = HOSTS.acquire().await.expect("nobody closes it");
+        let permits = if self.alone { MOST_HOSTS } else { 1 };
+        let permit = HOSTS.acquire_many(permits).await.expect("nobody closes it");
         epmd::ensure();
         let mut ports = PortBlock::take(sweep);
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.next(1)));

@@ -1,4 +1,4 @@
-//! Requests through the host's proxy while versions, instances, the daemon and the proxy itself come and go.
+//! The proxy as a part of the host: its end and return, its addresses, what is told of it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
@@ -6,60 +6,21 @@ use std::time::{Duration, SystemTime};
 use api::deployment::Phase;
 use api::routes::{ProxyState, RoutedState};
 use rustix::process::Signal;
-use testkit::load::{Crash, Crashed, Kind, Load, Plan, Report};
+use testkit::load::{Crash, Crashed, Load, Plan, Report};
 use testkit::wait::LONG;
 use testkit::{HostPlan, TempHost, TestApp, processes, wait_for};
 
-/// Every kind of request, steadily, to the host's proxy.
-fn load(host: &TempHost) -> Load {
-    let plan = Plan::new(host.http(), 60, Duration::from_secs(600));
-    // While requests are held each of them has a connection to itself.
-    let plan = Plan { kept_connections: 1_000, most_under_way: 2_000, ..plan };
-    Load::start(Plan { app: Some("beacon".to_owned()), sse_clients: 2, web_sockets: 2, ..plan }).unwrap()
-}
-
-/// Waits until requests of every kind have been answered since now.
-async fn answered_anew(load: &Load) {
-    let before = load.report();
-    let count = |report: &Report, kind| report.kinds.get(kind).map_or(0, |each| each.answered);
-    wait_for("an answer of every kind", LONG, async || {
-        let now = load.report();
-        Kind::SCHEDULED.iter().all(|kind| count(&now, kind) > count(&before, kind)).then_some(())
-    })
-    .await;
-}
-
-/// Deploys back and forth under load; nothing is lost.
-async fn back_and_forth(strategy: &str) {
-    let host = TempHost::start().await;
-    let app = host.app("beacon", &format!("strategy = '{strategy}'"));
-    app.deploy("beacon-base", Phase::Committed).await;
-    let load = load(&host);
-    answered_anew(&load).await;
-    let there = app.deploy("beacon-module-changed", Phase::Committed).await.deployment;
-    assert_eq!(there.strategy, strategy);
-    answered_anew(&load).await;
-    app.ends(app.api.activate(&app.name, "1.0.0").await.unwrap(), Phase::Committed).await;
-    answered_anew(&load).await;
-    let report = load.end().await;
-    report.assert_nothing_lost();
-    let versions: Vec<&str> = report.versions.keys().map(String::as_str).collect();
-    assert_eq!(versions, ["1.0.0", "1.1.0"], "{report}");
-}
-
-#[tokio::test]
-async fn in_parallel_no_request_is_lost() {
-    back_and_forth("parallel").await;
-}
-
-#[tokio::test]
-async fn rolling_no_request_is_lost() {
-    back_and_forth("rolling").await;
-}
+use super::journey::{Daemon, Journey};
+use super::kinds::MIX;
+use super::{answered_anew, plan};
 
 #[tokio::test]
 async fn in_a_temporary_shutdown_requests_are_held() {
-    back_and_forth("temporary_shutdown").await;
+    let host = TempHost::start().await;
+    let mut journey = Journey::begin(&host, &MIX, "temporary_shutdown", Daemon::Stays).await;
+    journey.deploys(0).await;
+    journey.activates().await;
+    journey.end().await;
 }
 
 async fn proxy_pid(host: &TempHost) -> i32 {
@@ -81,8 +42,8 @@ async fn a_killed_proxy_is_back_with_its_last_routes_without_the_daemon_too() {
     let app = host.app("beacon", "");
     app.deploy("beacon-base", Phase::Committed).await;
     let first = proxy_pid(&host).await;
-    let load = load(&host);
-    answered_anew(&load).await;
+    let load = Load::start(plan(&host, &MIX)).unwrap();
+    answered_anew(&load, &MIX).await;
     let mut crashes = Vec::new();
     let mut kill = |pid: i32| {
         let from = SystemTime::now();
@@ -90,37 +51,18 @@ async fn a_killed_proxy_is_back_with_its_last_routes_without_the_daemon_too() {
         crashes.push(Crash::about(Crashed::Server, from, Duration::from_secs(2)));
     };
     kill(first);
-    answered_anew(&load).await;
+    answered_anew(&load, &MIX).await;
     let second = other_proxy_pid(&host, first).await;
     host.kill_daemon();
     kill(second);
-    answered_anew(&load).await;
+    answered_anew(&load, &MIX).await;
     host.start_daemon().await;
     let third = other_proxy_pid(&host, second).await;
-    answered_anew(&load).await;
+    answered_anew(&load, &MIX).await;
     host.restart_daemon().await;
     assert_eq!(proxy_pid(&host).await, third, "a new daemon finds the proxy");
     let report = load.end().await.with_crashes(&crashes);
     assert_eq!(report.lost, 0, "only what was in flight in it: {report}");
-}
-
-#[tokio::test]
-async fn a_daemon_that_is_killed_in_a_deployment_loses_no_request() {
-    let host = TempHost::start().await;
-    let app = host.app("beacon", "strategy = 'parallel'");
-    app.deploy("beacon-base", Phase::Committed).await;
-    let load = load(&host);
-    answered_anew(&load).await;
-    let granted = app.try_deploy("beacon-module-changed").await.unwrap();
-    for state in [api::app::InstanceState::Starting, api::app::InstanceState::Draining] {
-        app.wait_for("an instance on its way", |app| app.instances.iter().any(|it| it.state == state)).await;
-        host.restart_daemon().await;
-    }
-    app.ends(granted, Phase::Committed).await;
-    answered_anew(&load).await;
-    let report = load.end().await;
-    report.assert_nothing_lost();
-    assert!(report.versions.contains_key("1.1.0"), "{report}");
 }
 
 async fn answers(address: SocketAddr) -> Option<reqwest::StatusCode> {
@@ -195,12 +137,12 @@ async fn only_the_new_version_is_asked_after_the_switch() {
     let host = TempHost::start().await;
     let app: TestApp<'_> = host.app("beacon", "strategy = 'parallel'");
     app.deploy("beacon-base", Phase::Committed).await;
-    let first = load(&host);
-    answered_anew(&first).await;
+    let first = Load::start(plan(&host, &MIX)).unwrap();
+    answered_anew(&first, &MIX).await;
     app.deploy("beacon-module-changed", Phase::Watching).await;
     first.end().await.assert_nothing_lost();
-    let second = load(&host);
-    answered_anew(&second).await;
+    let second = Load::start(plan(&host, &MIX)).unwrap();
+    answered_anew(&second, &MIX).await;
     let report = second.end().await;
     report.assert_nothing_lost();
     assert_eq!(answered_by(&report, "1.0.0"), 0, "{report}");
