@@ -9,7 +9,7 @@ use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
-use host::proxy::{ErrorWatch, Proxy};
+use host::proxy::{ErrorWatch, HealthWatch, Proxy};
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
@@ -164,6 +164,8 @@ impl Control {
         works.tasks.spawn(checker.follow(handle.watch(), works.stop.clone()));
         let errors = ErrorWatch::new(self.proxy.clone(), self.clone());
         works.tasks.spawn(errors.follow(handle.watch(), works.stop.clone()));
+        let health = HealthWatch::new(self.proxy.clone(), self.clone());
+        works.tasks.spawn(health.follow(handle.watch(), works.stop.clone()));
         self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle

@@ -70,6 +70,8 @@ enum Bad {
     Status(StatusCode),
 }
 
+/// Why one is down that refuses connections.
+const NOBODY: &str = "nobody listens at its address";
 /// First wait before a backend at which nobody listens is tried again; it doubles up to the interval.
 const RECHECK: Duration = Duration::from_millis(50);
 /// Interval where the table gives none.
@@ -117,7 +119,7 @@ impl Checks {
         let Some(Running { check, .. }) = running.get(&uid) else { return };
         match fact {
             // who found it out has set the health already
-            Fact::Refused(_) => check.tell(Health::Refusing, "nobody listens at its address", &*self.tell),
+            Fact::Refused(_) => check.tell(Health::Refusing, NOBODY, &*self.tell),
             Fact::Failed(_) if check.how.is_none() => return,
             Fact::Failed(_) => check.count_bad("a request got no answer", &*self.tell),
         }
@@ -156,7 +158,7 @@ impl Check {
             match self.ask().await {
                 Ok(()) => self.count_good(&*tell),
                 Err(bad) if matches!(&bad, Bad::Connect(error) if is_refusal(error)) => {
-                    self.tell(Health::Refusing, &bad.to_string(), &*tell);
+                    self.tell(Health::Refusing, NOBODY, &*tell);
                 }
                 Err(bad) => self.count_bad(&bad.to_string(), &*tell),
             }

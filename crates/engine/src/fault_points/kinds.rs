@@ -107,6 +107,8 @@ pub enum EventKind {
     Check(VerdictKind),
     /// The proxy has counted errors.
     ServerErrors,
+    /// The proxy gives an instance requests, or none.
+    ProxyHealth,
     /// The daemon has started.
     Adopted,
     /// A time has come.
@@ -127,6 +129,7 @@ impl EventKind {
             Event::Shim { fact, .. } => EventKind::Shim(FactKind::of(fact)),
             Event::Check { verdict, .. } => EventKind::Check(VerdictKind::of(verdict)),
             Event::ServerErrors { .. } => EventKind::ServerErrors,
+            Event::ProxyHealth { .. } => EventKind::ProxyHealth,
             Event::Adopted { .. } => EventKind::Adopted,
             Event::Tick => EventKind::Tick,
         }
@@ -140,6 +143,7 @@ impl EventKind {
         let verdicts = VerdictKind::ALL.iter().copied().map(EventKind::Check);
         commands.chain(done).chain(facts).chain(verdicts).chain([
             EventKind::ServerErrors,
+            EventKind::ProxyHealth,
             EventKind::Adopted,
             EventKind::Tick,
         ])
@@ -154,6 +158,7 @@ impl fmt::Display for EventKind {
             EventKind::Shim(kind) => write!(f, "shim-{kind}"),
             EventKind::Check(kind) => write!(f, "check-{kind}"),
             EventKind::ServerErrors => f.write_str("server-errors"),
+            EventKind::ProxyHealth => f.write_str("proxy-health"),
             EventKind::Adopted => f.write_str("adopted"),
             EventKind::Tick => f.write_str("tick"),
         }

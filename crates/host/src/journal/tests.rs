@@ -92,6 +92,7 @@ fn running() -> App {
         seq: 0,
         last_exit: None,
         exposed: false,
+        down: None,
     };
     app.instances.insert(instance.id, instance);
     app

@@ -148,6 +148,7 @@ fn app() -> App {
         seq: 0,
         last_exit: None,
         exposed: false,
+        down: None,
     };
     app.instances.insert(INSTANCE, instance);
     app

@@ -52,6 +52,18 @@ pub enum Event {
         /// The numbers.
         reason: String,
     },
+    /// The proxy gives an instance no requests, by its own checks or because requests failed; or gives it some again.
+    /// Told once per change, and not more often than an operator can read.
+    ProxyHealth {
+        /// The instance.
+        instance: InstanceId,
+        /// The run that it is about.
+        run: u32,
+        /// Why it gets none; `None`: it gets some.
+        down: Option<String>,
+        /// How often that has changed since it was told last, this time included.
+        changes: u32,
+    },
     /// The daemon has started and asked every shim: these instances live, the others have ended.
     Adopted {
         /// Instances whose shim answered.

@@ -38,6 +38,9 @@ pub struct Instance {
     /// A route that offers it requests has been asked for, and nobody has said since that none are in flight.
     #[serde(default)]
     pub exposed: bool,
+    /// Why the proxy gives it no requests though it is offered some, as it said last about the current run.
+    #[serde(default)]
+    pub down: Option<String>,
 }
 
 /// What an instance is doing.

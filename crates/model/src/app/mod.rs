@@ -19,6 +19,7 @@ mod note;
 mod operations;
 mod outcomes;
 mod pre_start;
+mod proxy_health;
 mod queue;
 mod registration;
 mod reroute;

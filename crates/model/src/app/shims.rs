@@ -37,6 +37,7 @@ impl Turn {
                 instance.run = run;
                 instance.pid = Some(pid);
                 instance.up_since = Some(at);
+                instance.down = None;
                 if instance.is_launched() && !instance.is_draining() {
                     instance.status = Status::Starting;
                 }

@@ -50,6 +50,9 @@ impl Turn {
             Event::Shim { instance, seq, fact } => self.take_shim_fact(instance, seq, fact),
             Event::Check { instance, run, verdict } => self.take_verdict(instance, run, verdict),
             Event::ServerErrors { target, reason } => self.take_server_errors(target, &reason),
+            Event::ProxyHealth { instance, run, down, changes } => {
+                self.take_proxy_health(instance, run, down, changes)
+            }
             Event::Adopted { alive, unknown } => {
                 self.take_adoption(&alive, &unknown);
                 Ok(())
@@ -183,6 +186,7 @@ impl Turn {
                 seq: 0,
                 last_exit: None,
                 exposed: false,
+                down: None,
             },
         );
         id

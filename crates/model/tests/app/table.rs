@@ -226,6 +226,11 @@ fn facts(world: &World) -> Vec<(String, Event)> {
         for (word, verdict) in states::verdicts() {
             events.push((format!("{id} {word}"), Event::Check { instance: id, run, verdict }));
         }
+        for (word, down) in [("gets no requests", Some("nobody listens".to_owned())), ("gets requests", None)]
+        {
+            let event = Event::ProxyHealth { instance: id, run, down, changes: 1 };
+            events.push((format!("{id} {word}"), event));
+        }
         let (_, verdict) = states::verdicts().remove(0);
         events.push((
             format!("{id} ready in another run"),

@@ -535,3 +535,33 @@ fn a_newer_version_takes_the_place_of_one_that_has_not_switched() {
     assert_eq!(world.fewest_offered, 2);
     assert_eq!(world.places(), "1b v3 ready, 2b v3 ready");
 }
+
+#[test]
+fn what_the_proxy_finds_of_instances_is_told_once() {
+    let mut world = World::with_v1(two());
+    let (one, other) = (world.in_place(1), world.in_place(2));
+    let seen = |instance, run, why: Option<&str>, changes| Event::ProxyHealth {
+        instance,
+        run,
+        down: why.map(str::to_owned),
+        changes,
+    };
+    let failing = Some("it answered its check with 500 Internal Server Error");
+    world.event(seen(one, 1, failing, 1)).expect("it is news");
+    assert!(world.event(seen(one, 1, Some("a request got no answer"), 1)).is_err(), "it was told");
+    assert!(world.event(seen(other, 1, None, 1)).is_err(), "it never was otherwise");
+    assert!(world.event(seen(other, 2, failing, 1)).is_err(), "of another run");
+    world.event(seen(other, 1, failing, 1)).expect("it is news");
+    world.event(seen(other, 1, None, 1)).expect("it is news");
+    world.event(seen(one, 1, failing, 9)).expect("it has changed often enough to be told");
+    assert_snapshot!(world.story(), @"
+    0 ~ instance 1 gets no requests: it answered its check with 500 Internal Server Error
+    0 ! instance 2 gets no requests: it answered its check with 500 Internal Server Error; as no instance is well, all at which somebody listens get requests nevertheless
+    0   instance 2 gets requests again
+    0 ~ instance 1 gets no requests: it answered its check with 500 Internal Server Error; this has changed 9 times since it was told last
+    ");
+    assert_eq!(world.places(), "1a v1 ready, 2a v1 ready", "whether they are healthy is for others to say");
+    world.exits(one, 1);
+    world.started(one);
+    assert_eq!(world.app.instances[&one].down, None, "nothing is known of another run");
+}

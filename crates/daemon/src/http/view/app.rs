@@ -86,7 +86,7 @@ fn instance(
         place: instance.place.0,
         slot: instance.slot.to_string(),
         state: instance_state(&instance.status),
-        detail: detail(&instance.status),
+        detail: detail(&instance.status).or_else(|| unserved(instance)),
         retry_at: match instance.status {
             Status::BackingOff { until } => Some(until),
             _ => None,
@@ -136,6 +136,12 @@ pub(super) fn detail(status: &Status) -> Option<String> {
         | Status::Stopped { why: Ending::Failed { reason, .. }, .. } => Some(reason.clone()),
         _ => None,
     }
+}
+
+/// Why one that is ready gets no requests all the same.
+fn unserved(instance: &Instance) -> Option<String> {
+    let why = instance.down.as_ref().filter(|_| instance.is_ready())?;
+    Some(format!("gets no requests: {why}"))
 }
 
 fn how(how: ExitHow) -> ShownHow {

@@ -96,6 +96,7 @@ mod host_fixture {
             seq: 0,
             last_exit: None,
             exposed: false,
+            down: None,
         };
         app.instances.insert(INSTANCE, instance);
         app
