@@ -38,6 +38,11 @@ impl ClientIo {
         self
     }
 
+    /// Whether the client and we have agreed on HTTP/2 (RFC 9113 3.2).
+    pub(crate) fn is_http2(&self) -> bool {
+        self.transport.stream().is_http2()
+    }
+
     fn begin_head(&self) {
         if matches!(self.session.phase(), Phase::New | Phase::Idle) {
             self.session.enter(Phase::Head, self.core.now());

@@ -1,8 +1,9 @@
 //! A client's connection from its first byte to its end: the task that runs it.
 //!
 //! ```text
-//! parked (a stream and a session, nothing more) ⇄ HTTP ─▶ closed
-//!                                                  └─101─▶ relayed ─▶ closed
+//! parked (a stream and a session, nothing more) ⇄ HTTP/1 ─▶ closed
+//!                         │                          ├─101─▶ relayed ─▶ closed
+//!                         └─ALPN─▶ HTTP/2 ◀──preface─┘
 //! ```
 
 use std::future::poll_fn;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 use crate::client_io::ClientIo;
 use crate::core::{Accepted, Core};
 use crate::exchange;
+use crate::http2;
 use crate::rewind::Rewind;
 use crate::session::{Order, Phase, Session};
 use crate::stream_end::Draining;
@@ -37,6 +39,12 @@ pub(crate) async fn run(core: Rc<Core>, accepted: Accepted) {
     let number = core.add(&session);
     if let Some(transport) = transport(&core, &session, accepted.stream).await {
         let mut io = ClientIo::new(transport, core.clone(), session.clone());
+        if io.is_http2() {
+            if poll_fn(|cx| poll_parked(&session, &io, cx)).await {
+                Box::pin(http2::serve(&core, &session, io)).await;
+            }
+            return core.remove(number);
+        }
         while let Some(parked) = serve_once(&core, &session, io).await {
             io = parked;
         }
@@ -51,8 +59,11 @@ async fn transport(core: &Core, session: &Session, stream: std::net::TcpStream) 
     if !session.tls {
         return Some(Transport::Plain(stream));
     }
-    let within = Duration::from_millis(core.table().serving.front.header_timeout_ms);
-    let mut handshake = std::pin::pin!(core.shared.tls.accept(stream, within));
+    let (within, http2) = {
+        let front = &core.table().serving.front;
+        (Duration::from_millis(front.header_timeout_ms), front.http2)
+    };
+    let mut handshake = std::pin::pin!(core.shared.tls.accept(stream, within, http2));
     let accepted = poll_fn(|cx| {
         session.register(cx.waker());
         if session.ordered() != Order::None {
@@ -127,6 +138,10 @@ where
     let parts = http.into_parts();
     let mut io = parts.io.into_inner();
     if let Err(error) = result {
+        if parts.read_buf.starts_with(http2::PREFACE) && core.table().serving.front.http2 {
+            Box::pin(http2::serve(core, session, io.put_back(parts.read_buf))).await;
+            return None;
+        }
         if error.is_parse() {
             core.shared.unrouted.fetch_add(1, Ordering::Relaxed);
             linger(&mut io).await;

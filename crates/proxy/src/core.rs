@@ -285,7 +285,8 @@ impl Core {
             match session.phase() {
                 Phase::Idle => idle_ms >= IDLE_MS,
                 Phase::New => idle_ms >= SILENT_MS,
-                Phase::Head | Phase::Request | Phase::Upgraded => false,
+                Phase::Multiplexed => session.is_without_streams() && idle_ms >= IDLE_MS,
+                Phase::Head | Phase::Request | Phase::Upgraded | Phase::Answered => false,
             }
         };
         let mut idle: Vec<&Rc<Session>> = sessions.values().filter(is_idle).collect();

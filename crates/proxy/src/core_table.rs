@@ -11,6 +11,7 @@ use wire::proxy::{BackendMode, Balance};
 use crate::instance::{Backend, CoreCounts, Health};
 use crate::retry_budget::RetryBudget;
 use crate::serving::{Route, Serving};
+use crate::shared_upstream::{SharedUpstream, SharedUse};
 use crate::upstream::Upstream;
 
 /// The table that this core serves by.
@@ -39,6 +40,8 @@ pub(crate) struct CoreBackend {
     // Boxed, because it goes from hand to hand with every request.
     #[allow(clippy::vec_box)]
     idle: RefCell<Vec<Box<Upstream>>>,
+    /// Of HTTP/2, in use or idle.
+    shared: RefCell<Vec<Rc<SharedUpstream>>>,
     /// It gets no new requests any more, so connections to it are not kept.
     retired: Cell<bool>,
 }
@@ -100,6 +103,7 @@ impl CoreTable {
     pub(crate) fn expire_idle(&self, now: u64) {
         for backend in self.backends() {
             backend.idle.borrow_mut().retain(|upstream| now.saturating_sub(upstream.idle_since) < IDLE_MS);
+            backend.shared.borrow_mut().retain(|upstream| upstream.is_of_use(now, IDLE_MS));
         }
     }
 }
@@ -181,7 +185,13 @@ impl CoreRoute {
 
 impl CoreBackend {
     fn new(backend: Arc<Backend>, core: usize) -> Self {
-        Self { backend, core, idle: RefCell::default(), retired: Cell::new(false) }
+        Self {
+            backend,
+            core,
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            retired: Cell::new(false),
+        }
     }
 
     /// This core's counts.
@@ -214,8 +224,23 @@ impl CoreBackend {
         }
     }
 
+    /// A connection of HTTP/2 with room for a request.
+    pub(crate) fn shared(&self, now: u64) -> Option<SharedUse> {
+        let shared = self.shared.borrow();
+        shared.iter().find(|upstream| upstream.has_room()).map(|upstream| upstream.begin(now))
+    }
+
+    /// Shares a new connection of HTTP/2 with the requests to come, and begins one there.
+    pub(crate) fn share(&self, upstream: Rc<SharedUpstream>, now: u64) -> SharedUse {
+        if !self.retired.get() {
+            self.shared.borrow_mut().push(upstream.clone());
+        }
+        upstream.begin(now)
+    }
+
     fn retire(&self) {
         self.retired.set(true);
         self.idle.borrow_mut().clear();
+        self.shared.borrow_mut().clear();
     }
 }

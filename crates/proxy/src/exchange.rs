@@ -4,6 +4,8 @@
 //! that can do no harm: any method if nothing was written, else what may be sent twice, and only before a byte of an
 //! answer came.
 
+mod over_http2;
+
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,17 +19,17 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 
 use crate::core::{Core, Fact};
-use crate::core_table::{Choice, CoreRoute};
+use crate::core_table::{Choice, CoreBackend, CoreRoute};
 use crate::hold::Hold;
 use crate::in_flight::InFlight;
 use crate::instance::Health;
 use crate::own_answer::{self, Problem};
 use crate::request_body::{AttemptBody, BodyFailure, RequestBody};
 use crate::request_head::{self, REQUEST_ID};
-use crate::response_body::{PassedBody, ResponseBody, Source};
+use crate::response_body::{Link, PassedBody, ResponseBody, Source};
 use crate::session::{Expired, Phase, Session};
 use crate::stream_end::{self, Draining, Ending, Endless};
 use crate::upstream::{ConnectError, Upgraded, Upstream};
@@ -176,7 +178,13 @@ impl Exchange {
         loop {
             let in_flight = self.choose().await?;
             let uid = in_flight.backend().backend.uid;
-            match self.attempt(in_flight).await {
+            let attempt = if self.goes_by_http2() {
+                // in a box: it is rare, and would make every connection's task larger
+                Box::pin(self.attempt_by_http2(in_flight)).await
+            } else {
+                self.attempt(in_flight).await
+            };
+            match attempt {
                 Ok(answer) => return self.pass(answer),
                 Err(failure) => self.take_failure(uid, failure)?,
             }
@@ -222,7 +230,7 @@ impl Exchange {
         };
         self.session.answer_awaited.clear();
         match result {
-            Ok(response) => Ok(Answer { response, upstream, in_flight }),
+            Ok(response) => Ok(Answer { response, upstream: Link::Own(upstream), in_flight }),
             Err(failure) => {
                 if !matches!(failure, Failure::Body(_)) {
                     in_flight.backend().counts().failed.add(1);
@@ -240,15 +248,17 @@ impl Exchange {
             return Ok((upstream, true));
         }
         let connected = Upstream::connect(backend.backend.address).await;
-        let upstream = connected.map_err(|error| {
-            backend.counts().requests.add(1);
-            backend.counts().failed.add(1);
-            if error.is_refusal() && backend.backend.set_health(Health::Refusing) != Health::Refusing {
-                self.core.tell(Fact::Refused(backend.backend.uid));
-            }
-            Failure::Connect(error)
-        })?;
+        let upstream = connected.map_err(|error| self.not_connected(backend, error))?;
         Ok((upstream, false))
+    }
+
+    fn not_connected(&self, backend: &CoreBackend, error: ConnectError) -> Failure {
+        backend.counts().requests.add(1);
+        backend.counts().failed.add(1);
+        if error.is_refusal() && backend.backend.set_health(Health::Refusing) != Health::Refusing {
+            self.core.tell(Fact::Refused(backend.backend.uid));
+        }
+        Failure::Connect(error)
     }
 
     /// The next attempt's request. Headers are shared with it, not copied.
@@ -361,6 +371,7 @@ impl Exchange {
             if !self.wants_upgrade {
                 return Err(Problem::UpstreamInvalid);
             }
+            let Link::Own(upstream) = upstream else { return Err(Problem::UpstreamInvalid) };
             let protocol = websocket::protocol(&head.headers);
             head.headers.insert(REQUEST_ID, self.id.clone());
             *self.session.upgraded.borrow_mut() = Some(Upgraded { upstream, in_flight, protocol });
@@ -371,6 +382,8 @@ impl Exchange {
         }
         request_head::remove_hop_by_hop(&mut head.headers);
         head.headers.insert(REQUEST_ID, self.id.clone());
+        // as HTTP towards the client says it, whichever the instance speaks
+        head.version = Version::HTTP_11;
         if let Some(body) = &self.body {
             body.keep_no_longer();
         }
@@ -410,6 +423,6 @@ impl Exchange {
 /// An answer's head, with the connection that brings its body.
 struct Answer {
     response: Response<Incoming>,
-    upstream: Box<Upstream>,
+    upstream: Link,
     in_flight: InFlight,
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
@@ -195,13 +195,50 @@ pub(crate) enum AttemptBody {
         sent: usize,
         /// Trailers were sent out of what is kept.
         sent_trailers: bool,
+        /// Whether it is still wanted, where a task of its own sends it.
+        wanted: Option<Rc<Wanted>>,
     },
+}
+
+/// Whether an attempt is still wanted. Who sends its body in a task of its own learns it here.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    no_longer: Cell<bool>,
+    sender: RefCell<Option<Waker>>,
+}
+
+impl Wanted {
+    /// The attempt is over: its body ends with an error, if it has not ended.
+    pub(crate) fn no_longer(&self) {
+        self.no_longer.set(true);
+        if let Some(sender) = self.sender.take() {
+            sender.wake();
+        }
+    }
+
+    fn is_over(&self, cx: &Context<'_>) -> bool {
+        *self.sender.borrow_mut() = Some(cx.waker().clone());
+        self.no_longer.get()
+    }
 }
 
 impl AttemptBody {
     /// The body from its beginning.
     pub(crate) fn new(body: Option<&Rc<RequestBody>>) -> Self {
-        body.map_or(Self::Empty, |body| Self::Stream { body: body.clone(), sent: 0, sent_trailers: false })
+        body.map_or(Self::Empty, |body| Self::Stream {
+            body: body.clone(),
+            sent: 0,
+            sent_trailers: false,
+            wanted: None,
+        })
+    }
+
+    /// The same, as long as it is wanted.
+    pub(crate) fn while_wanted(mut self, by: &Rc<Wanted>) -> Self {
+        if let Self::Stream { wanted, .. } = &mut self {
+            *wanted = Some(by.clone());
+        }
+        self
     }
 }
 
@@ -213,7 +250,12 @@ impl Body for AttemptBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailure>>> {
-        let Self::Stream { body, sent, sent_trailers } = &mut *self else { return Poll::Ready(None) };
+        let Self::Stream { body, sent, sent_trailers, wanted } = &mut *self else {
+            return Poll::Ready(None);
+        };
+        if wanted.as_ref().is_some_and(|wanted| wanted.is_over(cx)) {
+            return Poll::Ready(Some(Err(BodyFailure::Broken)));
+        }
         if let Some(chunk) = body.kept.borrow().chunks.get(*sent) {
             *sent += 1;
             return Poll::Ready(Some(Ok(Frame::data(chunk.clone()))));
@@ -235,7 +277,7 @@ impl Body for AttemptBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Stream { body, sent, sent_trailers } => {
+            Self::Stream { body, sent, sent_trailers, .. } => {
                 let kept = body.kept.borrow();
                 let all = *sent >= kept.chunks.len() && (*sent_trailers || kept.trailers.is_none());
                 body.ended.get() && all

@@ -21,9 +21,12 @@ pub(crate) fn check(head: &mut Parts) -> Result<(), Problem> {
     if head.method == Method::CONNECT {
         return Err(Problem::NotImplemented);
     }
+    if head.version == Version::HTTP_2 {
+        as_http1(head)?;
+    }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
-    if second.is_some() || (host.is_none() && head.version == Version::HTTP_11) {
+    if second.is_some() || (host.is_none() && head.version >= Version::HTTP_11) {
         return Err(Problem::BadRequest);
     }
     if host.is_some_and(|host| !is_host(host.as_bytes())) {
@@ -38,6 +41,24 @@ pub(crate) fn check(head: &mut Parts) -> Result<(), Problem> {
         }
         Some(_) => Err(Problem::BadRequest),
     }
+}
+
+/// What HTTP/2 says otherwise: `Host` by `:authority`, where they do not differ (RFC 9113 8.3.1), and one `Cookie` in
+/// place of many (8.2.3).
+fn as_http1(head: &mut Parts) -> Result<(), Problem> {
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(header::HOST)
+    {
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Problem::BadRequest)?;
+        head.headers.insert(header::HOST, host);
+    }
+    let cookies: Vec<&[u8]> =
+        head.headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1 {
+        let one = HeaderValue::from_bytes(&cookies.join(&b"; "[..])).map_err(|_| Problem::BadRequest)?;
+        head.headers.insert(header::COOKIE, one);
+    }
+    Ok(())
 }
 
 /// RFC 9110 7.2: a name or address, and a port. Lists, paths and user names are none.

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::in_flight::InFlight;
 use crate::request_body::RequestBody;
 use crate::session::Session;
+use crate::shared_upstream::SharedUse;
 use crate::stream_end::{Draining, Ending, Endless};
 use crate::upstream::Upstream;
 
@@ -47,10 +48,22 @@ pub(crate) struct PassedBody {
     pub(crate) broken: Option<Broken>,
 }
 
+/// The connection that an answer comes from.
+#[derive(Debug)]
+pub(crate) enum Link {
+    /// HTTP/1.1: this request's alone, polled by whoever reads the answer.
+    Own(Box<Upstream>),
+    /// HTTP/2: shared, with a task of its own.
+    Shared {
+        /// Counted there as long as it lives.
+        _use: SharedUse,
+    },
+}
+
 /// Where it comes from.
 #[derive(Debug)]
 pub(crate) struct Source {
-    pub(crate) upstream: Box<Upstream>,
+    pub(crate) upstream: Link,
     pub(crate) in_flight: InFlight,
 }
 
@@ -61,7 +74,9 @@ impl PassedBody {
         if let Some(request) = &self.request {
             source.in_flight.backend().counts().bytes_in.add(request.bytes());
         }
-        source.in_flight.backend().keep(source.upstream, self.core.now());
+        if let Link::Own(upstream) = source.upstream {
+            source.in_flight.backend().keep(upstream, self.core.now());
+        }
         drop(source.in_flight);
         self.session.rest(self.core.now());
     }
@@ -69,6 +84,12 @@ impl PassedBody {
     fn poll_incoming(&mut self) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         // Only the upstream, which is polled here, changes what it has: nobody else need be woken.
         Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Its connection has a task of its own, which wakes us.
+    fn poll_shared(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let next = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        self.pass(cx, next)
     }
 
     fn pass(
@@ -130,7 +151,8 @@ impl Body for PassedBody {
             return self.pass(cx, next);
         }
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
-        let ended = source.upstream.poll(cx).is_ready();
+        let Link::Own(upstream) = &mut source.upstream else { return self.poll_shared(cx) };
+        let ended = upstream.poll(cx).is_ready();
         match self.poll_incoming() {
             Poll::Ready(next) => self.pass(cx, next),
             Poll::Pending if ended => self.fail(cx, Broken(None)),

@@ -21,6 +21,10 @@ impl<S> Rewind<S> {
         Self { stream, ahead: Bytes::new() }
     }
 
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// With bytes that were read ahead; what was put back before must have been read.
     pub(crate) fn put_back(self, ahead: Bytes) -> Self {
         debug_assert!(self.ahead.is_empty() || ahead.is_empty(), "bytes would be lost");

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, Table};
+use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, Protocol, Table};
 
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
@@ -29,6 +29,8 @@ pub(crate) struct FrontLimits {
     pub(crate) header_timeout_ms: u64,
     pub(crate) idle_timeout_ms: u64,
     pub(crate) max_connections: u64,
+    /// Whether HTTP/2 is spoken.
+    pub(crate) http2: bool,
     trusted: Vec<Network>,
 }
 
@@ -43,6 +45,7 @@ pub(crate) struct Route {
     pub(crate) paused: bool,
     pub(crate) drain_ms: u64,
     pub(crate) endless_types: Vec<String>,
+    pub(crate) protocol: Protocol,
     pub(crate) backends: Vec<Entry>,
 }
 
@@ -110,6 +113,7 @@ impl FrontLimits {
             // longer than the 60 s of common balancers in front, so that they close first
             idle_timeout_ms: or(front.idle_timeout_ms, 75 * SECOND_MS),
             max_connections: or(front.max_connections, 20_000),
+            http2: !front.http1_only,
             trusted: front.trusted_proxies.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
         })
     }
@@ -171,6 +175,7 @@ impl Registry {
             paused: route.paused,
             drain_ms: route.drain_ms,
             endless_types: route.endless_types.clone(),
+            protocol: route.protocol,
             backends,
         })
     }

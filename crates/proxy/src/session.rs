@@ -34,6 +34,10 @@ pub(crate) enum Phase {
     Request,
     /// It is no longer HTTP.
     Upgraded,
+    /// HTTP/2: each of its requests has a session of its own.
+    Multiplexed,
+    /// A stream whose answer has been read from its instance, or was made by us.
+    Answered,
 }
 
 /// Which limit was reached.
@@ -58,9 +62,13 @@ pub(crate) enum Order {
     Cut,
 }
 
-/// A client's connection.
+/// A client's connection, or a request of an HTTP/2 connection.
 #[derive(Debug)]
 pub(crate) struct Session {
+    /// A stream's connection; `None`: this is a connection.
+    connection: Option<Rc<Session>>,
+    /// Requests that an HTTP/2 connection serves now.
+    streams: Cell<u32>,
     pub(crate) peer: IpAddr,
     /// The peer's address as text, for `X-Forwarded-For`.
     pub(crate) peer_text: HeaderValue,
@@ -130,6 +138,8 @@ impl Mark {
 
 /// A body waits this long for an instance's `100 Continue`; then it is sent all the same (RFC 9110 10.1.1).
 const CONTINUE_MS: u64 = 1000;
+/// An HTTP/2 connection that is over but does not end, because the client takes nothing, is cut after so long.
+const END_MS: u64 = 30_000;
 /// A connection that is idle for longer gives its buffers back, and gets new ones with its next request.
 const PARK_MS: u64 = 2_000;
 /// What an upgraded connection needs beyond a drain's deadline to say goodbye.
@@ -138,9 +148,26 @@ const UPGRADED_GRACE: Duration = Duration::from_millis(1_500);
 impl Session {
     pub(crate) fn new(peer: IpAddr, tls: bool, now: u64) -> Self {
         let text = peer.to_canonical().to_string();
+        let text = HeaderValue::try_from(text).expect("an address is made of visible characters");
+        Self::with_text(peer, text, tls, now)
+    }
+
+    /// A request on an HTTP/2 connection. It counts there until [`Self::end_stream`].
+    pub(crate) fn stream(connection: &Rc<Session>, now: u64) -> Self {
+        connection.streams.set(connection.streams.get() + 1);
+        let text = connection.peer_text.clone();
         Self {
+            connection: Some(connection.clone()),
+            ..Self::with_text(connection.peer, text, connection.tls, now)
+        }
+    }
+
+    fn with_text(peer: IpAddr, peer_text: HeaderValue, tls: bool, now: u64) -> Self {
+        Self {
+            connection: None,
+            streams: Cell::new(0),
             peer,
-            peer_text: HeaderValue::try_from(text).expect("an address is made of visible characters"),
+            peer_text,
             tls,
             waker: RefCell::default(),
             order: Cell::new(Order::None),
@@ -192,7 +219,7 @@ impl Session {
 
     /// Between requests; nothing of the last one holds any more.
     pub(crate) fn rest(&self, now: u64) {
-        self.enter(Phase::Idle, now);
+        self.enter(if self.connection.is_none() { Phase::Idle } else { Phase::Answered }, now);
         if self.expired() == Some(Expired::Answer) {
             // the instance was late, not the client: its next request may have better luck
             self.expired.set(None);
@@ -200,6 +227,18 @@ impl Session {
         self.answer_awaited.clear();
         self.body_awaited.clear();
         self.continue_awaited.clear();
+    }
+
+    /// A stream has ended, in whatever way.
+    pub(crate) fn end_stream(&self, now: u64) {
+        let Some(connection) = &self.connection else { return };
+        connection.streams.set(connection.streams.get().saturating_sub(1));
+        connection.enter(Phase::Multiplexed, now);
+    }
+
+    /// Whether an HTTP/2 connection serves no request.
+    pub(crate) fn is_without_streams(&self) -> bool {
+        self.streams.get() == 0
     }
 
     /// Whether it has been idle for long enough to give its buffers back.
@@ -212,6 +251,9 @@ impl Session {
         self.body_timeout_ms.set(limits.body_timeout_ms);
         self.answer_timeout_ms.set(limits.response_timeout_ms);
         self.write_timeout_ms.set(limits.write_timeout_ms);
+        if let Some(connection) = &self.connection {
+            connection.write_timeout_ms.set(limits.write_timeout_ms);
+        }
     }
 
     /// Stricter orders win; none is taken back.
@@ -242,6 +284,9 @@ impl Session {
             Phase::Idle if self.phase_is_over(front.idle_timeout_ms, now) => self.order(Order::Close),
             Phase::Idle if !self.parked.get() && self.may_park(now) => self.wake(),
             Phase::Head if self.phase_is_over(front.header_timeout_ms, now) => self.expire(Expired::Head),
+            Phase::Multiplexed if self.is_without_streams() => {
+                self.tick_multiplexed(now, front.idle_timeout_ms)
+            }
             _ => {}
         }
         if self.write_blocked.is_over(self.write_timeout_ms.get(), now) {
@@ -257,6 +302,14 @@ impl Session {
             self.wake();
         }
         self.tick_drain();
+    }
+
+    fn tick_multiplexed(&self, now: u64, idle_timeout_ms: u64) {
+        if self.phase_is_over(idle_timeout_ms.saturating_add(END_MS), now) {
+            self.order(Order::Cut);
+        } else if self.phase_is_over(idle_timeout_ms, now) {
+            self.order(Order::Close);
+        }
     }
 
     fn phase_is_over(&self, limit: u64, now: u64) -> bool {

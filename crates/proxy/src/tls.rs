@@ -9,4 +9,5 @@ mod handshake;
 mod names;
 
 pub use certificate::{CertificateError, Certificates};
+pub(crate) use handshake::H2;
 pub use handshake::{HandshakeError, Tls, TlsSetupError};

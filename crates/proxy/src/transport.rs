@@ -18,6 +18,14 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// Whether HTTP/2 was agreed on within TLS (ALPN, RFC 7301).
+    pub(crate) fn is_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(crate::tls::H2),
+        }
+    }
+
     /// Ready when reading would give something, be it the end or an error.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {

@@ -68,11 +68,7 @@ impl Upstream {
     /// A new connection.
     pub(crate) async fn connect(address: SocketAddr) -> Result<Box<Self>, ConnectError> {
         let failed = |source| ConnectError::Connect { address, source };
-        let stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address))
-            .await
-            .map_err(|_| ConnectError::Slow { address })?
-            .map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
+        let stream = connect_stream(address).await?;
         let traffic = Rc::new(Traffic::default());
         let io = TokioIo::new(BackendIo { stream, traffic: traffic.clone() });
         let (sender, connection) =
@@ -128,6 +124,17 @@ impl Upstream {
         let parts = self.connection.into_parts();
         (parts.io.into_inner().stream, parts.read_buf)
     }
+}
+
+/// A stream to a backend.
+pub(crate) async fn connect_stream(address: SocketAddr) -> Result<TcpStream, ConnectError> {
+    let failed = |source| ConnectError::Connect { address, source };
+    let stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address))
+        .await
+        .map_err(|_| ConnectError::Slow { address })?
+        .map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
 }
 
 /// What is left to relay after a 101.

@@ -52,6 +52,7 @@ fn table() -> Table {
             idle_timeout_ms: 75_000,
             max_connections: 20_000,
             trusted_proxies: vec!["10.0.0.0/8".into(), "fd00::/8".into()],
+            ..Front::default()
         },
         routes: vec![
             Route {

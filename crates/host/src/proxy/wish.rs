@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::AppName;
 use model::app::{self as app, App};
-use model::settings::{Balance, RequestLimits};
+use model::settings::{Balance, Protocol, RequestLimits};
 use wire::proxy as wire;
 
 use super::book::Page;
@@ -29,6 +29,10 @@ pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
         balance: match route.balance {
             Balance::LeastConnections => wire::Balance::LeastConnections,
             Balance::RoundRobin => wire::Balance::RoundRobin,
+        },
+        protocol: match route.protocol {
+            Protocol::Http1 => wire::Protocol::Http1,
+            Protocol::H2c => wire::Protocol::H2c,
         },
         limits: limits(&route.limits),
         health: route.health.as_ref().map(health),

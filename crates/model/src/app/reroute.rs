@@ -45,6 +45,7 @@ impl App {
             hosts: settings.hosts.clone(),
             paths: settings.paths.clone(),
             balance: settings.balance,
+            protocol: settings.protocol,
             limits: settings.limits.clone(),
             health: self.common_check(&backends),
             hold: if settings.proxy && self.will_be_ready() { settings.hold_timeout } else { Duration::ZERO },

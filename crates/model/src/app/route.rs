@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::Target;
 use crate::names::{EffectId, InstanceId, Place, Slot};
-use crate::settings::{Balance, RequestLimits};
+use crate::settings::{Balance, Protocol, RequestLimits};
 use crate::units::millis;
 
 /// What the proxy shall serve for an app.
@@ -22,6 +22,9 @@ pub struct Route {
     pub paths: Vec<String>,
     /// How the next instance is chosen.
     pub balance: Balance,
+    /// What its instances speak.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Limits of its requests.
     pub limits: RequestLimits,
     /// How the proxy itself checks instances; `None`: only by requests that fail.

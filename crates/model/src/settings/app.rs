@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Umask};
-use super::routing::{Balance, RequestLimits};
+use super::routing::{Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
 use crate::units::{Size, millis};
@@ -114,6 +114,8 @@ pub struct AppSettings {
     pub paths: Vec<String>,
     /// How the proxy chooses among ready instances.
     pub balance: Balance,
+    /// What the instances speak with the proxy.
+    pub protocol: Protocol,
     /// How long requests in flight may go on in an instance that is to be stopped.
     #[serde(with = "millis")]
     pub drain_timeout: Duration,
@@ -194,6 +196,7 @@ impl Default for AppSettings {
             hosts: Vec::new(),
             paths: Vec::new(),
             balance: Balance::LeastConnections,
+            protocol: Protocol::Http1,
             drain_timeout: Duration::from_secs(30),
             hold_timeout: Duration::from_secs(30),
             endless_types: vec!["text/event-stream".to_owned()],

@@ -99,6 +99,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Which ready instance gets a request: the one with the fewest in flight, or one after another.",
     ),
     key(
+        "protocol",
+        Kind::Choice { words: &["http1", "h2c"], refused: &[] },
+        Default::Is(r#""http1""#),
+        "What the instances speak with the proxy: HTTP/1.1, or HTTP/2 without TLS, as gRPC needs it (requests to switch protocols, such as WebSockets, go by HTTP/1.1 all the same).",
+    ),
+    key(
         "drain_timeout",
         between(0, HOUR),
         Default::Is(r#""30 s""#),

@@ -196,11 +196,12 @@ fn named_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 /// Keys that only the proxy follows.
-const PROXY_KEYS: [&str; 12] = [
+const PROXY_KEYS: [&str; 13] = [
     "proxy_port",
     "hosts",
     "paths",
     "balance",
+    "protocol",
     "drain_timeout",
     "hold_timeout",
     "endless_types",

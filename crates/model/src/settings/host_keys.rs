@@ -141,6 +141,12 @@ pub(super) static HOST_KEYS: &[Key] = &[
         "How long a client's connection may be idle between two requests.",
     ),
     key(
+        "proxy.http2",
+        Kind::Bool,
+        Default::Is("true"),
+        "Whether clients may speak HTTP/2: agreed on within TLS, or begun at once by those that know.",
+    ),
+    key(
         "proxy.user",
         Kind::Word,
         Default::Unset("the daemon's own", r#""bellrock-proxy""#),

@@ -31,6 +31,8 @@ pub struct ProxySettings {
     /// How long a connection may be idle between two requests.
     #[serde(with = "millis")]
     pub idle_timeout: Duration,
+    /// Whether HTTP/2 is offered to clients.
+    pub http2: bool,
     /// User that it runs as, when the daemon runs as root; `None` = the daemon's own.
     pub user: Option<String>,
 }
@@ -62,6 +64,7 @@ impl Default for ProxySettings {
             header_size: Size(64 << 10),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
+            http2: true,
             user: None,
         }
     }

@@ -17,6 +17,17 @@ pub enum Balance {
     RoundRobin,
 }
 
+/// What an app's instances speak with the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, by prior knowledge, as gRPC needs it.
+    H2c,
+}
+
 /// What the proxy allows the requests of an app; a zero switches a limit off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

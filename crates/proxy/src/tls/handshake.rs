@@ -39,12 +39,18 @@ pub enum HandshakeError {
     Failed(#[source] io::Error),
 }
 
-/// TLS 1.2 and 1.3 towards clients; HTTP/1.1 is all that is agreed on. Cheap to clone; all clones are the same.
+/// The names of the protocols (IANA's registry of ALPN protocol ids).
+pub(crate) const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// TLS 1.2 and 1.3 towards clients; HTTP/2 or HTTP/1.1 is agreed on. Cheap to clone; all clones are the same.
 #[derive(Clone)]
 pub struct Tls {
     provider: Arc<CryptoProvider>,
     certificates: Arc<Chooser>,
     acceptor: TlsAcceptor,
+    /// Agrees on HTTP/1.1 only.
+    http1_acceptor: TlsAcceptor,
 }
 
 impl Tls {
@@ -57,9 +63,18 @@ impl Tls {
             .map_err(TlsSetupError::Versions)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificates) as Arc<dyn ResolvesServerCert>);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ticketer = Ticketer::new().map_err(TlsSetupError::Tickets)?;
-        Ok(Self { provider, certificates, acceptor: TlsAcceptor::from(Arc::new(config)) })
+        let acceptor = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsAcceptor::from(Arc::new(config))
+        };
+        Ok(Self {
+            provider,
+            certificates,
+            acceptor: acceptor(&[H2, HTTP_1_1]),
+            http1_acceptor: acceptor(&[HTTP_1_1]),
+        })
     }
 
     /// Reads certificates; nothing changes yet.
@@ -72,12 +87,18 @@ impl Tls {
         *self.certificates.0.write().unwrap_or_else(PoisonError::into_inner) = certificates;
     }
 
-    /// Shakes hands with a client, for at most `within`.
-    pub async fn accept<S>(&self, stream: S, within: Duration) -> Result<TlsStream<S>, HandshakeError>
+    /// Shakes hands with a client, for at most `within`; HTTP/2 is offered where `http2` says so.
+    pub async fn accept<S>(
+        &self,
+        stream: S,
+        within: Duration,
+        http2: bool,
+    ) -> Result<TlsStream<S>, HandshakeError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        tokio::time::timeout(within, self.acceptor.accept(stream))
+        let acceptor = if http2 { &self.acceptor } else { &self.http1_acceptor };
+        tokio::time::timeout(within, acceptor.accept(stream))
             .await
             .map_err(|_elapsed| HandshakeError::TooSlow(within))?
             .map_err(HandshakeError::Failed)

@@ -52,6 +52,11 @@ impl Rig {
         self.apply();
     }
 
+    /// The proxy itself, for a test of its end.
+    pub(crate) fn take_proxy(&mut self) -> Proxy {
+        self.proxy.take().unwrap()
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
     }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use wire::proxy::{Answer, Certificate, Command, Done, Refusal, SetCertificates, Table};
 
 use crate::daemon::Daemon;
+use crate::h2_peer::{H2Client, run};
 use crate::instance::{Instance, Then};
 use crate::rig::{DEADLINE, front, route};
 
@@ -69,16 +70,10 @@ impl Stage {
     }
 
     fn connect(&self, trusted: &Made) -> Stream {
-        let mut roots = RootCertStore::empty();
-        roots.add(trusted.cert.der().clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
         let name = ServerName::try_from("a.test").unwrap();
         let tcp = TcpStream::connect(self.address).unwrap();
         tcp.set_read_timeout(Some(DEADLINE)).unwrap();
-        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), tcp)
+        StreamOwned::new(ClientConnection::new(Arc::new(trusting(trusted, &[])), name).unwrap(), tcp)
     }
 
     fn stop(&mut self) {
@@ -86,6 +81,17 @@ impl Stage {
             proxy.shut_down(Duration::ZERO);
         }
     }
+}
+
+/// A client's side of TLS, which speaks these protocols.
+fn trusting(trusted: &Made, protocols: &[&str]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config
 }
 
 impl Drop for Stage {
@@ -193,6 +199,34 @@ fn a_silent_client_is_closed_and_others_are_served() {
         let _ = stream.read_to_end(&mut Vec::new());
     }
     assert!(began.elapsed() >= Duration::from_millis(2_500), "{:?}", began.elapsed());
+}
+
+#[test]
+fn http_2_is_agreed_on_where_both_speak_it() {
+    let (stage, made) = (Stage::new(), made("a.test"));
+    stage.set(message(&made));
+    let connect = async |protocols: &[&str]| {
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(trusting(&made, protocols)));
+        let tcp = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+        connector.connect(ServerName::try_from("a.test").unwrap(), tcp).await
+    };
+    let agreed = |stream: &tokio_rustls::client::TlsStream<_>| {
+        stream.get_ref().1.alpn_protocol().map(|protocol| String::from_utf8(protocol.to_vec()).unwrap())
+    };
+    run(async {
+        let stream = connect(&["h2", "http/1.1"]).await.unwrap();
+        assert_eq!(agreed(&stream).as_deref(), Some("h2"));
+        let mut client = H2Client::over(stream, h2::client::Builder::new()).await;
+        for _ in 0..3 {
+            assert_eq!(client.get("/").await.unwrap().body, "https");
+        }
+        assert_eq!(agreed(&connect(&["http/1.1"]).await.unwrap()).as_deref(), Some("http/1.1"));
+        assert!(connect(&["spdy/3"]).await.is_err(), "nothing in common (RFC 7301 3.2)");
+        let front = front(|front| front.http1_only = true);
+        let routes = vec![route(&[stage.instance.address])];
+        stage.daemon().set_table(&Table { revision: 2, epoch: 1, front, routes }).unwrap();
+        assert_eq!(agreed(&connect(&["h2", "http/1.1"]).await.unwrap()).as_deref(), Some("http/1.1"));
+    });
 }
 
 #[test]

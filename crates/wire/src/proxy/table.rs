@@ -30,6 +30,8 @@ message! {
         4 => pub max_connections: u64,
         /// Networks (CIDR) whose `X-Forwarded-*` and `X-Request-Id` are believed; those of others are replaced.
         5 => pub trusted_proxies: Vec<String>,
+        /// HTTP/2 is neither offered nor taken.
+        7 => pub http1_only: bool,
     }
 }
 
@@ -40,6 +42,16 @@ number_enum! {
         LeastConnections = 0,
         /// In turn.
         RoundRobin = 1,
+    }
+}
+
+number_enum! {
+    /// What an app's instances speak at their port.
+    pub enum Protocol {
+        /// HTTP/1.1.
+        Http1 = 0,
+        /// HTTP/2 without TLS, by prior knowledge (RFC 9113 3.3); HTTP/1.1 for requests to switch protocols.
+        H2c = 1,
     }
 }
 
@@ -69,6 +81,8 @@ message! {
         10 => pub endless_types: Vec<String>,
         /// Its instances.
         11 => pub backends: Vec<Backend>,
+        /// What its instances speak.
+        12 => pub protocol: Protocol,
     }
 }
 

@@ -54,7 +54,7 @@ async fn shake(tls: &Tls, config: &Arc<ClientConfig>, name: &str) -> Pair {
     let (near, far) = duplex(16 * 1024);
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let connector = TlsConnector::from(Arc::clone(config));
-    tokio::join!(connector.connect(name, near), tls.accept(far, Duration::from_secs(30)))
+    tokio::join!(connector.connect(name, near), tls.accept(far, Duration::from_secs(30), true))
 }
 
 fn got(stream: &client::TlsStream<DuplexStream>) -> CertificateDer<'static> {
@@ -87,7 +87,7 @@ async fn the_name_decides_which_certificate() {
 }
 
 #[tokio::test]
-async fn both_versions_and_only_http_1_1() {
+async fn both_versions_and_http_2_before_http_1_1() {
     let made = made(&["a.example"]);
     let tls = Tls::new().unwrap();
     tls.replace(tls.read(&message(&[&made])).unwrap());
@@ -98,9 +98,9 @@ async fn both_versions_and_only_http_1_1() {
         let (client, server) = shake(&tls, &config, "a.example").await;
         let client = client.unwrap();
         assert_eq!(client.get_ref().1.protocol_version(), Some(expect));
-        assert_eq!(server.unwrap().get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+        assert_eq!(server.unwrap().get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     }
-    let config = Client { roots: &[&made], alpn: &["h2"], versions: ANY_VERSION }.config();
+    let config = Client { roots: &[&made], alpn: &["spdy/3"], versions: ANY_VERSION }.config();
     let (client, server) = shake(&tls, &config, "a.example").await;
     assert!(client.is_err());
     assert!(matches!(server, Err(HandshakeError::Failed(_))));
@@ -182,7 +182,7 @@ async fn without_certificates_a_handshake_fails() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_client_is_given_up() {
     let (_silent, far) = duplex(1024);
-    let result = Tls::new().unwrap().accept(far, Duration::from_secs(10)).await;
+    let result = Tls::new().unwrap().accept(far, Duration::from_secs(10), true).await;
     assert_eq!(result.unwrap_err().to_string(), "the TLS handshake was not done within 10000 ms");
 }
 
@@ -190,6 +190,6 @@ async fn a_silent_client_is_given_up() {
 async fn plain_http_is_no_handshake() {
     let (mut near, far) = duplex(1024);
     near.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let result = Tls::new().unwrap().accept(far, Duration::from_secs(10)).await;
+    let result = Tls::new().unwrap().accept(far, Duration::from_secs(10), true).await;
     assert!(matches!(result, Err(HandshakeError::Failed(_))));
 }
