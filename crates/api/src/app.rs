@@ -34,12 +34,52 @@ pub struct App {
     /// What the proxy counts over all its instances; `None` where none serves it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
+    /// What its places follow; `None` while they follow no load.
+    #[serde(default)]
+    pub autoscale: Option<Autoscale>,
     /// Its instances by place; those that have ended only while nothing has taken their place.
     pub instances: Vec<Instance>,
     /// The deployment under way.
     pub deployment: Option<Deployment>,
     /// The deployment that waits for it.
     pub queued: Option<Deployment>,
+}
+
+/// Between how many places the load decides, and by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Autoscale {
+    /// Fewest places.
+    pub min: u16,
+    /// Most places.
+    pub max: u16,
+    /// The newest figures.
+    pub loads: Vec<Load>,
+}
+
+/// A figure that places follow, for one instance on average.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Load {
+    /// `cpu` (percent of one core), `memory` (bytes) or `requests` (a second).
+    pub of: LoadKind,
+    /// The figure; `None`: not known yet.
+    pub now: Option<f64>,
+    /// What it shall be at most.
+    pub target: f64,
+}
+
+/// What places can follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LoadKind {
+    /// Time on cores, in percent of one.
+    Cpu,
+    /// Resident bytes.
+    Memory,
+    /// Requests a second.
+    Requests,
 }
 
 /// An app's state in one word.

@@ -131,6 +131,11 @@ pub enum By {
     },
     /// The store's version file.
     Store,
+    /// The load, where the settings let the number of places follow it.
+    Autoscaler {
+        /// The figures.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for By {
@@ -139,6 +144,7 @@ impl std::fmt::Display for By {
             By::Operator { user: Some(user), .. } => f.pad(user),
             By::Operator { uid, user: None } => f.pad(&format!("uid {uid}")),
             By::Store => f.pad("the store"),
+            By::Autoscaler { .. } => f.pad("the load"),
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, SetOnce};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::autoscaler::{Autoscaler, Loads};
 use crate::doctor::{self, Scene};
 use crate::partners::HostPartners;
 use crate::settings::{SettingsError, SettingsFiles};
@@ -100,6 +101,8 @@ pub struct Control {
     pub journal: Journal,
     /// The way to the proxy.
     pub proxy: Proxy,
+    /// The figures by which places follow the load.
+    pub loads: Loads,
     /// The program that runs instances.
     shim: PathBuf,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
@@ -134,6 +137,7 @@ impl Control {
             settings_files,
             journal,
             proxy,
+            loads: Loads::default(),
             shim,
             apps: RwLock::default(),
             registration: Mutex::default(),
@@ -166,6 +170,8 @@ impl Control {
         works.tasks.spawn(errors.follow(handle.watch(), works.stop.clone()));
         let health = HealthWatch::new(self.proxy.clone(), self.clone());
         works.tasks.spawn(health.follow(handle.watch(), works.stop.clone()));
+        let autoscaler = Autoscaler::new(self.clone());
+        works.tasks.spawn(autoscaler.follow(handle.watch(), works.stop.clone()));
         self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "nothing is outside of a program")]
 
 mod allocator;
+mod autoscaler;
 mod control;
 mod doctor;
 mod http;

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What the names of our groups begin with.
+const GROUP: &str = "bellrock";
+
 /// Why instances get no cgroup of their own.
 #[derive(Debug, thiserror::Error)]
 pub enum NoCgroup {
@@ -46,11 +49,23 @@ fn make_parent(root: &Path) -> Result<PathBuf, NoCgroup> {
     Ok(group)
 }
 
+/// The cgroup that a process is in, if a shim made it: one below a folder of [`make_parent`].
+pub(crate) fn of_instance(pid: u32) -> Option<PathBuf> {
+    let group = own_group(&fs_err::read_to_string(format!("/proc/{pid}/cgroup")).ok()?)?;
+    let parent = Path::new(&group).parent()?.file_name()?.to_str()?;
+    // A unit of systemd that is called like us has a dot in its name, and a group of ours never.
+    if !parent.starts_with(GROUP) || parent.contains('.') {
+        return None;
+    }
+    let mount = mount_point(&fs_err::read_to_string("/proc/self/mountinfo").ok()?)?;
+    Some(mount.join(group.trim_start_matches('/')))
+}
+
 /// One group per root, so that the groups of two daemons of one user stay apart.
 fn group_name(root: &Path) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '-' };
     let name: String = root.to_string_lossy().chars().map(plain).collect();
-    format!("bellrock{}", name.trim_end_matches('-'))
+    format!("{GROUP}{}", name.trim_end_matches('-'))
 }
 
 /// proc(5), mountinfo: the fifth field is the mount point; the type follows the separator `-`.

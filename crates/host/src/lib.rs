@@ -24,6 +24,7 @@ pub mod shim;
 pub mod site;
 pub mod tell;
 mod unix_socket;
+pub mod usage;
 pub mod users;
 pub mod versions;
 

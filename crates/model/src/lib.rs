@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness; they arrive inside events.
 
 pub mod app;
+pub mod autoscale;
 pub mod human;
 pub mod names;
 pub mod settings;

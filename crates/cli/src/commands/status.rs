@@ -1,7 +1,7 @@
 //! `status`
 
 use api::AppName;
-use api::app::{App, AppState, Instance, InstanceState, Mode};
+use api::app::{App, AppState, Autoscale, Instance, InstanceState, Load, LoadKind, Mode};
 use api::deployment::{Deployment, Phase};
 use api::human;
 use jiff::Timestamp;
@@ -74,6 +74,7 @@ pub(super) fn one(app: &App, now: Timestamp) -> String {
         app.rollback_target.as_ref().map_or("no earlier version".to_owned(), |to| format!("to v{to}"))
     ]);
     facts.push(row!["places", format!("{}, at most {}", app.replicas, app.max_replicas)]);
+    facts.extend(app.autoscale.as_ref().map(|it| row!["by load", by_load(it)]));
     for deployment in app.deployment.iter().chain(&app.queued) {
         facts.push(row!["under way", under_way(deployment, now)]);
     }
@@ -85,6 +86,26 @@ pub(super) fn one(app: &App, now: Timestamp) -> String {
         .chain(facts)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// `2 to 6 places: CPU 43 % of 70 %`
+fn by_load(autoscale: &Autoscale) -> String {
+    let load = |load: &Load| {
+        let words = |figure: f64| match load.of {
+            LoadKind::Cpu => format!("{figure:.0} %"),
+            LoadKind::Memory => human::bytes(figure as u64),
+            LoadKind::Requests => format!("{figure:.1}/s"),
+        };
+        let of = match load.of {
+            LoadKind::Cpu => "CPU",
+            LoadKind::Memory => "memory",
+            LoadKind::Requests => "requests",
+        };
+        format!("{of} {} of {}", load.now.map_or("not known yet,".to_owned(), words), words(load.target))
+    };
+    let loads: Vec<String> = autoscale.loads.iter().map(load).collect();
+    let loads = if loads.is_empty() { "nothing collected now".to_owned() } else { loads.join(", ") };
+    format!("{} to {} places: {loads}", autoscale.min, autoscale.max)
 }
 
 fn head(app: &App, now: Timestamp) -> Row {

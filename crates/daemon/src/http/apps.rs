@@ -28,7 +28,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 async fn list(State(api): State<Api>) -> Json<Vec<App>> {
     let facts = api.control.proxy.facts();
     let facts = facts.borrow();
-    Json(api.control.apps().iter().map(|app| view::app(app, memory::resident, &facts)).collect())
+    Json(
+        api.control
+            .apps()
+            .iter()
+            .map(|app| view::app(app, memory::resident, &facts, api.control.loads.of(&app.name)))
+            .collect(),
+    )
 }
 
 /// One app with its instances and the deployment under way.
@@ -37,7 +43,7 @@ async fn list(State(api): State<Api>) -> Json<Vec<App>> {
     responses((status = OK, body = App), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(api): State<Api>, Path(app): Path<AppName>) -> Result<Json<App>, Failure> {
     let facts = api.control.proxy.facts();
-    let shown = view::app(&*api.app(&app)?, memory::resident, &facts.borrow());
+    let shown = view::app(&*api.app(&app)?, memory::resident, &facts.borrow(), api.control.loads.of(&app));
     Ok(Json(shown))
 }
 

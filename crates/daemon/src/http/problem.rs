@@ -79,6 +79,8 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::RollingBack { .. } => ("rolling-back", conflict),
         Refused::NoPlace { .. } => ("no-place", missing),
         Refused::TooMany { .. } => ("too-many", wrong),
+        Refused::OutsideAutoscale { .. } => ("outside-autoscale", wrong),
+        Refused::NotByLoad { .. } => ("not-by-load", conflict),
         Refused::TooFew => ("too-few", wrong),
         Refused::InUse { .. } => ("in-use", conflict),
         Refused::NoChange => ("no-change", conflict),

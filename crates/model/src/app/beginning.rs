@@ -87,7 +87,11 @@ impl Turn {
                 )
             }
             Kind::Scale => {
-                format!("{kind} to {}", places(deployment.to.map_or(0, |target| self.app.replicas(target))))
+                let to = places(deployment.to.map_or(0, |target| self.app.replicas(target)));
+                match &deployment.by {
+                    Origin::Autoscaler { reason } => format!("{kind} to {to} by the load, {reason}"),
+                    _ => format!("{kind} to {to}"),
+                }
             }
             Kind::Restart | Kind::Start | Kind::Stop => {
                 format!("{kind} {}", name(deployment.to.or(deployment.from)))

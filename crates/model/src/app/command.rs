@@ -209,6 +209,24 @@ pub enum Refused {
         /// How many there may be.
         max: u16,
     },
+    /// Fewer or more places than the load may ask for.
+    #[error(
+        "{replicas} places are not within {min} to {max}, between which places follow the load; change autoscale.min or autoscale.max in the app's settings and deploy"
+    )]
+    OutsideAutoscale {
+        /// What was asked for.
+        replicas: u16,
+        /// Fewest.
+        min: u16,
+        /// Most.
+        max: u16,
+    },
+    /// The load does not decide (any more).
+    #[error("the app's places do not follow the load now: {why}")]
+    NotByLoad {
+        /// Why.
+        why: String,
+    },
     /// Zero places.
     #[error("an app has at least one place")]
     TooFew,

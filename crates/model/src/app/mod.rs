@@ -257,7 +257,11 @@ impl App {
     /// How many places there shall be when `target` is active.
     pub fn replicas(&self, target: Target) -> u16 {
         let Some(revision) = self.revision(target) else { return 0 };
-        self.scaled_to.unwrap_or(revision.settings.replicas).min(revision.settings.max())
+        let settings = &revision.settings;
+        match settings.autoscale_range() {
+            Some(range) => self.scaled_to.unwrap_or(*range.start()).clamp(*range.start(), *range.end()),
+            None => self.scaled_to.unwrap_or(settings.replicas).min(settings.max()),
+        }
     }
 
     /// The instances of a place that have not ended.

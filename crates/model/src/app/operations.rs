@@ -61,6 +61,23 @@ impl Turn {
         Ok(())
     }
 
+    /// Where places follow the load, neither the load nor a person leaves the range; and the load decides nothing
+    /// anywhere else.
+    fn check_autoscale(&self, replicas: u16, active: Target, by: &Origin) -> Result<(), Refused> {
+        let by_load = matches!(by, Origin::Autoscaler { .. });
+        match self.settings(active).autoscale_range() {
+            None if by_load => Err(Refused::NotByLoad { why: "its settings do not let them".into() }),
+            Some(_) if by_load && !self.app.running => Err(Refused::AppStopped),
+            Some(_) if by_load && self.app.stuck.is_some() => {
+                Err(Refused::NotByLoad { why: "a person is needed first".into() })
+            }
+            Some(range) if !range.contains(&replicas) => {
+                Err(Refused::OutsideAutoscale { replicas, min: *range.start(), max: *range.end() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn scale(&mut self, replicas: u16, id: DeploymentId, by: Origin) -> Result<(), Refused> {
         let active = self.idle_active()?;
         let max = self.settings(active).max();
@@ -70,6 +87,7 @@ impl Turn {
         if replicas > max {
             return Err(Refused::TooMany { replicas, max });
         }
+        self.check_autoscale(replicas, active, &by)?;
         if replicas == self.app.replicas(active) {
             return Err(Refused::NoChange);
         }

@@ -64,6 +64,11 @@ pub enum Origin {
     },
     /// The store's version file.
     Store,
+    /// The load, where the settings let the number of places follow it (`autoscale`).
+    Autoscaler {
+        /// The figures.
+        reason: String,
+    },
 }
 
 /// Why a version is ghosted.

@@ -1,11 +1,13 @@
 //! The settings of one app: what a version stores.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::autoscale::Autoscale;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Umask};
@@ -96,6 +98,8 @@ pub struct AppSettings {
     pub replicas: u16,
     /// Most places the app may ever have; see [`AppSettings::max`].
     pub max: Option<u16>,
+    /// By what the number of places follows the load.
+    pub autoscale: Autoscale,
     /// `PORT` of place 1 in slot a.
     pub port: u16,
     /// More port variables, each with the port of place 1 in slot a.
@@ -187,6 +191,7 @@ impl Default for AppSettings {
         AppSettings {
             replicas: 3,
             max: None,
+            autoscale: Autoscale::default(),
             port: 4000,
             ports: BTreeMap::new(),
             strategy: Strategy::Parallel,
@@ -231,9 +236,20 @@ impl Default for AppSettings {
 }
 
 impl AppSettings {
-    /// Most places the app may ever have: as said, else twice `replicas`. Ports are reserved for all of them.
+    /// Most places the app may ever have: as said, else twice `replicas` or what `autoscale.max` says, if that is more.
+    /// Ports are reserved for all of them.
     pub fn max(&self) -> u16 {
-        self.max.unwrap_or(self.replicas.saturating_mul(2)).max(self.replicas)
+        let unsaid = || self.replicas.saturating_mul(2).max(self.autoscale.max.unwrap_or(0));
+        self.max.unwrap_or_else(unsaid).max(self.replicas)
+    }
+
+    /// Between how many places it may be scaled by itself; `None`: it is not.
+    pub fn autoscale_range(&self) -> Option<RangeInclusive<u16>> {
+        if !self.autoscale.is_on() {
+            return None;
+        }
+        let most = self.autoscale.max.unwrap_or(u16::MAX).min(self.max());
+        Some(self.autoscale.min.unwrap_or(self.replicas).min(most)..=most)
     }
 
     /// What says whether an instance may get traffic.

@@ -7,17 +7,19 @@ use super::ports::reservations;
 use super::problem::Problem;
 use crate::units::format_duration;
 
+mod autoscale;
+
 type Check = fn(&AppSettings, &Stack<'_>) -> Vec<Problem>;
 
 /// Keys that say which requests an app gets.
 pub(super) const ROUTE_KEYS: &[&str] = &["proxy", "hosts", "paths"];
 
 /// Keys that say an app's ports.
-pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "port", "ports"];
+pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "port", "ports"];
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 10] = [
+const CHECKS: [(&[&str], Check); 12] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
@@ -37,6 +39,8 @@ const CHECKS: [(&[&str], Check); 10] = [
         times,
     ),
     (&["ports", "variables"], variables),
+    (&["replicas", "max", "autoscale.min", "autoscale.max"], autoscale::places),
+    (&["proxy", "autoscale"], autoscale::idle),
 ];
 
 /// All conflicts inside one app's merged settings.
@@ -151,8 +155,11 @@ fn health_kind(app: &AppSettings) -> Option<CheckKind> {
     app.health.kind.map_or(Some(app.readiness.kind), HealthKind::check_kind)
 }
 
-/// Whether the kind of its check ignores the key, so that no file may say it.
+/// Whether the key means nothing beside others, such as the kind of its check, so that no file may say it.
 pub(super) fn is_idle(app: &AppSettings, path: &str) -> bool {
+    if autoscale::is_idle(app, path) {
+        return true;
+    }
     let kind = match path.split_once('.') {
         Some(("readiness", _)) => Some(app.readiness.kind),
         Some(("health", _)) => health_kind(app),

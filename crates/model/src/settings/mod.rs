@@ -9,6 +9,7 @@
 
 mod app;
 mod app_keys;
+mod autoscale;
 mod checks;
 mod command;
 mod config;
@@ -39,6 +40,7 @@ mod value;
 mod variable;
 
 pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, Strategy};
+pub use autoscale::Autoscale;
 pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};
 pub use command::{BadCommand, Command, PreCommand};
 pub use config::{HostConfig, load_host};

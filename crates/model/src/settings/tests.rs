@@ -71,6 +71,7 @@ macro_rules! snapshot {
 }
 
 snapshot!(all_fine);
+snapshot!(autoscale);
 snapshot!(broken_toml);
 snapshot!(certificates_without_https);
 snapshot!(checks);
@@ -409,6 +410,7 @@ fn settings_are_written_as_they_are_read() {
             "readiness.runs_for" => "readiness.kind = \"runs_for\"",
             "health.command" => "health.kind = \"exec\"",
             "health.path" | "health.scheme" => "health.kind = \"http_get\"",
+            key if key.starts_with("autoscale.") => "autoscale.cpu = 70",
             _ => "",
         };
         let more = AppLayer::parse(&Source::new("more.toml", more)).unwrap();

@@ -1,18 +1,28 @@
 //! Apps and instances.
 
-use api::app::{App as Shown, AppState, Instance as ShownInstance, InstanceState, LastExit, Mode};
+use api::app::{
+    App as Shown, AppState, Autoscale, Instance as ShownInstance, InstanceState, LastExit, Load, LoadKind,
+    Mode,
+};
 use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
 use host::environment::Standing;
 use host::journal::ExitRecord;
 use host::proxy::ProxyFacts;
 use model::Place;
 use model::app::{App, Ending, ExitHow, Instance, Mode as ModelMode, Status, Target};
+use model::autoscale::{Look, Metric};
+use model::settings::AppSettings;
 
 use super::traffic::Interval;
 use super::{deployment, queued};
 
 /// An app as it is; `memory` tells the resident bytes of a process.
-pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>, facts: &ProxyFacts) -> Shown {
+pub(in crate::http) fn app(
+    app: &App,
+    memory: impl Fn(u32) -> Option<u64>,
+    facts: &ProxyFacts,
+    looks: Option<Vec<Look>>,
+) -> Shown {
     let counted = Interval::of(facts);
     let counted = counted.as_ref();
     let wanted = app.active().or_else(|| app.deployment.as_ref().and_then(|deployment| deployment.to));
@@ -40,10 +50,25 @@ pub(in crate::http) fn app(app: &App, memory: impl Fn(u32) -> Option<u64>, facts
         up_since: ready_instances.filter_map(|instance| instance.up_since).min(),
         stuck: app.stuck.clone(),
         traffic: counted.and_then(|it| it.app(app.name.as_str())),
+        autoscale: wanted.and_then(|target| autoscale(&app.revision(target)?.settings, looks)),
         instances,
         deployment: app.deployment.as_ref().map(|it| deployment(app, it)),
         queued: app.queued.as_ref().map(|it| queued(app, it)),
     }
+}
+
+fn autoscale(settings: &AppSettings, looks: Option<Vec<Look>>) -> Option<Autoscale> {
+    let range = settings.autoscale_range()?;
+    let load = |look: Look| {
+        let (of, scale) = match look.metric {
+            Metric::Cpu => (LoadKind::Cpu, 10.0),
+            Metric::Memory => (LoadKind::Memory, 1.0),
+            Metric::Requests => (LoadKind::Requests, 1000.0),
+        };
+        Load { of, now: look.now.map(|now| now as f64 / scale), target: look.target as f64 / scale }
+    };
+    let loads = looks.unwrap_or_default().into_iter().map(load).collect();
+    Some(Autoscale { min: *range.start(), max: *range.end(), loads })
 }
 
 fn state(app: &App, ready: u16, replicas: u16) -> AppState {

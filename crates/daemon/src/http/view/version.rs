@@ -71,5 +71,6 @@ pub(in crate::http) fn by(origin: &Origin) -> By {
     match origin {
         Origin::Operator { uid, user } => By::Operator { uid: *uid, user: user.clone() },
         Origin::Store => By::Store,
+        Origin::Autoscaler { reason } => By::Autoscaler { reason: reason.clone() },
     }
 }
