@@ -1,6 +1,6 @@
 //! Whether ports are free, and who has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 /// The first of the ports that somebody listens on.
@@ -18,13 +18,24 @@ pub fn listener(port: u16) -> Option<String> {
     let processes = fs_err::read_dir("/proc").ok()?;
     processes.flatten().find_map(|process| {
         let pid: u32 = process.file_name().to_str()?.parse().ok()?;
-        let descriptors = fs_err::read_dir(process.path().join("fd")).ok()?;
-        let holds = descriptors.flatten().any(|descriptor| {
-            let target = fs_err::read_link(descriptor.path()).unwrap_or_default();
-            inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str())
-        });
+        let holds = sockets_of(pid).any(|inode| inodes.contains(&inode));
         let name = fs_err::read_to_string(process.path().join("comm")).unwrap_or_default();
         holds.then(|| format!("pid {pid} ({})", name.trim()))
+    })
+}
+
+/// The ports that some processes listen on, where this user may see it.
+pub fn listened_by(pids: &[u32]) -> BTreeSet<u16> {
+    let inodes: BTreeSet<String> = pids.iter().flat_map(|pid| sockets_of(*pid)).collect();
+    sockets().filter(|socket| inodes.contains(&socket.inode)).map(|socket| socket.port).collect()
+}
+
+/// The inodes of the sockets that a process has.
+fn sockets_of(pid: u32) -> impl Iterator<Item = String> {
+    let descriptors = fs_err::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.filter_map(|descriptor| {
+        let target = fs_err::read_link(descriptor.path()).ok()?;
+        Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
     })
 }
 
@@ -98,6 +109,8 @@ mod tests {
         assert_eq!(in_use([port]), Some(port));
         assert!(listener(port).unwrap().starts_with(&format!("pid {} ", std::process::id())));
         assert_eq!(listening()[&port], [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
+        assert!(listened_by(&[std::process::id()]).contains(&port));
+        assert!(listened_by(&[]).is_empty());
         drop(listener_);
         assert_eq!(in_use([port]), None);
         assert_eq!(listening_on(port), [] as [IpAddr; 0]);

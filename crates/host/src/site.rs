@@ -181,6 +181,7 @@ impl Site {
             confinement: Confinement::new(self.account(&revision.settings)?, &revision.settings),
             tree,
             up_since: instance.up_since.unwrap_or(instance.created_at),
+            pid: instance.pid,
         })
     }
 

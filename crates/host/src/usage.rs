@@ -59,6 +59,11 @@ impl Processes {
         Some(Usage { cpu: time(ticks), memory: memory(&tree) })
     }
 
+    /// The processes of the instance with this main process.
+    pub fn of_instance(&self, pid: u32) -> Vec<u32> {
+        stat(pid).map(|main| self.below(main.parent)).unwrap_or_default()
+    }
+
     /// All that descend from a process, without itself.
     fn below(&self, pid: u32) -> Vec<u32> {
         let mut found = self.children.get(&pid).cloned().unwrap_or_default();

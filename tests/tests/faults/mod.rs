@@ -6,6 +6,7 @@ mod daemon;
 mod disks;
 mod journey;
 mod left_over;
+mod misbehaving;
 mod newer;
 mod numbered;
 mod operations;

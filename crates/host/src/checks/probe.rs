@@ -33,6 +33,8 @@ pub struct ProbeTarget {
     pub confinement: Confinement,
     /// When its current run began.
     pub up_since: jiff::Timestamp,
+    /// Its main process, while that is known.
+    pub pid: Option<u32>,
 }
 
 /// An attempt that did not pass.

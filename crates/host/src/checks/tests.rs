@@ -25,6 +25,7 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
         environment,
         confinement: Confinement::new(None, &AppSettings::default()),
         up_since: Timestamp::now(),
+        pid: None,
     }
 }
 

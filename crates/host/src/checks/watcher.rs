@@ -1,12 +1,12 @@
 //! Keeps one task per wanted check, and none else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::AppName;
 use model::app::{App, CheckWanted, Event, Status, Verdict};
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Check};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -15,9 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::cadence::Cadence;
-use super::probe::{Probe, ProbeTarget};
+use super::probe::{NotPassed, Probe, ProbeTarget};
+use crate::ports;
 use crate::site::Site;
 use crate::tell::Tell;
+use crate::usage::Processes;
 
 /// Between two attempts to find out what a check needs.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
@@ -152,14 +154,29 @@ impl<T: Tell> Watch<T> {
             let pause = cadence.pause_after(&not_passed);
             // An attempt that the deadline cuts short tells less than one that had its time.
             if why.is_none() || within == settings.within {
-                why = Some(not_passed.why().to_owned());
+                why = Some(not_passed);
             }
             sleep(pause.min(left_until(deadline))).await;
             within = settings.within.min(left_until(deadline));
             if within.is_zero() {
-                return Verdict::NeverReady { why: why.unwrap_or_default(), tail: self.tail().await };
+                return Verdict::NeverReady { why: self.explain(why).await, tail: self.tail().await };
             }
         }
+    }
+
+    /// Why it never became ready; where nothing answered on its port, on which ports it listens instead.
+    async fn explain(&self, why: Option<NotPassed>) -> String {
+        let Some(why) = why else { return String::new() };
+        let (NotPassed::NoAnswer(said), Some(pid), true) = (&why, self.target.pid, self.asks_a_port()) else {
+            return why.why().to_owned();
+        };
+        let listened = move || ports::listened_by(&Processes::read().of_instance(pid));
+        let listened = spawn_blocking(listened).await.unwrap_or_default();
+        format!("{said}; {}", listens_elsewhere(&listened))
+    }
+
+    fn asks_a_port(&self) -> bool {
+        matches!(self.settings.readiness_check(), Check::HttpGet { .. } | Check::Tcp { .. })
     }
 
     fn up_for(&self) -> Duration {
@@ -190,6 +207,16 @@ impl<T: Tell> Watch<T> {
                 self.say(Verdict::Healthy).await;
             }
         }
+    }
+}
+
+fn listens_elsewhere(ports: &BTreeSet<u16>) -> String {
+    match ports.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice() {
+        [] => "it listens on no port".to_owned(),
+        ports => format!(
+            "it listens on {} (of which Erlang's distribution may be one): does it read its port variable?",
+            ports.join(", ")
+        ),
     }
 }
 
