@@ -229,6 +229,12 @@ impl Life<'_> {
         if world.shims.values().any(|shim| shim.is_telling || shim.has_news()) {
             return Some("a shim has something to tell".into());
         }
+        if let Some(id) = world.untold(&app) {
+            return Some(format!("something that {id} has told was forgotten"));
+        }
+        if let Some(place) = world.wrong_links(&app) {
+            return Some(format!("the links of place {place} are not those that the app knows"));
+        }
         let active = app.active().filter(|_| app.running && app.stuck.is_none())?;
         let wanted = (1..=app.replicas(active)).map(model::Place);
         let is_unknown =
@@ -257,9 +263,9 @@ impl Life<'_> {
             let (shared, handle, clock) = (self.shared.clone(), self.handle.clone(), self.clock);
             tokio::spawn(async move {
                 sleep(wait).await;
-                // A fact that is not taken is stale.
-                let _ = handle.tell(Event::Shim { instance, seq, fact }).await;
+                let answer = handle.tell(Event::Shim { instance, seq, fact }).await;
                 let mut world = shared.world_at(clock.now());
+                world.look_at_answer(answer);
                 world.shims.get_mut(&instance).into_iter().for_each(|shim| shim.has_told(seq));
             });
         }
@@ -287,11 +293,14 @@ impl Life<'_> {
     }
 
     fn tell(&self, event: Event, wait_ms: u64) {
-        let handle = self.handle.clone();
+        let (handle, shared) = (self.handle.clone(), self.shared.clone());
         tokio::spawn(async move {
             sleep(Duration::from_millis(1 + wait_ms)).await;
-            // What is refused or stale changes nothing, which the witness sees.
-            let _ = handle.tell(event).await;
+            let is_fact = !matches!(event, Event::Command { .. });
+            let answer = handle.tell(event).await;
+            if is_fact {
+                shared.world().look_at_answer(answer);
+            }
         });
     }
 

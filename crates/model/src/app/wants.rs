@@ -41,7 +41,13 @@ impl App {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
         let relinks = self.places.values().filter_map(|state| state.relink_at);
-        retries.chain(relinks).chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
+        let drains = self.instances.values().filter_map(|it| self.blind_drain_ends(it));
+        retries
+            .chain(relinks)
+            .chain(drains)
+            .chain(self.routing.retry_at)
+            .chain(self.deployment_wakes_at())
+            .min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {
