@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-memory bench-package
-.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fmt lint samples docs soak $(BENCHES)
+.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 

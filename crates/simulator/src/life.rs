@@ -320,6 +320,7 @@ impl Life<'_> {
                 What::AtEffect(action, after) => self.shared.plan().next_effect = Some((action, after)),
                 What::AtCommit(action, after) => self.shared.plan().next_commit = Some((action, after)),
                 What::Errs => self.err(),
+                What::LooksDown(pick, down) => self.look_down(pick, down),
                 What::ShimDies(pick) => self.befall(pick, |shim, _| shim.die()),
                 What::Exits(pick) => self.befall(pick, Shim::exit),
                 What::Sickens(pick) => self.befall(pick, Shim::sicken),
@@ -337,6 +338,16 @@ impl Life<'_> {
         let target = self.handle.snapshot().deployment.as_ref().and_then(|it| it.to);
         if let Some(target) = target {
             self.tell(Event::ServerErrors { target, reason: "2 % answered with 5xx".into() }, 3);
+        }
+    }
+
+    /// The proxy's own checks of an instance come to another end.
+    fn look_down(&self, pick: usize, down: bool) {
+        let app = self.handle.snapshot();
+        let ready: Vec<&Instance> = app.instances.values().filter(|it| it.is_ready()).collect();
+        if let Some(it) = ready.get(pick % ready.len().max(1)) {
+            let down = down.then(|| "connection refused".to_owned());
+            self.tell(Event::ProxyHealth { instance: it.id, run: it.run, down, changes: 1 }, 3);
         }
     }
 

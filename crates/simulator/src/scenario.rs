@@ -75,7 +75,8 @@ fn what(chance: &mut Chance) -> What {
         86 => What::AtEffect(Action::Lose, false),
         87..90 => What::AtEffect(Action::Repeat, false),
         90..93 => What::AtCommit(Action::Kill, false),
-        93..96 => What::AtCommit(Action::Kill, true),
+        93..95 => What::AtCommit(Action::Kill, true),
+        95 => What::LooksDown(pick, chance.once_in(2)),
         _ => What::AtCommit(Action::Fail, false),
     }
 }

@@ -164,7 +164,7 @@ fn is_elsewhere(point: FaultPoint) -> bool {
         // Disturbances, of which there are none here.
         EventKind::Shim(FactKind::LogDropped | FactKind::Warning | FactKind::Gone) => true,
         EventKind::Check(VerdictKind::NeverReady | VerdictKind::Healthy | VerdictKind::Unhealthy) => true,
-        EventKind::ServerErrors => true,
+        EventKind::ServerErrors | EventKind::ProxyHealth => true,
         _ => false,
     }
 }

@@ -24,7 +24,8 @@ use super::{SOON, beams, kill, left_over, migrated_once, migrating, pid, shim};
 const LONG: Duration = Duration::from_secs(600);
 
 /// Points that no real daemon can be brought to at will; the simulator reaches them (crates/simulator/tests).
-const SIMULATED: [&str; 4] = ["shim-log-dropped", "shim-warning", "check-healthy", "server-errors"];
+const SIMULATED: [&str; 5] =
+    ["shim-log-dropped", "shim-warning", "check-healthy", "server-errors", "proxy-health"];
 
 /// Effects that are done before they wait for anything: they have no middle.
 const AT_ONCE: [&str; 2] = ["during-effect:link", "during-effect:halt"];
