@@ -31,10 +31,11 @@ test: ## all tests, those with real releases included
 	cargo test --workspace --exclude tests --locked
 	cargo test --package tests --locked -- --test-threads 6
 
-test-faults: ## the long end-to-end tests in full: every change under load, with and without a daemon that is killed in it
+test-faults: ## the long tests in full: every change under load, every fault at every point, with each strategy
 	@tools/setup.sh demo
 	@$(XTASK) build
 	@$(XTASK) samples
+	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
 
 bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again

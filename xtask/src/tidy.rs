@@ -3,6 +3,7 @@
 //! Each check is a module with a function from text to problems, so that its tests need no files.
 
 mod dependencies;
+mod evidence;
 mod leftovers;
 mod lints;
 mod purity;
@@ -58,6 +59,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         problems.extend(leftovers::check(source));
     }
     problems.extend(size::check_exceptions(&sources));
+    problems.extend(evidence::check(&fs::read_to_string(root.join(evidence::PAGE))?, &sources));
     for problem in &problems {
         println!("{}: {}", problem.file.display(), problem.text);
     }

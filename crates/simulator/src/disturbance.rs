@@ -36,6 +36,8 @@ pub enum What {
     Sickens(usize),
     /// The version that is being deployed answers many requests with 5xx.
     Errs,
+    /// The proxy gives an instance no requests by its own checks, or some again.
+    LooksDown(usize, bool),
     /// A shim answers nobody any more, until a person has looked.
     FallsMute(usize),
     /// Something goes wrong at the next effect: before it, or (only for a death) after it.

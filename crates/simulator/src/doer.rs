@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use engine::{Clock, Mistake};
 use jiff::Timestamp;
-use model::app::{App, Effect, Outcome, Run};
-use model::{EffectId, InstanceId};
+use model::app::{App, Effect, Outcome, Run, RunKind};
+use model::{EffectId, InstanceId, Place, VersionId};
 use tokio::time::sleep;
 
 use crate::clock::TurnedClock;
@@ -30,8 +30,8 @@ impl engine::Doer for Hands {
         sleep(self.wait(id, 1, 150)).await;
         let outcome = self.act(&app, id, effect).await;
         sleep(self.wait(id, 2, 30)).await;
-        if let Some(instance) = about {
-            self.world().busy.remove(&instance);
+        if let Some(subject) = about {
+            self.world().busy.remove(&subject);
         }
         outcome
     }
@@ -46,14 +46,29 @@ impl engine::Doer for Hands {
     }
 }
 
-/// The instance that an effect is about.
-fn about(effect: &Effect) -> Option<InstanceId> {
+/// What an effect is about: of two about the same thing the later one must find what the earlier one has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Instance(InstanceId),
+    Links(Place),
+    Version(VersionId),
+}
+
+/// `None`: it may be done beside all others.
+fn about(effect: &Effect) -> Option<Subject> {
     match effect {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
-        | Effect::Remove { instance } => Some(*instance),
-        _ => None,
+        | Effect::Remove { instance } => Some(Subject::Instance(*instance)),
+        Effect::Run { run } => match run.kind {
+            RunKind::Init { instance } => Some(Subject::Instance(instance)),
+            RunKind::Prepare | RunKind::Pre { .. } | RunKind::PostRollback => None,
+        },
+        Effect::Link { place, .. } => Some(Subject::Links(*place)),
+        Effect::Stage { target, .. } => Some(Subject::Version(target.version)),
+        Effect::Forget { version, .. } => Some(Subject::Version(*version)),
+        Effect::Halt { .. } | Effect::Route { .. } | Effect::Drain { .. } => None,
     }
 }
 
@@ -69,7 +84,7 @@ impl Hands {
     }
 
     /// Looks at what the engine promises: what is done is durable, and nothing else is being done about the same.
-    fn begin(&self, id: EffectId, effect: &Effect, about: Option<InstanceId>) {
+    fn begin(&self, id: EffectId, effect: &Effect, about: Option<Subject>) {
         let mut world = self.world();
         // A route may have been followed by another one.
         let is_wanted = world.durable.outbox.contains_key(&id)
@@ -77,8 +92,8 @@ impl Hands {
         if !is_wanted {
             world.breaks(format!("{id} is performed and is not in the journal's outbox"));
         }
-        if let Some(instance) = about.filter(|instance| !world.busy.insert(*instance)) {
-            world.breaks(format!("two effects about {instance} are done side by side"));
+        if let Some(subject) = about.filter(|subject| !world.busy.insert(*subject)) {
+            world.breaks(format!("two effects about {subject:?} are done side by side"));
         }
     }
 
@@ -215,13 +230,13 @@ impl Hands {
         OK
     }
 
-    /// Waits until nothing is in flight. That the proxy serves by a route that drains it may be yet to come.
+    /// Waits until the proxy, once it serves by a route that drains the instance, says that nothing is in flight.
     async fn drain(&self, instance: InstanceId, until: Timestamp) -> Outcome {
         loop {
             let (now, drained_at) = {
                 let world = self.world();
-                let is_there = !world.proxy.offers(instance);
-                (world.now, is_there.then(|| world.proxy.drained_at(instance).unwrap_or(world.now)))
+                let is_told = !world.proxy.offers(instance);
+                (world.now, world.proxy.drained_at(instance).filter(|_| is_told))
             };
             if now >= until || drained_at.is_some_and(|at| at <= now) {
                 return OK;

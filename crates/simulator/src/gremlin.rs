@@ -1,9 +1,11 @@
 //! What goes wrong at the engine's fault points.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use engine::fault_points::{EffectKind, Fault, FaultPoint, Faults};
+use engine::fault_points::{Fault, FaultPoint, Faults};
+use model::EffectId;
 
 use crate::shared::Shared;
 
@@ -14,6 +16,8 @@ pub enum Action {
     Kill,
     /// The effect or the commit fails.
     Fail,
+    /// The effect is done, and nobody learns how it ended.
+    Lose,
     /// The effect is done twice.
     Repeat,
 }
@@ -31,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) is_dead: bool,
     /// All fault points that were reached.
     pub(crate) reached: Vec<FaultPoint>,
+    /// Effects that may have been done.
+    begun: BTreeSet<EffectId>,
 }
 
 impl Plan {
@@ -50,30 +56,51 @@ impl Plan {
             FaultPoint::AfterEffect(_) => (&mut self.next_effect, true),
             FaultPoint::BeforeCommit(_) => (&mut self.next_commit, false),
             FaultPoint::AfterCommit(_) => (&mut self.next_commit, true),
+            // Deaths at any time are disturbances of their own.
+            FaultPoint::DuringEffect(_) => return None,
         };
-        // A drain cannot fail: a proxy that is away has nothing in flight.
-        let cannot = |action| point == FaultPoint::BeforeEffect(EffectKind::Drain) && action == Action::Fail;
-        next.take_if(|(action, after)| *after == is_after && !cannot(*action)).map(|(action, _)| action)
+        next.take_if(|(_, after)| *after == is_after).map(|(action, _)| action)
+    }
+
+    /// What comes of an action before an effect. One that may have been done never says that it left nothing.
+    fn fault(&mut self, action: Action, effect: Option<EffectId>) -> Fault {
+        let was_begun = effect.is_some_and(|effect| self.begun.contains(&effect));
+        match action {
+            Action::Fail if was_begun => Fault::Lose,
+            Action::Fail => Fault::Fail,
+            Action::Lose => Fault::Lose,
+            Action::Repeat => Fault::Repeat,
+            Action::Kill => Fault::None,
+        }
     }
 }
 
 /// Stands between the engine and its partners.
 pub(crate) struct Gremlin(pub(crate) Arc<Shared>);
 
+/// Longest that the daemon lives on after the middle of an effect at which it shall die: most effects take that long.
+const MIDDLE_MS: u64 = 120;
+
 impl Faults for Gremlin {
-    async fn reached(&self, point: FaultPoint) -> Fault {
+    async fn reached(&self, point: FaultPoint, effect: Option<EffectId>) -> Fault {
         let action = self.0.plan().action(point);
-        let Some(action) = action else { return Fault::None };
-        self.0.world().note(|_| format!("  !! {action:?} at {point}"));
-        match action {
-            Action::Fail => Fault::Fail,
-            Action::Repeat => Fault::Repeat,
-            Action::Kill => {
-                self.0.plan().is_dead = true;
-                self.0.changed.notify_one();
-                // Nothing of this life goes on.
-                std::future::pending().await
-            }
+        let fault = action.map_or(Fault::None, |action| self.0.plan().fault(action, effect));
+        if let Some(action) = action {
+            self.0.world().note(|_| format!("  !! {action:?} at {point}"));
         }
+        if action == Some(Action::Kill) {
+            if let (FaultPoint::DuringEffect(_), Some(effect)) = (point, effect) {
+                let wait = self.0.world().chance(&[12, effect.0]).below(MIDDLE_MS);
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            self.0.plan().is_dead = true;
+            self.0.changed.notify_one();
+            // Nothing of this life goes on.
+            return std::future::pending().await;
+        }
+        if matches!(point, FaultPoint::BeforeEffect(_)) && fault != Fault::Fail {
+            self.0.plan().begun.extend(effect);
+        }
+        fault
     }
 }

@@ -229,6 +229,12 @@ impl Life<'_> {
         if world.shims.values().any(|shim| shim.is_telling || shim.has_news()) {
             return Some("a shim has something to tell".into());
         }
+        if let Some(id) = world.untold(&app) {
+            return Some(format!("something that {id} has told was forgotten"));
+        }
+        if let Some(place) = world.wrong_links(&app) {
+            return Some(format!("the links of place {place} are not those that the app knows"));
+        }
         let active = app.active().filter(|_| app.running && app.stuck.is_none())?;
         let wanted = (1..=app.replicas(active)).map(model::Place);
         let is_unknown =
@@ -257,9 +263,9 @@ impl Life<'_> {
             let (shared, handle, clock) = (self.shared.clone(), self.handle.clone(), self.clock);
             tokio::spawn(async move {
                 sleep(wait).await;
-                // A fact that is not taken is stale.
-                let _ = handle.tell(Event::Shim { instance, seq, fact }).await;
+                let answer = handle.tell(Event::Shim { instance, seq, fact }).await;
                 let mut world = shared.world_at(clock.now());
+                world.look_at_answer(answer);
                 world.shims.get_mut(&instance).into_iter().for_each(|shim| shim.has_told(seq));
             });
         }
@@ -287,11 +293,14 @@ impl Life<'_> {
     }
 
     fn tell(&self, event: Event, wait_ms: u64) {
-        let handle = self.handle.clone();
+        let (handle, shared) = (self.handle.clone(), self.shared.clone());
         tokio::spawn(async move {
             sleep(Duration::from_millis(1 + wait_ms)).await;
-            // What is refused or stale changes nothing, which the witness sees.
-            let _ = handle.tell(event).await;
+            let is_fact = !matches!(event, Event::Command { .. });
+            let answer = handle.tell(event).await;
+            if is_fact {
+                shared.world().look_at_answer(answer);
+            }
         });
     }
 
@@ -311,6 +320,7 @@ impl Life<'_> {
                 What::AtEffect(action, after) => self.shared.plan().next_effect = Some((action, after)),
                 What::AtCommit(action, after) => self.shared.plan().next_commit = Some((action, after)),
                 What::Errs => self.err(),
+                What::LooksDown(pick, down) => self.look_down(pick, down),
                 What::ShimDies(pick) => self.befall(pick, |shim, _| shim.die()),
                 What::Exits(pick) => self.befall(pick, Shim::exit),
                 What::Sickens(pick) => self.befall(pick, Shim::sicken),
@@ -328,6 +338,16 @@ impl Life<'_> {
         let target = self.handle.snapshot().deployment.as_ref().and_then(|it| it.to);
         if let Some(target) = target {
             self.tell(Event::ServerErrors { target, reason: "2 % answered with 5xx".into() }, 3);
+        }
+    }
+
+    /// The proxy's own checks of an instance come to another end.
+    fn look_down(&self, pick: usize, down: bool) {
+        let app = self.handle.snapshot();
+        let ready: Vec<&Instance> = app.instances.values().filter(|it| it.is_ready()).collect();
+        if let Some(it) = ready.get(pick % ready.len().max(1)) {
+            let down = down.then(|| "connection refused".to_owned());
+            self.tell(Event::ProxyHealth { instance: it.id, run: it.run, down, changes: 1 }, 3);
         }
     }
 

@@ -71,10 +71,12 @@ fn what(chance: &mut Chance) -> What {
         74 => What::Errs,
         75..79 => What::AtEffect(Action::Kill, false),
         79..83 => What::AtEffect(Action::Kill, true),
-        83..87 => What::AtEffect(Action::Fail, false),
+        83..86 => What::AtEffect(Action::Fail, false),
+        86 => What::AtEffect(Action::Lose, false),
         87..90 => What::AtEffect(Action::Repeat, false),
         90..93 => What::AtCommit(Action::Kill, false),
-        93..96 => What::AtCommit(Action::Kill, true),
+        93..95 => What::AtCommit(Action::Kill, true),
+        95 => What::LooksDown(pick, chance.once_in(2)),
         _ => What::AtCommit(Action::Fail, false),
     }
 }

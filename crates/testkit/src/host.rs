@@ -192,6 +192,7 @@ impl TempHost {
             .env_clear()
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .env(name, value)
+            .env(crate::wanted::VARIABLE, self.wanted_faults())
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a file can be duplicated"))
             .stdout(log);
@@ -233,7 +234,7 @@ impl TempHost {
         }
     }
 
-    fn try_daemon_status(&self) -> Option<ExitStatus> {
+    pub(crate) fn try_daemon_status(&self) -> Option<ExitStatus> {
         let mut daemon = self.daemon.lock().expect("nobody panics while holding it");
         daemon.as_mut()?.try_wait().expect("it is our child")
     }

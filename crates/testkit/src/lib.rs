@@ -20,6 +20,7 @@ pub mod sample;
 pub mod steady;
 pub mod store;
 pub mod wait;
+pub mod wanted;
 
 pub use app::TestApp;
 pub use client::{ApiError, Client};

@@ -12,6 +12,7 @@ mod numbered;
 mod operations;
 mod output;
 mod phases;
+mod points;
 mod reboot;
 
 use std::collections::BTreeSet;

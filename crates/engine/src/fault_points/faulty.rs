@@ -15,17 +15,19 @@ pub enum Fault {
     /// Nothing.
     #[default]
     None,
-    /// Before an effect: it fails, with nothing done. Before a commit: it fails, with nothing durable. After either it
-    /// means nothing.
+    /// Before an effect: it fails, with nothing done, which only an effect that was not begun before may say
+    /// ([`Outcome::Failed`]). Before a commit: it fails, with nothing durable. Elsewhere it means nothing.
     Fail,
+    /// Before an effect: it is done, and nobody learns how it ended ([`Outcome::Unknown`]). Elsewhere it means nothing.
+    Lose,
     /// Before an effect: it is done twice, and the second outcome is told. Elsewhere it means nothing.
     Repeat,
 }
 
 /// Says what goes wrong where.
 pub trait Faults: Send + Sync + 'static {
-    /// A fault point was reached.
-    fn reached(&self, point: FaultPoint) -> impl Future<Output = Fault> + Send;
+    /// A fault point was reached; of an effect with its number.
+    fn reached(&self, point: FaultPoint, effect: Option<EffectId>) -> impl Future<Output = Fault> + Send;
 }
 
 /// A partner with fault points on both sides of what it does.
@@ -57,11 +59,11 @@ impl<J: Journal, F: Faults> Journal for Faulty<J, F> {
 
     async fn commit(&self, turn: Turn) -> Result<(), Self::Error> {
         let kind = EventKind::of(&turn);
-        if self.faults.reached(FaultPoint::BeforeCommit(kind)).await == Fault::Fail {
+        if self.faults.reached(FaultPoint::BeforeCommit(kind), None).await == Fault::Fail {
             return Err(CommitFault::Wanted);
         }
         self.partner.commit(turn).await.map_err(CommitFault::Journal)?;
-        self.faults.reached(FaultPoint::AfterCommit(kind)).await;
+        self.faults.reached(FaultPoint::AfterCommit(kind), None).await;
         Ok(())
     }
 }
@@ -69,15 +71,19 @@ impl<J: Journal, F: Faults> Journal for Faulty<J, F> {
 impl<D: Doer, F: Faults> Doer for Faulty<D, F> {
     async fn perform(&self, app: Arc<App>, id: EffectId, effect: Effect) -> Outcome {
         let kind = EffectKind::of(&effect);
-        let outcome = match self.faults.reached(FaultPoint::BeforeEffect(kind)).await {
+        let outcome = match self.faults.reached(FaultPoint::BeforeEffect(kind), Some(id)).await {
             Fault::Fail => Outcome::Failed { reason: "a test has it fail".into(), tail: None },
+            Fault::Lose => {
+                self.under_way(&app, id, &effect).await;
+                Outcome::Unknown { reason: "a test has its outcome lost".into() }
+            }
             Fault::Repeat => {
                 self.partner.perform(app.clone(), id, effect.clone()).await;
-                self.partner.perform(app, id, effect).await
+                self.under_way(&app, id, &effect).await
             }
-            Fault::None => self.partner.perform(app, id, effect).await,
+            Fault::None => self.under_way(&app, id, &effect).await,
         };
-        self.faults.reached(FaultPoint::AfterEffect(kind)).await;
+        self.faults.reached(FaultPoint::AfterEffect(kind), Some(id)).await;
         outcome
     }
 
@@ -88,5 +94,20 @@ impl<D: Doer, F: Faults> Doer for Faulty<D, F> {
     #[cfg(feature = "mistakes")]
     fn mistake(&self) -> Option<crate::Mistake> {
         self.partner.mistake()
+    }
+}
+
+impl<D: Doer, F: Faults> Faulty<D, F> {
+    /// Does an effect. Unless it ends at once, the point in its middle is reached as soon as it waits for something.
+    async fn under_way(&self, app: &Arc<App>, id: EffectId, effect: &Effect) -> Outcome {
+        let middle = async {
+            self.faults.reached(FaultPoint::DuringEffect(EffectKind::of(effect)), Some(id)).await;
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            outcome = self.partner.perform(app.clone(), id, effect.clone()) => outcome,
+            () = middle => unreachable!("it is pending for ever"),
+        }
     }
 }

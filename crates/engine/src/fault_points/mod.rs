@@ -1,7 +1,7 @@
 //! Fault points: the named moments at which a test may kill the daemon, have an effect fail, or have it done twice.
 //!
 //! They lie between the engine and its partners, so that there is one on both sides of every commit and of every
-//! effect: [`Faulty`] stands before a partner and asks [`Faults`] at each. Their names follow from the model's events and
+//! effect: [`Faulty`] stands before a partner and asks [`Faults`] at each. A third one lies in the middle of an effect. Their names follow from the model's events and
 //! effects by matches without a catch-all: a new effect is a new fault point, or it does not compile.
 
 mod faulty;
@@ -22,6 +22,8 @@ pub enum FaultPoint {
     AfterCommit(EventKind),
     /// The effect's turn is durable and its turn among the effects has come; it has not begun.
     BeforeEffect(EffectKind),
+    /// The effect has begun and waits for something.
+    DuringEffect(EffectKind),
     /// The effect is done, and nobody knows yet.
     AfterEffect(EffectKind),
 }
@@ -31,16 +33,19 @@ impl FaultPoint {
     pub fn all() -> impl Iterator<Item = FaultPoint> {
         let of_events =
             EventKind::all().flat_map(|kind| [FaultPoint::BeforeCommit(kind), FaultPoint::AfterCommit(kind)]);
-        let of_effects = EffectKind::ALL
-            .iter()
-            .flat_map(|kind| [FaultPoint::BeforeEffect(*kind), FaultPoint::AfterEffect(*kind)]);
+        let of_effects = EffectKind::ALL.iter().flat_map(|kind| {
+            let kind = *kind;
+            [FaultPoint::BeforeEffect(kind), FaultPoint::DuringEffect(kind), FaultPoint::AfterEffect(kind)]
+        });
         of_events.chain(of_effects)
     }
 
-    /// The effect that is about to be done or was done, if it is that sort of point.
+    /// The effect that is about to be done, is being done or was done, if it is that sort of point.
     pub fn effect(self) -> Option<EffectKind> {
         match self {
-            FaultPoint::BeforeEffect(kind) | FaultPoint::AfterEffect(kind) => Some(kind),
+            FaultPoint::BeforeEffect(kind)
+            | FaultPoint::DuringEffect(kind)
+            | FaultPoint::AfterEffect(kind) => Some(kind),
             FaultPoint::BeforeCommit(_) | FaultPoint::AfterCommit(_) => None,
         }
     }
@@ -52,6 +57,7 @@ impl fmt::Display for FaultPoint {
             FaultPoint::BeforeCommit(kind) => write!(f, "before-commit:{kind}"),
             FaultPoint::AfterCommit(kind) => write!(f, "after-commit:{kind}"),
             FaultPoint::BeforeEffect(kind) => write!(f, "before-effect:{kind}"),
+            FaultPoint::DuringEffect(kind) => write!(f, "during-effect:{kind}"),
             FaultPoint::AfterEffect(kind) => write!(f, "after-effect:{kind}"),
         }
     }

@@ -83,15 +83,39 @@ impl Turn {
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in &places {
             let lane = self.deployment().lanes[place].clone();
-            self.retire_new(&lane);
+            self.retire_new(*place, &lane);
             if !self.bring_back(*place, &lane) {
                 return;
             }
         }
         let lanes = self.deployment().lanes.clone();
-        if lanes.iter().all(|(place, lane)| self.is_back(*place, lane)) {
-            self.after_rollback(0);
+        let missing: Vec<(&Place, &Lane)> =
+            lanes.iter().filter(|(place, lane)| !self.is_back(**place, lane)).collect();
+        match missing.first() {
+            None => self.after_rollback(0),
+            Some((place, _)) if missing.iter().all(|(place, lane)| self.is_held(**place, lane)) => {
+                let text =
+                    format!("nobody knows whether the old instance {place} still runs beside the new one");
+                self.give_up_rollback(text);
+            }
+            Some(_) => {}
         }
+    }
+
+    /// Nothing can be started in the place before a person has looked.
+    fn is_blind(&self, place: Place, lane: &Lane) -> bool {
+        self.app.is_unknown(place) && self.app.is_gone(lane.old) && self.app.is_gone(lane.back)
+    }
+
+    /// What is new in the place serves for want of anything better, and nothing better can come.
+    fn is_held(&self, place: Place, lane: &Lane) -> bool {
+        self.is_blind(place, lane) && !self.app.is_ending(lane.new)
+    }
+
+    /// Whether an instance of the old version serves in any place.
+    fn old_serves(&self) -> bool {
+        let lanes = self.app.deployment.iter().flat_map(|it| it.lanes.values());
+        lanes.flat_map(|lane| [lane.old, lane.back]).any(|id| self.app.is_ready(id))
     }
 
     /// The old instance still runs and may go on.
@@ -110,10 +134,14 @@ impl Turn {
         (has_old || !self.changes_version()) && self.app.is_gone(lane.new)
     }
 
-    /// A new instance that is ready goes on serving until something better is there; any other ends at once.
-    fn retire_new(&mut self, lane: &Lane) {
+    /// A new instance that is ready goes on serving until something better is there, in another place if nothing can be
+    /// started in its own; any other ends at once.
+    fn retire_new(&mut self, place: Place, lane: &Lane) {
         let Some(new) = lane.new.and_then(|id| self.app.instances.get(&id)) else { return };
-        let covered = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
+        let covered = lane.old.is_none()
+            || self.old_lives(lane)
+            || self.has_been_ready(lane.back)
+            || (self.is_blind(place, lane) && self.old_serves());
         let overlaps = self.app.is_chosen(new)
             && self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
         if !new.is_ready() || covered || !overlaps {

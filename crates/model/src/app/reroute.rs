@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::App;
 use super::deployment::Deployment;
 use super::effect::Effect;
@@ -155,6 +157,16 @@ impl App {
         })
     }
 
+    /// When an instance whose drain could not be watched is stopped: what is in flight in it may have ended by then.
+    pub(super) fn blind_drain_ends(&self, it: &Instance) -> Option<Timestamp> {
+        match it.status {
+            Status::Draining { effect, until, .. } if it.exposed && !self.outbox.contains_key(&effect) => {
+                Some(until)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether requests may be in flight in an instance: a process of it runs and may have got some.
     pub(super) fn needs_drain(&self, id: InstanceId) -> bool {
         self.instances.get(&id).is_some_and(|it| it.exposed && it.pid.is_some() && it.is_launched())
@@ -258,19 +270,51 @@ impl Turn {
         if !matches!(it.status, Status::Draining { effect, .. } if effect == id) {
             return;
         }
-        it.exposed = false;
-        let place = it.place;
+        let target = it.target;
+        it.exposed = !matches!(outcome, Outcome::Ok { .. });
+        if it.exposed {
+            // Nobody knows whether something is in flight: from now on it gets all the time that a drain may take.
+            let ends = self.after(self.settings(target).drain_timeout.saturating_add(GRACE));
+            if let Some(Status::Draining { until, .. }) = self.instance(instance).map(|it| &mut it.status) {
+                *until = ends;
+            }
+        }
+        let Some(it) = self.app.instances.get(&instance) else { return };
+        let (place, is_known) = (it.place, !it.exposed);
         let text = match outcome {
             Outcome::Ok { detail } => detail.unwrap_or_else(|| "drained".into()),
-            other => format!("could not be drained: {}", other.failure().unwrap_or_default()),
+            other => format!(
+                "could not be drained: {}; it is stopped when its drain_timeout is over",
+                other.failure().unwrap_or_default()
+            ),
         };
-        self.note_of(instance, Step::Stopped, format!("instance {place} {text}"));
+        let note = self.note_of(instance, Step::Stopped, format!("instance {place} {text}"));
+        if !is_known {
+            note.level = Level::Warning;
+        }
+    }
+
+    /// What nobody could drain has had its time.
+    fn end_blind_drains(&mut self) {
+        let at = self.at;
+        let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= at);
+        let over: Vec<InstanceId> = self
+            .app
+            .instances
+            .values()
+            .filter(|it| is_over(self.app.blind_drain_ends(it)))
+            .map(|it| it.id)
+            .collect();
+        for id in over {
+            self.instance(id).into_iter().for_each(|it| it.exposed = false);
+        }
     }
 
     /// Stops what has drained.
     pub(super) fn stop_drained(&mut self) {
+        self.end_blind_drains();
         let has_drained = |it: &Instance| match &it.status {
-            Status::Draining { effect, why, .. } if !self.app.outbox.contains_key(effect) => {
+            Status::Draining { effect, why, .. } if !it.exposed && !self.app.outbox.contains_key(effect) => {
                 Some((it.id, why.clone()))
             }
             _ => None,

@@ -42,9 +42,11 @@ impl App {
         let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
         let relinks = self.places.values().filter_map(|state| state.relink_at);
         let thaw = self.frozen.as_ref().and_then(|it| it.until);
+        let drains = self.instances.values().filter_map(|it| self.blind_drain_ends(it));
         retries
             .chain(relinks)
             .chain(thaw)
+            .chain(drains)
             .chain(self.routing.retry_at)
             .chain(self.deployment_wakes_at())
             .min()

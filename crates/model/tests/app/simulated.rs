@@ -1,5 +1,7 @@
 //! What the simulator has found, each as a story.
 
+use std::time::Duration;
+
 use model::Place;
 use model::app::{Command, Effect, Outcome, Refused};
 use model::settings::{AppSettings, Strategy};
@@ -92,4 +94,59 @@ fn version_whose_package_is_being_removed_is_not_deployed_before_it_is_gone() {
     assert_eq!(deploy(&mut world), Err(Refused::BeingRemoved { version: label("1") }));
     world.release(is_forget, Outcome::Ok { detail: None });
     assert_eq!(deploy(&mut world), Ok(()));
+}
+
+#[test]
+fn instance_whose_drain_cannot_be_watched_keeps_the_time_that_a_drain_may_take() {
+    let mut world = World::with_v1(with(|it| {
+        (it.replicas, it.strategy, it.drain_timeout) = (1, Strategy::Parallel, Duration::from_secs(20));
+    }));
+    world.script(|_, effect| match effect {
+        Effect::Drain { .. } => Reply::Fail("the proxy answered nonsense"),
+        _ => Reply::Ok,
+    });
+    world.deploy("2", rolling(1));
+    world.pass(15);
+    assert!(world.story().contains("could not be drained: the proxy answered nonsense"), "{}", world.story());
+    let draining = |world: &World| world.app.instances.values().filter(|it| it.is_draining()).count();
+    assert_eq!(draining(&world), 1, "what is in flight in it may end: {}", world.story());
+    world.pass(30);
+    assert_eq!(draining(&world), 0, "{}", world.story());
+    assert_eq!(world.places(), "1b v2 ready");
+}
+
+/// Version 2 is turned back while it is not known whether the old instance of place 1 has ended.
+fn turned_back_beside_an_unknown_instance(replicas: u16) -> (World, u64) {
+    let mut world = World::with_v1(rolling(replicas));
+    world.script(|_, effect| match effect {
+        Effect::Stop { instance } if instance.0 == 1 => Reply::Unknown("its shim did not answer"),
+        _ => Reply::Ok,
+    });
+    let id = world.deploy("2", rolling(replicas));
+    for _ in 0..100 {
+        if world.app.places[&Place(1)].unknown.is_some() {
+            break;
+        }
+        world.pass(1);
+    }
+    assert_eq!(world.ended(id.0), "no record", "{}", world.story());
+    let deployment = world.next_deployment();
+    world.command(Command::Rollback { deployment });
+    world.pass(300);
+    (world, id.0)
+}
+
+#[test]
+fn way_back_ends_although_nothing_can_be_started_in_a_place() {
+    let (world, id) = turned_back_beside_an_unknown_instance(2);
+    assert_eq!(world.ended(id), "rolled back", "{}", world.story());
+    assert_eq!(world.places(), "2a v1 ready", "{}", world.story());
+}
+
+#[test]
+fn last_instance_that_serves_is_not_ended_for_one_that_nobody_may_start() {
+    let (world, id) = turned_back_beside_an_unknown_instance(1);
+    assert_eq!(world.ended(id), "rollback failed", "{}", world.story());
+    assert_eq!(world.places(), "1b v2 ready", "{}", world.story());
+    assert!(world.app.stuck.is_some());
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Unreached;
 use jiff::Timestamp;
 use model::app::{App, Links};
 use model::{AppName, InstanceId, Place, VersionLabel};
@@ -20,6 +21,7 @@ pub(crate) use service::Service;
 pub(crate) use shim::{Seen, Shim, State, after};
 
 use crate::chance::Chance;
+use crate::doer::Subject;
 use crate::nature::{Nature, Versions};
 
 /// The host.
@@ -38,8 +40,8 @@ pub(crate) struct World {
     pub(crate) proxy: Proxy,
     /// What clients of the app see.
     pub(crate) service: Service,
-    /// Instances about which an effect is being done.
-    pub(crate) busy: BTreeSet<InstanceId>,
+    /// What an effect is being done about.
+    pub(crate) busy: BTreeSet<Subject>,
     /// How many lives the daemon has had.
     pub(crate) life: u64,
     /// The number that the next deployment gets.
@@ -145,7 +147,7 @@ impl World {
             self.note(|_| format!("      {id} is {word}"));
         }
         if ran && (!runs || run != run_before) {
-            self.proxy.is_cut_off(id);
+            self.proxy.is_cut_off(id, self.now);
         }
         if was_well && !is_well {
             self.service.is_harmed();
@@ -173,6 +175,26 @@ impl World {
         self.is_calm = true;
         let now = self.now;
         self.shims.values_mut().for_each(|shim| shim.heal(now));
+    }
+
+    /// A fact was told: it may be stale, but never given back because the journal could not be written.
+    pub(crate) fn look_at_answer(&mut self, answer: Result<(), Unreached>) {
+        if let Err(Unreached::Journal(error)) = answer {
+            self.breaks(format!("a fact was dropped: {error}"));
+        }
+    }
+
+    /// An instance whose shim has told something that the app does not know.
+    pub(crate) fn untold(&self, app: &App) -> Option<InstanceId> {
+        let living = app.instances.values().filter(|it| !it.is_gone()).map(|it| it.id);
+        let has_told = |id: &InstanceId| self.shims.get(id).is_some_and(|shim| shim.lives() && !shim.is_mute);
+        living.filter(has_told).find(|id| !self.knows(*id, app))
+    }
+
+    /// A place whose links are others than the app wants.
+    pub(crate) fn wrong_links(&self, app: &App) -> Option<Place> {
+        let is_wrong = |place: &Place, wanted: &Links| self.links.get(place).is_some_and(|is| is != wanted);
+        app.places.iter().find(|(place, state)| is_wrong(place, &state.links)).map(|(place, _)| *place)
     }
 
     /// A person looks at the host: what should have ended is ended, and what did not answer does.

@@ -16,7 +16,7 @@ pub(crate) struct Proxy {
     route: Option<Route>,
     /// The effect that asked for it: an older one changes nothing any more.
     asked_by: Option<EffectId>,
-    /// Instances that get no new requests, and when the last in flight will have ended.
+    /// Instances that get no new requests, and when the last in flight will have ended, as it tells whoever waits.
     draining: BTreeMap<InstanceId, Drained>,
 }
 
@@ -36,8 +36,10 @@ impl Proxy {
     }
 
     /// A process has ended, and what was in flight in it.
-    pub(crate) fn is_cut_off(&mut self, id: InstanceId) {
-        self.draining.remove(&id);
+    pub(crate) fn is_cut_off(&mut self, id: InstanceId, now: Timestamp) {
+        if let Some(drained) = self.draining.get_mut(&id) {
+            drained.at = drained.at.min(now);
+        }
     }
 
     /// When nothing is in flight any more in an instance that gets no new requests.
@@ -61,6 +63,12 @@ impl World {
             return;
         }
         let now = self.now;
+        let told =
+            route.iter().flat_map(|route| &route.backends).filter(|it| it.mode == BackendMode::Draining);
+        for backend in told {
+            let nothing = Drained { at: now, cut_at: now };
+            self.proxy.draining.entry(backend.instance).or_insert(nothing);
+        }
         for backend in self.proxy.route.take().into_iter().flat_map(|old| old.backends) {
             let id = backend.instance;
             let offered = route.as_ref().is_some_and(|route| route.offers(id));

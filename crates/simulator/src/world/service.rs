@@ -49,7 +49,9 @@ impl World {
             return self.service.is_harmed();
         }
         let wanted = usize::from(app.replicas(deployment.to.unwrap_or(active)));
-        self.service.least = self.service.least.map(|least| least.min(wanted));
+        // Where something may run that should have ended, nothing is started.
+        let blind = app.places.values().filter(|state| state.unknown.is_some()).count();
+        self.service.least = self.service.least.map(|least| least.min(wanted.saturating_sub(blind)));
     }
 
     /// Whether the app knows all that its shim has told.

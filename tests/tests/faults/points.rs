@@ -1,0 +1,293 @@
+//! The daemon dies by SIGKILL at every fault point of the engine, and is started again: nothing is lost, nothing is done
+//! twice, and everything ends as it should.
+//!
+//! A test has all of its points wanted at once and goes through the changes that reach them, under load; a point kills
+//! the first daemon that reaches it. What `make test` takes once with one strategy, `make test-faults`
+//! (`BELLROCK_TEST_ALL=1`) takes with each, and has each effect done twice besides. What comes of effects that fail or
+//! whose outcome is lost is the simulator's to show.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use api::app::{App, AppState, InstanceState};
+use api::change::{Granted, SetMode};
+use api::deployment::Phase;
+use api::variable::ChangeVariables;
+use testkit::client::{Answer, Upload};
+use testkit::load::{Kind, Load, Plan};
+use testkit::wanted::fault_points;
+use testkit::{ApiError, TempHost, TestApp, sample, wait_for};
+
+use super::{SOON, beams, kill, left_over, migrated_once, migrating, pid, shim};
+
+/// Longest for one change, with all of its deaths.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Points that no real daemon can be brought to at will; the simulator reaches them (crates/simulator/tests).
+const SIMULATED: [&str; 5] =
+    ["shim-log-dropped", "shim-warning", "check-healthy", "server-errors", "proxy-health"];
+
+/// Effects that are done before they wait for anything: they have no middle.
+const AT_ONCE: [&str; 2] = ["during-effect:link", "during-effect:halt"];
+
+/// Whether all of it was asked for.
+fn all() -> bool {
+    std::env::var_os("BELLROCK_TEST_ALL").is_some_and(|value| value == "1")
+}
+
+/// An app whose daemon dies now and then.
+struct Mortal<'h> {
+    app: TestApp<'h>,
+}
+
+impl<'h> Mortal<'h> {
+    /// The first version is committed before anything is wanted.
+    async fn begin(host: &'h TempHost, strategy: &str) -> Self {
+        let more = format!(
+            "strategy = '{strategy}'\nprepare_commands = [['/bin/true']]\ninit_commands = [['/bin/sleep', '0.5']]\n\
+             post_rollback = ['eval IO.puts(:undone)']"
+        );
+        let app = host.app("beacon", &migrating(host, &more, ""));
+        app.deploy("beacon-base", Phase::Committed).await;
+        Mortal { app }
+    }
+
+    /// Has the daemon do wrong at all points that `is_due` says.
+    fn wants(&self, fault: &str, is_due: impl Fn(&str) -> bool) {
+        let skipped =
+            |point: &str| AT_ONCE.contains(&point) || SIMULATED.iter().any(|event| point.ends_with(event));
+        let points = fault_points().into_iter().filter(|point| is_due(point) && !skipped(point));
+        let lines: Vec<String> = points.map(|point| format!("{fault} {point}")).collect();
+        assert!(!lines.is_empty());
+        self.app.host.want_faults(&lines);
+    }
+
+    async fn waits<T>(&self, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+        self.app.host.wait_reviving(format!("{}: {what}", self.app.name), LONG, look).await
+    }
+
+    /// The number of the newest deployment.
+    async fn newest(&self) -> Option<u64> {
+        let listed = self.app.api.deployments(&self.app.name).await.ok()?;
+        Some(listed.iter().map(|deployment| deployment.id).max().unwrap_or(0))
+    }
+
+    /// Asks for something until it is granted; a daemon that dies over it may have taken it or not.
+    async fn asks(&self, what: &str, ask: impl AsyncFn() -> Answer<Granted>) {
+        let before = self.waits("a deployment before", async || self.newest().await).await;
+        let mut tried = false;
+        self.waits(what, async || {
+            if tried && self.newest().await? > before {
+                return Some(());
+            }
+            match ask().await {
+                Ok(_) => Some(()),
+                Err(ApiError::Unreachable(_)) => {
+                    tried = true;
+                    None
+                }
+                // It was taken, and nothing is left of it to be granted again.
+                Err(ApiError::Refused(_)) if tried => Some(()),
+                Err(error) => panic!("{what}: {error}"),
+            }
+        })
+        .await;
+    }
+
+    async fn deploys(&self, name: &str, settings: &str) {
+        let upload = Upload::file(&sample(name).path).settings(settings);
+        self.asks(name, async || self.app.api.deploy(&self.app.name, upload.clone()).await).await;
+    }
+
+    /// Waits until a version serves in so many places and nothing is under way.
+    async fn serves(&self, version: &str, places: u16) {
+        let is_there = |state: &App| {
+            state.deployment.is_none()
+                && state.queued.is_none()
+                && state.state == AppState::Ready
+                && state.version.as_deref() == Some(version)
+                && state.ready == places
+                && state
+                    .instances
+                    .iter()
+                    .all(|it| matches!(it.state, InstanceState::Ready | InstanceState::Stopped))
+        };
+        self.sees(&format!("v{version} serves in {places} places"), is_there).await;
+    }
+
+    async fn sees(&self, what: &str, look: impl Fn(&App) -> bool) -> App {
+        self.waits(what, async || self.app.api.app(&self.app.name).await.ok().filter(|it| look(it))).await
+    }
+
+    /// Begins a deployment whose init commands take long, and gives it up while one runs.
+    async fn cancels(&self, name: &str) {
+        self.deploys(name, "init_commands = [['/bin/sleep', '20']]").await;
+        let state = self
+            .sees("an init command runs", |state| {
+                state.instances.iter().any(|it| it.state == InstanceState::Creating)
+                    && state.deployment.as_ref().is_some_and(|it| it.phase == Phase::Replacing)
+            })
+            .await;
+        let id = state.deployment.map(|it| it.id).unwrap_or_default();
+        self.asks("cancel", async || self.app.api.cancel(id).await).await;
+    }
+
+    /// Every point that was wanted was reached.
+    fn has_died_everywhere(&self) {
+        let left = self.app.host.faults_left();
+        assert!(left.is_empty(), "nothing came to these points: {left:#?}");
+    }
+}
+
+async fn load(host: &TempHost) -> Load {
+    let plan = Plan::new(host.http(), 30, Duration::from_secs(1_800));
+    let plan = Plan { kept_connections: 1_000, most_under_way: 2_000, ..plan };
+    let load =
+        Load::start(Plan { app: Some("beacon".to_owned()), sse_clients: 1, web_sockets: 1, ..plan }).unwrap();
+    wait_for("an answer of every kind", SOON, async || {
+        let report = load.report();
+        let answered = |kind| report.kinds.get(&kind).map_or(0, |each| each.answered);
+        Kind::SCHEDULED.iter().all(|kind| answered(*kind) > 0).then_some(())
+    })
+    .await;
+    load
+}
+
+fn is_of_effect(point: &str) -> bool {
+    point.contains("-effect:") || point.contains("-commit:done-")
+}
+
+/// Changes that ask for every effect.
+async fn every_effect(strategy: &str, fault: &str, is_due: impl Fn(&str) -> bool) {
+    let host = TempHost::start().await;
+    let mortal = Mortal::begin(&host, strategy).await;
+    let load = load(&host).await;
+    mortal.wants(fault, is_due);
+    mortal.deploys("beacon-module-changed", "").await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.deploys("beacon-module-added", "").await;
+    mortal.serves("1.2.0", 2).await;
+    mortal.cancels("beacon-state-changed").await;
+    mortal.serves("1.2.0", 2).await;
+    let delete = async || mortal.app.api.delete(&mortal.app.name, "1.0.0").await;
+    mortal.asks("delete", delete).await;
+    mortal
+        .waits("its package is gone", async || {
+            (!host.path(format!("var/lib/bellrock/papers/{}/1.0.0", mortal.app.name)).exists()).then_some(())
+        })
+        .await;
+    mortal.serves("1.2.0", 2).await;
+    mortal.has_died_everywhere();
+    load.end().await.assert_nothing_lost();
+    migrated_once(&mortal.app, &["1.0.0", "1.1.0", "1.2.0", "1.3.0"]);
+    left_over::settles(&mortal.app, "1.2.0", 2).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_before_in_and_after_every_effect_loses_nothing() {
+    every_effect("rolling", "kill", is_of_effect).await;
+    if all() {
+        every_effect("parallel", "kill", is_of_effect).await;
+        every_effect("temporary_shutdown", "kill", is_of_effect).await;
+        for strategy in ["parallel", "rolling", "temporary_shutdown"] {
+            every_effect(strategy, "repeat", |point| point.starts_with("before-effect:")).await;
+        }
+    }
+}
+
+/// What changes nothing on the host.
+async fn small_wishes(mortal: &Mortal<'_>) {
+    let (api, name) = (&mortal.app.api, &mortal.app.name);
+    mortal.asks("keep", async || api.pin(name, "1.0.0", true).await).await;
+    mortal.asks("follow", async || api.mode(name, &SetMode::Automatic).await).await;
+    let stay = SetMode::Manual { version: "1.1.0".into() };
+    mortal.asks("stay", async || api.mode(name, &stay).await).await;
+    mortal.serves("1.1.0", 2).await;
+}
+
+/// Changes that operators ask for, but the app's end.
+async fn every_wish(mortal: &Mortal<'_>) {
+    let (api, name) = (&mortal.app.api, &mortal.app.name);
+    mortal.deploys("beacon-module-changed", "").await;
+    mortal.serves("1.1.0", 2).await;
+    small_wishes(mortal).await;
+    mortal.asks("activate", async || api.activate(name, "1.0.0").await).await;
+    mortal.serves("1.0.0", 2).await;
+    mortal.asks("rollback", async || api.rollback(name).await).await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.asks("clear", async || api.clear_ghost(name, "1.0.0").await).await;
+    mortal.asks("scale up", async || api.scale(name, 3).await).await;
+    mortal.serves("1.1.0", 3).await;
+    mortal.asks("scale down", async || api.scale(name, 2).await).await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.asks("restart", async || api.restart(name, None).await).await;
+    mortal.serves("1.1.0", 2).await;
+    let set = ChangeVariables { set: [("A".into(), "1".into())].into(), ..ChangeVariables::default() };
+    mortal.asks("set", async || api.change_variables(name, &set).await).await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.cancels("beacon-module-added").await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.asks("delete", async || api.delete(name, "1.2.0").await).await;
+}
+
+/// Instances that exit, are lost, fail their checks, or are never ready.
+async fn every_illness(mortal: &Mortal<'_>) {
+    let app = &mortal.app;
+    let never = "tries = 1\nreadiness.failure_timeout = '3 s'\nreadiness.within = '1 s'";
+    mortal.deploys("beacon-never-ready", never).await;
+    mortal.serves("1.1.0", 2).await;
+    let ill = "variables.FAIL_HEALTH_AFTER_MS = '1000'\nwatch_window = '60 s'";
+    mortal.deploys("beacon-unhealthy", ill).await;
+    mortal.serves("1.1.0", 2).await;
+    let first = app.instance(1).await;
+    kill(app.host, pid(&first));
+    mortal
+        .waits("it runs again", async || {
+            let state = app.api.app(&app.name).await.ok()?;
+            super::ready_in(&state, 1, pid(&first)).map(|_| ())
+        })
+        .await;
+    let second = app.instance(2).await;
+    kill(app.host, shim(app, &second));
+    mortal
+        .waits("another takes its place", async || {
+            let state = app.api.app(&app.name).await.ok()?;
+            super::ready_in(&state, 2, pid(&second)).map(|_| ())
+        })
+        .await;
+    mortal.serves("1.1.0", 2).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_before_and_after_every_commit_loses_nothing() {
+    let strategies: &[&str] =
+        if all() { &["parallel", "rolling", "temporary_shutdown"] } else { &["parallel"] };
+    for strategy in strategies {
+        let host = TempHost::start().await;
+        let mortal = Mortal::begin(&host, strategy).await;
+        let load = load(&host).await;
+        mortal.wants("kill", |point| point.contains("-commit:") && !is_of_effect(point));
+        every_wish(&mortal).await;
+        load.end().await.assert_nothing_lost();
+        every_illness(&mortal).await;
+        let (api, name) = (&mortal.app.api, &mortal.app.name);
+        mortal.asks("stop", async || api.stop(name).await).await;
+        mortal
+            .sees("it is stopped", |state| state.state == AppState::Stopped && state.deployment.is_none())
+            .await;
+        assert!(beams(&mortal.app).is_empty());
+        mortal.asks("start", async || api.start(name).await).await;
+        mortal.serves("1.1.0", 2).await;
+        mortal.has_died_everywhere();
+        left_over::settles(&mortal.app, "1.1.0", 2).await;
+    }
+}
+
+/// No point is listed twice, and none is forgotten: both tests together want all that are not said to be simulated.
+#[test]
+fn every_fault_point_is_wanted_by_a_test_or_said_to_be_simulated() {
+    let points: BTreeSet<String> = fault_points().into_iter().collect();
+    assert!(points.iter().all(|point| is_of_effect(point) || point.contains("-commit:")), "{points:?}");
+    let known = |name: &str| points.iter().any(|point| point.ends_with(name));
+    assert!(SIMULATED.iter().chain(&AT_ONCE).all(|name| known(name)), "{points:?}");
+}
