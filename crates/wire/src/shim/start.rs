@@ -88,6 +88,9 @@ message! {
         /// queues while the child is started anew. The child finds them at descriptors 3, 4 … in this order, and
         /// their number in [`super::LISTEN_VARIABLE`].
         17 => pub listen: Vec<Listen>,
+        /// Run folder of another shim, whose sockets are taken for the same addresses of [`Start::listen`] instead of new
+        /// ones; refused if that shim does not lend them. No connection is lost: the queues are the same.
+        40 => pub listen_from: Option<PathBuf>,
     }
 }
 
