@@ -123,6 +123,11 @@ const TICKS_PER_EXPIRY: u64 = 10;
 const IDLE_MS: u64 = 50;
 /// or has said nothing for so long since it came.
 const SILENT_MS: u64 = 1000;
+/// While the proxy ends, a connection is closed when it has been idle for so long: who asks more often is told with an
+/// answer, so that no request meets a connection that is being closed;
+const IDLE_AT_END_MS: u64 = 1_000;
+/// or has said nothing for so long since it came, its handshake included.
+const SILENT_AT_END_MS: u64 = 5_000;
 /// Drain time of what has left the table with its whole route.
 const DEFAULT_DRAIN_MS: u64 = 30_000;
 
@@ -141,6 +146,8 @@ pub(crate) struct Core {
     changes: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
     facts: mpsc::Sender<Fact>,
+    /// The proxy ends: everything drains.
+    ending: Cell<Option<Draining>>,
 }
 
 /// How often table or health had changed.
@@ -167,6 +174,7 @@ impl Core {
             changes: Cell::new(0),
             waiting: RefCell::default(),
             facts,
+            ending: Cell::new(None),
         })
     }
 
@@ -222,6 +230,7 @@ impl Core {
         let table = self.table.borrow().clone();
         for session in self.sessions.borrow().values() {
             session.tick(self.now(), &table.serving.front);
+            self.end(session);
         }
         if expire_idle {
             table.expire_idle(self.now());
@@ -295,10 +304,27 @@ impl Core {
     }
 
     fn stop(&self, grace: Duration) {
-        let draining = Draining { since: tokio::time::Instant::now(), within: grace };
-        for session in self.sessions.borrow().values() {
-            session.order(Order::Close);
-            session.drain(Some(draining));
+        self.ending.set(Some(Draining { since: tokio::time::Instant::now(), within: grace }));
+        self.sessions.borrow().values().for_each(|session| self.end(session));
+    }
+
+    /// The proxy ends: an answer that begins now is the last one of its connection.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.get().is_some()
+    }
+
+    /// Lets a connection come to its end, if the proxy does. Looked at with each tick: one may have been accepted, and
+    /// a request may have begun, since the order came.
+    fn end(&self, session: &Session) {
+        let Some(draining) = self.ending.get() else { return };
+        let since_ms = self.now().saturating_sub(session.phase_since());
+        match session.phase() {
+            Phase::Idle if since_ms >= IDLE_AT_END_MS => session.order(Order::Close),
+            Phase::New if since_ms >= SILENT_AT_END_MS => session.order(Order::Close),
+            // it is told, and what is on its way is answered
+            Phase::Multiplexed => session.order(Order::Close),
+            Phase::Request | Phase::Upgraded if !session.is_draining() => session.drain(Some(draining)),
+            _ => {}
         }
     }
 

@@ -38,8 +38,22 @@ use crate::websocket;
 /// Most attempts of a request, beyond connections that were refused or had been closed at idle.
 const MAX_ATTEMPTS: u8 = 3;
 
-/// Answers a request: with an instance's answer, or with our own.
+/// Answers a request: with an instance's answer, or with our own. While the proxy ends, it says that the connection does
+/// too.
 pub(crate) async fn serve(
+    core: Rc<Core>,
+    session: Rc<Session>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let version = request.version();
+    let mut answer = serve_one(core.clone(), session, request).await?;
+    if core.is_ending() && version < Version::HTTP_2 && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(answer)
+}
+
+async fn serve_one(
     core: Rc<Core>,
     session: Rc<Session>,
     request: Request<Incoming>,

@@ -74,6 +74,7 @@ pub struct Proxy {
     /// Closed to stop it.
     stop_accepting: OwnedFd,
     stop_control: watch::Sender<bool>,
+    acceptor: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -108,6 +109,7 @@ impl Proxy {
             addresses,
             stop_accepting,
             stop_control: watch::Sender::new(false),
+            acceptor: None,
             threads: Vec::new(),
         };
         for index in 0..cores {
@@ -175,7 +177,7 @@ impl Proxy {
         let acceptor = acceptor.map_err(StartError::Listener)?;
         let thread = thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run(&stop));
         let thread = thread.map_err(|source| StartError::Thread { name: "acceptor".to_owned(), source })?;
-        self.threads.push(thread);
+        self.acceptor = Some(thread);
         Ok(())
     }
 
@@ -206,11 +208,15 @@ impl Proxy {
         &self.addresses
     }
 
-    /// Accepts nothing more, lets what is in flight end for at most `grace`, and ends all threads.
+    /// Accepts nothing more, lets what is in flight end for at most `grace`, and ends all threads. A client that asks
+    /// again on a connection gets its answer, which says that it was the last one there; connections at rest are closed
+    /// after a while, WebSockets and endless answers as at a drain.
     pub fn shut_down(mut self, grace: Duration) {
         let until = Instant::now() + grace;
         self.shared.stopping.store(true, Ordering::Relaxed);
         drop(self.stop_accepting);
+        // it counts the last connection that it has taken; a panic of it has been printed
+        let _ = self.acceptor.take().map(JoinHandle::join);
         for core in &self.cores {
             // a core that has ended has nothing to finish
             let _ = core.send(Message::Stop(grace));

@@ -1,11 +1,13 @@
 //! The child's own cgroup v2, where one can be made: the kernel then ends the whole tree at once.
 
+use crate::renewal::number;
+use crate::sys;
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use wire::shim::CgroupFile;
+use wire::shim::{CgroupFile, renewal};
 
 /// One cgroup that we made; removed when dropped, if it is empty.
 pub(crate) struct Cgroup {
@@ -45,6 +47,16 @@ impl Cgroup {
         }
         let limit = crate::processes::read_file(&self.path.join("memory.max").to_string_lossy()).ok()?;
         String::from_utf8_lossy(&limit).trim().parse().ok()
+    }
+
+    /// As the program before has handed it over.
+    pub(crate) fn handed(cgroup: renewal::Cgroup) -> Self {
+        Self { path: cgroup.path, members: sys::own(cgroup.members) }
+    }
+
+    /// For the next program.
+    pub(crate) fn hand(&self) -> renewal::Cgroup {
+        renewal::Cgroup { path: self.path.clone(), members: number(&self.members) }
     }
 
     /// Whether the process is a direct member: its attempt to join may have been denied.

@@ -9,12 +9,14 @@
 //! and are not sent.
 
 use crate::clock;
+use crate::renewal::number;
+use crate::sys;
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use wire::record;
 use wire::shim::saved::{Header, Saved};
-use wire::shim::{EVENT_LOG_FILE, Event, EventsLost, Happening};
+use wire::shim::{EVENT_LOG_FILE, Event, EventsLost, Happening, renewal};
 
 /// Bytes above which a log is made shorter as soon as events are taken.
 const WORTH_CUTTING: u64 = 64 * 1024;
@@ -46,18 +48,7 @@ impl EventLog {
         let folder =
             folder.try_clone_to_owned().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         let file = open(&folder, EVENT_LOG_FILE, OFlags::EXCL)?;
-        let mut log = Self {
-            folder,
-            file,
-            length: 0,
-            generation: 0,
-            header,
-            last_seq: 0,
-            acknowledged: 0,
-            waiting: Vec::new(),
-            sync_waiting: false,
-            without_room: 0,
-        };
+        let mut log = Self { header, ..Self::empty(folder, file) };
         let mut bytes = Vec::new();
         Saved::Header(log.header.clone()).put_record(&mut bytes);
         let written = log.write(&bytes, true).and_then(|()| fs::fsync(&log.folder));
@@ -65,6 +56,40 @@ impl EventLog {
             let _ = fs::unlinkat(&log.folder, EVENT_LOG_FILE, AtFlags::empty());
         }
         written.map(|()| log)
+    }
+
+    /// As the program before has handed it over.
+    pub(crate) fn handed(log: renewal::Log, folder: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let folder =
+            folder.try_clone_to_owned().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let renewal::Log { file, length, header, last_seq, acknowledged } = log;
+        let file = sys::own(file);
+        Ok(Self { length, header, last_seq, acknowledged, ..Self::empty(folder, file) })
+    }
+
+    /// For the next program; `None`: events wait for room on the disk, and would be lost.
+    pub(crate) fn hand(&self) -> Option<renewal::Log> {
+        if self.is_waiting() || self.without_room > 0 {
+            return None;
+        }
+        let &Self { length, last_seq, acknowledged, .. } = self;
+        let (file, header) = (number(&self.file), self.header.clone());
+        Some(renewal::Log { file, length, header, last_seq, acknowledged })
+    }
+
+    fn empty(folder: OwnedFd, file: OwnedFd) -> Self {
+        Self {
+            folder,
+            file,
+            length: 0,
+            generation: 0,
+            header: Header::default(),
+            last_seq: 0,
+            acknowledged: 0,
+            waiting: Vec::new(),
+            sync_waiting: false,
+            without_room: 0,
+        }
     }
 
     pub(crate) fn last_seq(&self) -> u64 {

@@ -1,12 +1,13 @@
 //! A shim's two folders: the run folder (lock, socket; gone after a reboot) and the state folder (event log).
 
+use crate::renewal::number;
 use crate::sys;
 use rustix::fs::{self, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use wire::shim::{LOCK_FILE, SOCKET_FILE};
+use wire::shim::{LOCK_FILE, SOCKET_FILE, renewal};
 
 /// Both folders, open, and the lock that is held for life.
 pub(crate) struct Folders {
@@ -16,7 +17,7 @@ pub(crate) struct Folders {
     run: OwnedFd,
     run_path: PathBuf,
     /// One in each folder: if somebody empties /run, the other still says that this shim lives.
-    _locks: [OwnedFd; 2],
+    locks: Vec<OwnedFd>,
 }
 
 impl Folders {
@@ -30,8 +31,26 @@ impl Folders {
             fs::openat(CWD, path, folder, Mode::empty()).map_err(|error| failed("open folder", path, error))
         };
         let (run, state) = (open(&run_path)?, open(state_path)?);
-        let locks = [take_lock(&run, &run_path)?, take_lock(&state, state_path)?];
-        Ok(Self { id, state, run, run_path, _locks: locks })
+        let locks = vec![take_lock(&run, &run_path)?, take_lock(&state, state_path)?];
+        Ok(Self { id, state, run, run_path, locks })
+    }
+
+    /// As the program before has handed them over, the locks held all the time.
+    pub(crate) fn handed(folders: renewal::Folders) -> Self {
+        let renewal::Folders { path, run, state, locks } = folders;
+        let id = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let locks = locks.into_iter().map(sys::own).collect();
+        Self { id, state: sys::own(state), run: sys::own(run), run_path: path, locks }
+    }
+
+    /// For the next program.
+    pub(crate) fn hand(&self) -> renewal::Folders {
+        renewal::Folders {
+            path: self.run_path.clone(),
+            run: number(&self.run),
+            state: number(&self.state),
+            locks: self.locks.iter().map(number).collect(),
+        }
     }
 
     /// Binds the socket. The name in the address is `/proc/self/fd/N/sock`, because an address holds 108 bytes

@@ -1,5 +1,6 @@
 //! Listening sockets that outlive each run of the child: connections wait in their queues meanwhile.
 
+use crate::sys;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
@@ -18,22 +19,41 @@ const ABOVE: RawFd = FIRST + MOST as RawFd;
 
 /// Sockets in the order of the settings, each at a descriptor that no child uses.
 #[derive(Default)]
-pub(crate) struct Listeners(Vec<OwnedFd>);
+pub(crate) struct Listeners {
+    sockets: Vec<OwnedFd>,
+    /// Another shim's, with their addresses, until ours are bound.
+    lent: Vec<(String, OwnedFd)>,
+}
 
 impl Listeners {
+    /// Sockets of another shim, for those that are wanted at the same addresses.
+    pub(crate) fn borrowed(lent: Vec<(Listen, OwnedFd)>) -> Result<Self, Errno> {
+        let lent = lent.into_iter().map(|(listen, socket)| Ok((listen.address, above(socket)?)));
+        Ok(Self { sockets: Vec::new(), lent: lent.collect::<Result<_, Errno>>()? })
+    }
+
+    /// As the program before has handed them over.
+    pub(crate) fn handed(sockets: Vec<u32>) -> Self {
+        Self { sockets: sockets.into_iter().map(sys::own).collect(), lent: Vec::new() }
+    }
+
     /// Binds those that are not yet bound, in order; what was bound stays so when a later one fails.
     pub(crate) fn bind(&mut self, wanted: &[Listen]) -> Result<(), String> {
-        for listen in wanted.iter().skip(self.0.len()) {
-            let socket = address(listen).and_then(|address| {
-                listen_on(address, listen.backlog).map_err(|error| why(&listen.address, error))
-            })?;
-            self.0.push(socket);
+        for listen in wanted.iter().skip(self.sockets.len()) {
+            let socket = match self.lent.iter().position(|(address, _)| *address == listen.address) {
+                Some(place) => self.lent.swap_remove(place).1,
+                None => address(listen).and_then(|address| {
+                    listen_on(address, listen.backlog).map_err(|error| why(&listen.address, error))
+                })?,
+            };
+            self.sockets.push(socket);
         }
+        self.lent.clear();
         Ok(())
     }
 
     pub(crate) fn sockets(&self) -> &[OwnedFd] {
-        &self.0
+        &self.sockets
     }
 }
 

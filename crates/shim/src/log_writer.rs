@@ -86,17 +86,18 @@ impl Shared {
         self.work.notify_one();
     }
 
-    pub(crate) fn flush(&self, limit_ms: u64) {
+    pub(crate) fn flush(&self, limit_ms: u64) -> bool {
         let until = clock::since_boot_ms() + limit_ms;
         let mut state = self.lock();
         while state.writing || state.lanes.iter().any(Lane::has_work) {
             let left = until.saturating_sub(clock::since_boot_ms());
             if left == 0 {
-                return;
+                return false;
             }
             let waited = self.idle.wait_timeout(state, Duration::from_millis(left));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

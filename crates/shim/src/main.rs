@@ -11,6 +11,8 @@
 //! daemon ⇄ connection ⇄ shim ⇄ supervisor → child, tree        (what runs)
 //!                               supervisor → event_log → connection   (what happened: durable, then sent)
 //!                        pipes → output → log_writer → log_file       (what it wrote)
+//! shim ⇄ lend ⇄ another shim, which takes over the listening sockets
+//! shim → renewal → another program in its own place, which goes on with all of it
 //! ```
 
 mod cgroup;
@@ -21,12 +23,14 @@ mod crash_dump;
 mod daemonize;
 mod event_log;
 mod folders;
+mod lend;
 mod listen;
 mod log_file;
 mod log_writer;
 mod mark;
 mod output;
 mod processes;
+mod renewal;
 mod ring;
 mod run;
 mod shim;
@@ -36,6 +40,7 @@ mod sys;
 mod tree;
 
 use std::process::ExitCode;
+use wire::shim::renewal::{FORMAT, TAKE_OVER, TAKES_OVER};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
@@ -43,6 +48,13 @@ fn main() -> ExitCode {
         [flag] if flag == "--version" => {
             println!("bellrock-shim {}", env!("CARGO_PKG_VERSION"));
             Ok(())
+        }
+        [flag] if flag == TAKES_OVER => {
+            println!("{FORMAT}");
+            Ok(())
+        }
+        [run, state, flag, record, own] if flag == TAKE_OVER => {
+            renewal::take_over(&[run, state, flag, record, own].map(Clone::clone))
         }
         [run, state] => daemonize::run(run.as_ref(), state.as_ref()),
         _ => Err("usage: bellrock-shim RUN_FOLDER STATE_FOLDER (Bellrock's daemon starts it)".to_owned()),

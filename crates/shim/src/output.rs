@@ -53,6 +53,12 @@ impl Output {
         Ok(Self { writer, tail: Ring::new(TAIL), buffer: vec![0; 16 * 1024].into(), losses, dropped: 0 })
     }
 
+    /// Goes on where the program before has stopped.
+    pub(crate) fn go_on(&mut self, tail: &[u8], dropped: u64) {
+        self.tail.push(tail);
+        self.dropped = dropped;
+    }
+
     /// Says where the logs are.
     pub(crate) fn set_files(&self, stdout: LogFile, stderr: LogFile) {
         self.writer.set_files(stdout, stderr);
@@ -118,9 +124,9 @@ impl Output {
         due
     }
 
-    /// Waits until everything is written, or `limit_ms` have passed.
-    pub(crate) fn flush(&self, limit_ms: u64) {
-        self.writer.flush(limit_ms);
+    /// Waits until everything is written, or `limit_ms` have passed; whether it is.
+    pub(crate) fn flush(&self, limit_ms: u64) -> bool {
+        self.writer.flush(limit_ms)
     }
 }
 

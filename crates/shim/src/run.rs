@@ -5,8 +5,10 @@ use crate::child::Child;
 use crate::clock;
 use crate::output::{Drained, Output};
 use crate::processes;
-use rustix::process::{self, Signal};
-use wire::shim::{How, Stream};
+use crate::renewal::number;
+use crate::sys;
+use rustix::process::{self, Pid, Signal};
+use wire::shim::{How, Stream, renewal};
 
 /// A run of the child.
 pub(crate) struct Run {
@@ -30,6 +32,34 @@ pub(crate) struct End {
 }
 
 impl Run {
+    /// As the program before has handed it over; `None`: its process's number is none.
+    pub(crate) fn handed(child: renewal::Child) -> Option<Self> {
+        let [pidfd, stdout, stderr] = [child.pidfd, child.stdout, child.stderr].map(sys::own);
+        let pid = Pid::from_raw(i32::try_from(child.pid).ok()?)?;
+        Some(Self {
+            child: Child { pid, pidfd, stdout, stderr },
+            cgroup: child.cgroup.map(Cgroup::handed),
+            started: child.started,
+            oom_kills: child.oom_kills,
+            heart_looked_for: child.heart_looked_for,
+            end: None,
+        })
+    }
+
+    /// For the next program.
+    pub(crate) fn hand(&self) -> renewal::Child {
+        renewal::Child {
+            pid: self.child.pid.as_raw_nonzero().get().unsigned_abs(),
+            pidfd: number(&self.child.pidfd),
+            stdout: number(&self.child.stdout),
+            stderr: number(&self.child.stderr),
+            cgroup: self.cgroup.as_ref().map(Cgroup::hand),
+            started: self.started,
+            oom_kills: self.oom_kills,
+            heart_looked_for: self.heart_looked_for,
+        }
+    }
+
     /// SIGTERM to the main process; SIGKILL to the tree is due after `timeout_ms`. Asked again, the earlier counts.
     pub(crate) fn ask_to_end(&mut self, timeout_ms: u64, then_start: bool) {
         let kill_at = clock::since_boot_ms().saturating_add(timeout_ms);

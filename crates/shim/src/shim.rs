@@ -3,7 +3,9 @@
 use crate::clock;
 use crate::connection::{Connection, Request};
 use crate::folders::Folders;
-use crate::output::Drained;
+use crate::lend;
+use crate::output::{Drained, Output};
+use crate::renewal;
 use crate::supervisor::{Refuse, Supervisor};
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,8 +13,11 @@ use rustix::io::Errno;
 use rustix::net::{self, SocketFlags};
 use std::os::fd::OwnedFd;
 use wire::field::Blob;
+use wire::shim::renewal::{FORMAT, Renewal};
 use wire::shim::saved::Saved;
-use wire::shim::{Answer, Command, Done, Event, Hello, Output, PROTOCOL_VERSION, Refusal, Stream, Welcome};
+use wire::shim::{
+    self, Answer, Command, Done, Event, Hello, PROTOCOL_VERSION, Refusal, Renew, Stream, Welcome,
+};
 
 /// Connections at a time: one active daemon, its successor, and somebody who looks.
 const MOST_CONNECTIONS: usize = 8;
@@ -35,6 +40,35 @@ pub(crate) struct Shim {
     ended_pipes: Vec<(u64, Stream)>,
     released: bool,
     terminated: bool,
+}
+
+/// See [`Shim::parts`].
+pub(crate) struct Parts {
+    signals: OwnedFd,
+    output: Output,
+}
+
+impl Parts {
+    /// The shim as the program before has handed it over; daemons connect again.
+    pub(crate) fn go_on(self, renewal: Renewal) -> Shim {
+        let (epoch, listener) = (renewal.epoch, sys::own(renewal.listener));
+        let folders = Folders::handed(renewal.folders.clone());
+        let mut supervisor = Supervisor::handed(renewal, &folders, self.output);
+        // Its end may have been told while nobody listened.
+        supervisor.reap();
+        Shim {
+            signals: self.signals,
+            listener,
+            accept_after: 0,
+            connections: Vec::new(),
+            ended_pipes: Vec::new(),
+            released: false,
+            terminated: false,
+            supervisor,
+            epoch,
+            folders,
+        }
+    }
 }
 
 /// What a polled descriptor is.
@@ -64,6 +98,12 @@ impl Shim {
             released: false,
             terminated: false,
         })
+    }
+
+    /// What a shim needs anew in every program, and what can fail of going on.
+    pub(crate) fn parts() -> Result<Parts, String> {
+        let signals = sys::signal_descriptor().map_err(|error| format!("could not take signals: {error}"))?;
+        Ok(Parts { signals, output: Output::new()? })
     }
 
     /// Until released or terminated, and the child is gone.
@@ -195,7 +235,10 @@ impl Shim {
         let number = request.number;
         let answer = match request.command {
             Some(Command::Hello(hello)) => return self.greet(index, number, &hello),
+            // Whoever may connect may also be us: no daemon's connection is taken over for it.
+            Some(Command::Lend(_)) => return self.lend(index, number),
             _ if !self.connections[index].welcomed => Err((Refusal::NoHello, "say Hello first".to_owned())),
+            Some(Command::Renew(renew)) => Err(self.renew(&renew)),
             Some(command) => self.execute(command),
             None => Err((Refusal::UnknownMessage, "this shim does not know that message".to_owned())),
         };
@@ -247,6 +290,33 @@ impl Shim {
         }
     }
 
+    /// The only answer on its connection.
+    fn lend(&mut self, index: usize, number: u64) {
+        let connection = &mut self.connections[index];
+        connection.closing = true;
+        let (listen, sockets) = self.supervisor.listening();
+        // It sees the end of the connection if this does not go.
+        let _ = lend::lend(&connection.socket, number, listen, sockets);
+    }
+
+    /// Goes on as another program; returns why it does not.
+    fn renew(&mut self, renew: &Renew) -> Refuse {
+        if !renew.formats.contains(&FORMAT) {
+            return (Refusal::Version, format!("that program does not read what this one writes: {FORMAT}"));
+        }
+        if self.released || self.terminated {
+            return (Refusal::State, "this shim is ending".to_owned());
+        }
+        match self.supervisor.renewal(&self.folders) {
+            Ok(renewal) => {
+                let (epoch, listener) = (self.epoch, renewal::number(&self.listener));
+                let renewal = Renewal { format: FORMAT, epoch, listener, ..renewal };
+                (Refusal::Other, renewal::execute(&renewal, &renew.program))
+            }
+            Err(refuse) => refuse,
+        }
+    }
+
     fn execute(&mut self, command: Command) -> Result<Answer, Refuse> {
         let supervisor = &mut self.supervisor;
         match command {
@@ -254,13 +324,18 @@ impl Shim {
                 return Err((Refusal::State, "this shim is ending".to_owned()));
             }
             Command::Start(start) => supervisor.start(start, &self.folders)?,
-            Command::Stop(stop) => supervisor.stop(stop.timeout_ms),
+            Command::Stop(stop) => {
+                if stop.let_go {
+                    supervisor.let_go();
+                }
+                supervisor.stop(stop.timeout_ms);
+            }
             Command::Restart(restart) => supervisor.restart(restart.timeout_ms)?,
             Command::SetPolicy(set) => supervisor.set_policy(set.restart)?,
             Command::Status(_) => return Ok(Answer::Status(supervisor.status())),
             Command::Tail(tail) => {
                 let bytes = Blob(supervisor.output.tail(tail.max_bytes));
-                return Ok(Answer::Output(Output { bytes }));
+                return Ok(Answer::Output(shim::Output { bytes }));
             }
             Command::Rotate(_) => supervisor.output.rotate(),
             Command::Ack(ack) => {
@@ -269,7 +344,7 @@ impl Shim {
                 }
             }
             Command::Release(_) => self.released = true,
-            Command::Hello(_) => {}
+            Command::Hello(_) | Command::Lend(_) | Command::Renew(_) => {}
         }
         Ok(Answer::Done(Done {}))
     }

@@ -11,27 +11,34 @@ use crate::clock;
 use crate::crash_dump;
 use crate::event_log::EventLog;
 use crate::folders::Folders;
+use crate::lend;
 use crate::listen::Listeners;
 use crate::mark;
 use crate::output::{Drained, Output};
 use crate::processes;
+use crate::renewal::number;
 use crate::run::{End, Run};
 use crate::start_check;
 use crate::tree::{self, Reaped};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitStatus};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use wire::field::Blob;
+use wire::shim::renewal::Renewal;
 use wire::shim::saved::{self, Header};
 use wire::shim::{
-    Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LISTEN_VARIABLE, LogDropped,
-    MARK_VARIABLE, Refusal, RestartForced, RestartMode, RestartPolicy, Restarting, Start, Started, State,
-    Status, Stopped, Stream,
+    Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LISTEN_VARIABLE, Listen,
+    LogDropped, MARK_VARIABLE, Refusal, RestartForced, RestartMode, RestartPolicy, Restarting, Start,
+    Started, State, Status, Stopped, Stream,
 };
 
 /// How long the tree may resist SIGKILL before we go on without it, in ms: only uninterruptible sleep does.
 const SWEEP_LIMIT_MS: u64 = 10_000;
 /// Between two rounds of killing, in ms.
 const SWEEP_ROUND_MS: u64 = 20;
+/// How long output may take to be written before another program goes on, in ms: the child's pipes wait meanwhile.
+const FLUSH_MS: u64 = 1_000;
 /// Turns of reading that a pipe gets when its run is over; the kernel holds a quarter of one by default.
 const LAST_TURNS: usize = 16;
 /// After this uptime, in ms, a BEAM has started its heart, if it has one.
@@ -94,6 +101,66 @@ impl Supervisor {
         })
     }
 
+    /// Goes on where the program before has stopped. A child that is not there after all has ended meanwhile.
+    pub(crate) fn handed(renewal: Renewal, folders: &Folders, mut output: Output) -> Self {
+        let Renewal {
+            start, child, starts_at, log, mark, run, crashes, consecutive, forced_restarts, ..
+        } = renewal;
+        output.set_files(start.stdout.clone(), start.stderr.clone());
+        output.go_on(&renewal.tail.0, renewal.dropped_bytes);
+        let boot_id = log.header.boot_id.clone();
+        let phase = match child.and_then(Run::handed) {
+            Some(run) => Phase::Running(run),
+            None => Phase::BackingOff { until: starts_at.unwrap_or(0) },
+        };
+        Self {
+            id: folders.id.clone(),
+            mark,
+            boot_id,
+            start: Some(start),
+            listeners: Listeners::handed(renewal.sockets),
+            phase,
+            log: EventLog::handed(log, folders.state.as_fd()).ok(),
+            output,
+            run,
+            crashes,
+            consecutive,
+            forced_restarts,
+        }
+    }
+
+    /// All of it, for another program that goes on in our place; nothing that was written or happened is left here.
+    pub(crate) fn renewal(&mut self, folders: &Folders) -> Result<Renewal, Refuse> {
+        self.tell_losses(clock::since_boot_ms(), true);
+        let (child, starts_at) = match &self.phase {
+            Phase::Running(run) if run.end.is_none() => (Some(run.hand()), None),
+            Phase::BackingOff { until } => (None, Some(*until)),
+            _ => return Err((Refusal::State, "nothing runs in it that would go on".to_owned())),
+        };
+        let busy = || (Refusal::Disk, "its output or events wait for room on the disk".to_owned());
+        if !self.output.flush(FLUSH_MS) {
+            return Err(busy());
+        }
+        let log = self.log.as_ref().and_then(EventLog::hand).ok_or_else(busy)?;
+        let start = self.start.clone().ok_or((Refusal::State, "it was not started yet".to_owned()))?;
+        Ok(Renewal {
+            mark: self.mark.clone(),
+            start,
+            child,
+            starts_at,
+            run: self.run,
+            crashes: self.crashes,
+            consecutive: self.consecutive,
+            forced_restarts: self.forced_restarts,
+            dropped_bytes: self.output.dropped,
+            tail: Blob(self.output.tail(u32::MAX)),
+            log,
+            folders: folders.hand(),
+            sockets: self.listeners.sockets().iter().map(number).collect(),
+            ..Renewal::default()
+        })
+    }
+
     /// Begins. Said twice, it is done once.
     pub(crate) fn start(&mut self, start: Start, folders: &Folders) -> Result<(), Refuse> {
         start_check::check(&start, &self.id).map_err(|text| (Refusal::Invalid, text))?;
@@ -102,6 +169,10 @@ impl Supervisor {
             (Phase::Waiting, false) => {}
             _ => return Err((Refusal::State, "it was stopped before it was started".to_owned())),
         }
+        let listeners = match &start.listen_from {
+            Some(run) => borrow(run).map_err(|text| (Refusal::Other, text))?,
+            None => Listeners::default(),
+        };
         let header = Header {
             format: saved::FORMAT,
             id: self.id.clone(),
@@ -124,8 +195,19 @@ impl Supervisor {
         }
         self.output.set_files(start.stdout.clone(), start.stderr.clone());
         self.start = Some(start);
+        self.listeners = listeners;
         self.launch();
         Ok(())
+    }
+
+    /// The listening sockets, and what they were made for.
+    pub(crate) fn listening(&self) -> (&[Listen], &[OwnedFd]) {
+        (self.start.as_ref().map_or(&[], |start| &start.listen), self.listeners.sockets())
+    }
+
+    /// Closes them: another shim has them.
+    pub(crate) fn let_go(&mut self) {
+        self.listeners = Listeners::default();
     }
 
     /// SIGTERM now, SIGKILL to the tree after `timeout_ms` (at once if 0).
@@ -489,4 +571,9 @@ impl Supervisor {
         self.phase = Phase::Stopped;
         self.note(Happening::Stopped(Stopped {}));
     }
+}
+
+fn borrow(run: &Path) -> Result<Listeners, String> {
+    Listeners::borrowed(lend::borrow(run)?)
+        .map_err(|error| format!("could not keep the listening sockets: {}", std::io::Error::from(error)))
 }

@@ -5,7 +5,7 @@
 use rustix::io::Errno;
 use std::ffi::{CString, c_char, c_int};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 /// Which side of a fork this is.
@@ -82,6 +82,25 @@ pub(crate) fn signal_descriptor() -> Result<OwnedFd, Errno> {
             descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
         }
     }
+}
+
+/// Owns a descriptor that the program before left open for us.
+pub(crate) fn own(number: u32) -> OwnedFd {
+    // SAFETY: the numbers come from the record of the program that executed this one in its place, which left them open
+    // for us alone; each is owned once, in `Shim::go_on` and `renewal::take_over`, before anything else is opened.
+    unsafe { OwnedFd::from_raw_fd(number as c_int) }
+}
+
+/// Uses a descriptor by its number.
+pub(crate) fn borrow<T>(
+    number: u32,
+    with: impl FnOnce(BorrowedFd<'_>) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    if number > c_int::MAX as u32 {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: `with` only asks for flags or sets them, which fails on a number that is not open and harms nobody.
+    with(unsafe { BorrowedFd::borrow_raw(number as c_int) })
 }
 
 /// Bytes of one report of a signalfd.

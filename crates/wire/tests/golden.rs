@@ -65,6 +65,7 @@ fn start() -> Start {
         cgroup_parent: Some("/sys/fs/cgroup/bellrock".into()),
         crash_dump: Some(CrashDump { folder: "/var/crash".into(), keep: 3, max_bytes: 1 << 30, seconds: 30 }),
         listen: vec![],
+        listen_from: None,
     }
 }
 
@@ -89,8 +90,12 @@ fn status() -> Status {
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9, after: 12 }));
     check_command("start", Command::Start(start()));
+    let listen = vec![Listen { address: "[::]:443".into(), backlog: 9 }];
+    let listen_from = Some("/run/bellrock/shims/proxy".into());
+    let listening = Start { id: "proxy.2".into(), listen, listen_from, ..Start::default() };
+    check_command("start-listening", Command::Start(listening));
     check_command("start-empty", Command::Start(Start::default()));
-    check_command("stop", Command::Stop(Stop { timeout_ms: 30_000 }));
+    check_command("stop", Command::Stop(Stop { timeout_ms: 30_000, let_go: false }));
     check_command("restart", Command::Restart(Restart { timeout_ms: 30_000 }));
     check_command("set-policy", Command::SetPolicy(SetPolicy { restart: RestartPolicy::standard() }));
     check_command("status", Command::Status(QueryStatus {}));
@@ -98,6 +103,10 @@ fn commands() {
     check_command("tail", Command::Tail(Tail { max_bytes: 16_384 }));
     check_command("ack", Command::Ack(Ack { seq: 12 }));
     check_command("release", Command::Release(Release {}));
+    let program = "/usr/lib/bellrock/bellrock-shim".into();
+    check_command("renew", Command::Renew(Renew { program, formats: vec![1, 2] }));
+    check_command("lend", Command::Lend(Lend {}));
+    check_command("stop-let-go", Command::Stop(Stop { timeout_ms: 35_000, let_go: true }));
 }
 
 #[test]
@@ -124,6 +133,8 @@ fn answers() {
         let status = Status { state: *state, ..Status::default() };
         check_answer(&format!("status-{}", *state as u64), Answer::Status(status));
     }
+    let listen = vec![Listen { address: "127.0.0.1:80".into(), backlog: 0 }, Listen::default()];
+    check_answer("lent", Answer::Lent(Lent { listen }));
     check_answer("output", Answer::Output(Output { bytes: Blob(vec![0, 255, b'\n']) }));
 }
 
@@ -179,6 +190,45 @@ fn events() {
             &format!("event-how-{}", *how as u64),
             Answer::Event(Event { what, ..Event::default() }),
         );
+    }
+}
+
+#[test]
+fn renewal() {
+    let cgroup = Some(renewal::Cgroup { path: "/sys/fs/cgroup/bellrock/beacon-1-i42".into(), members: 12 });
+    let child = renewal::Child {
+        pid: 4711,
+        pidfd: 9,
+        stdout: 10,
+        stderr: 11,
+        cgroup,
+        started: 5_000,
+        oom_kills: 1,
+        heart_looked_for: true,
+    };
+    let header = Header { format: saved::FORMAT, id: "beacon-1-i42".into(), ..Header::default() };
+    let whole = renewal::Renewal {
+        format: renewal::FORMAT,
+        epoch: 9,
+        mark: "00112233445566778899aabbccddeeff".into(),
+        start: Start { id: "beacon-1-i42".into(), kind: Kind::Service, ..Start::default() },
+        child: Some(child),
+        starts_at: Some(0),
+        run: 3,
+        crashes: 2,
+        consecutive: 1,
+        forced_restarts: 4,
+        dropped_bytes: 99,
+        tail: Blob(b"the end\n".to_vec()),
+        log: renewal::Log { file: 7, length: 1_234, header, last_seq: 12, acknowledged: 11 },
+        folders: renewal::Folders { path: "/run/b".into(), run: 4, state: 3, locks: vec![5, 6] },
+        listener: 8,
+        sockets: vec![20, 21],
+    };
+    assert_eq!(whole.descriptors(), [8, 7, 4, 3, 5, 6, 20, 21, 9, 10, 11, 12]);
+    for (name, renewal) in [("renewal", whole), ("renewal-empty", renewal::Renewal::default())] {
+        let renewal = renewal::Renewal { format: renewal::FORMAT, ..renewal };
+        check(name, &renewal, &renewal.to_record(), |bytes| renewal::Renewal::from_record(bytes).unwrap());
     }
 }
 

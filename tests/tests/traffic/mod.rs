@@ -4,6 +4,7 @@ mod journey;
 mod kinds;
 mod matrix;
 mod proxy;
+mod updating;
 
 use std::time::Duration;
 

@@ -23,11 +23,11 @@ async fn in_a_temporary_shutdown_requests_are_held() {
     journey.end().await;
 }
 
-async fn proxy_pid(host: &TempHost) -> i32 {
+pub(super) async fn proxy_pid(host: &TempHost) -> i32 {
     other_proxy_pid(host, 0).await
 }
 
-async fn other_proxy_pid(host: &TempHost, than: i32) -> i32 {
+pub(super) async fn other_proxy_pid(host: &TempHost, than: i32) -> i32 {
     wait_for("the proxy serves", LONG, async || {
         let proxy = host.client().routes().await.ok()?.proxy;
         let pid = proxy.pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid != than)?;

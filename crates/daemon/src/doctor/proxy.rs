@@ -127,6 +127,12 @@ fn running(facts: &Facts, findings: &mut Findings) {
             "look for a full or read-only disk (bellrock doctor names it), then ask again in some seconds",
         );
     }
+    if let Some(why) = &proxy.outdated {
+        findings.wrong(
+            format!("an earlier one goes on, as the one that is installed and set now could not take over: {why}"),
+            "look into bellrock-proxy-stderr.log, beside the apps' logs; put it right, then restart bellrockd",
+        );
+    }
     for address in &facts.silent {
         findings.wrong(
             format!("nobody listens on {address}"),
@@ -202,6 +208,9 @@ mod tests {
         behind.proxy.refused = Some((6, "no space left".into()));
         let check = judge(&behind);
         assert!(!check.ok && check.detail.ends_with("older than those that are wanted: no space left"));
+        let mut outdated = facts();
+        outdated.proxy.outdated = Some("it does not run".into());
+        assert!(judge(&outdated).detail.ends_with("could not take over: it does not run"));
         let silent = Facts { silent: vec!["127.0.0.1:8080".parse().unwrap()], ..facts() };
         assert!(judge(&silent).detail.contains("nobody listens on 127.0.0.1:8080"));
     }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use api::doctor::Check;
+use host::shim::ShimHost;
 use tokio::process::Command;
 
 use super::findings::Findings;
@@ -22,12 +23,22 @@ struct Facts {
     version: Result<String, String>,
     /// Ours.
     expected: &'static str,
+    /// Shims that run another program.
+    outdated: Vec<String>,
 }
 
 pub(super) fn check(scene: &Scene) -> Check {
     let path = scene.shim.clone();
     let version = scene.wait(ask(&path)).map_err(|error| error.to_string());
-    judge(&Facts { version, path, expected: env!("CARGO_PKG_VERSION") })
+    let shims = ShimHost {
+        run_root: scene.site.paths.shims_run(),
+        state_root: scene.site.paths.shims_state(),
+        shim_binary: path.clone(),
+        epoch: 0,
+    };
+    // What cannot be seen is told by the version.
+    let outdated = shims.outdated().unwrap_or_default().iter().map(ToString::to_string).collect();
+    judge(&Facts { version, path, expected: env!("CARGO_PKG_VERSION"), outdated })
 }
 
 async fn ask(path: &Path) -> io::Result<String> {
@@ -51,6 +62,10 @@ fn judge(facts: &Facts) -> Check {
             format!("{path} is version {version}, bellrockd is {}", facts.expected),
             "install both from one release; running instances keep the shim that they have",
         ),
+        Ok(_) if !facts.outdated.is_empty() => findings.wrong(
+            format!("another program than {path} runs these shims: {}", facts.outdated.join(", ")),
+            "restart bellrockd: it has them go on as the installed one; what it says about one that does not is in its log",
+        ),
         Ok(_) => {}
     }
     findings.or_fine(format!("{path}, version {}", facts.expected))
@@ -63,7 +78,8 @@ mod tests {
 
     fn judged(version: Result<&str, &str>) -> Check {
         let version = version.map(str::to_owned).map_err(str::to_owned);
-        judge(&Facts { path: "/usr/bin/bellrock-shim".into(), version, expected: "1.2.0" })
+        let outdated = Vec::new();
+        judge(&Facts { path: "/usr/bin/bellrock-shim".into(), version, expected: "1.2.0", outdated })
     }
 
     #[test]
@@ -78,6 +94,14 @@ mod tests {
         let check = judged(Ok("1.1.0"));
         assert!(!check.ok && check.remedy.unwrap().contains("install both from one release"));
         assert!(judged(Ok("1.2.0")).ok);
+    }
+
+    #[test]
+    fn shims_of_another_program_are_named() {
+        let outdated = vec!["a-1-i1".to_owned(), "proxy".to_owned()];
+        let path = "/usr/bin/bellrock-shim".into();
+        let check = judge(&Facts { path, version: Ok("1.2.0".into()), expected: "1.2.0", outdated });
+        assert!(!check.ok && check.detail.ends_with("runs these shims: a-1-i1, proxy"), "{check:?}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod epmd;
 mod facts;
 mod launch;
 mod pump;
+mod renewal;
 mod stop;
 
 use std::collections::HashMap;

@@ -6,6 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wire::proxy::{BackendMode, Drained, Health, Report, Table};
 
+use super::number::Number;
+
+/// An instance by its app's name and its number.
+pub(super) type Key = (String, u64);
+
 /// Everything that is known of the proxy now.
 #[derive(Debug, Clone, Default)]
 pub struct ProxyFacts {
@@ -21,6 +26,10 @@ pub struct ProxyFacts {
     pub drained: BTreeMap<(String, u64), Drained>,
     /// Instances that get no traffic because checks or requests fail.
     pub down: BTreeMap<(String, u64), Health>,
+    /// Why the proxy that serves is not the one that is planned: it could not take over.
+    pub outdated: Option<String>,
+    /// Proxies that were replaced and finish what is in flight in them, each with the instances of which nothing is left.
+    pub(crate) leaving: BTreeMap<Number, BTreeMap<Key, Drained>>,
     /// The newest report.
     pub report: Option<Sample>,
     /// The one before, of the same process.
@@ -63,13 +72,24 @@ impl ProxyFacts {
         self.refused = None;
         for route in &table.routes {
             for backend in route.backends.iter().filter(|it| it.mode == BackendMode::Active) {
-                self.drained.remove(&(route.app.clone(), backend.instance));
+                let key = (route.app.clone(), backend.instance);
+                self.drained.remove(&key);
+                self.leaving.values_mut().for_each(|told| drop(told.remove(&key)));
             }
         }
-        let known = |key: &(String, u64)| {
+        let known = |key: &Key| {
             table.routes.iter().any(|it| it.app == key.0 && it.backends.iter().any(|it| it.instance == key.1))
         };
         self.down.retain(|key, _| known(key));
+    }
+
+    /// Whether nothing of an instance is in flight in any proxy, and what was cut.
+    pub(crate) fn is_drained(&self, key: &Key) -> Option<Drained> {
+        let mut drained = self.drained.get(key)?.clone();
+        for told in self.leaving.values() {
+            drained.cut += told.get(key)?.cut;
+        }
+        Some(drained)
     }
 
     pub(crate) fn take_health(&mut self, health: Health) {
@@ -91,5 +111,27 @@ impl ProxyFacts {
     pub fn interval(&self) -> Option<(&Report, &Report, Duration)> {
         let (before, after) = (self.report_before.as_ref()?, self.report.as_ref()?);
         Some((&before.report, &after.report, after.at.duration_since(before.at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drained_is_what_is_drained_in_every_proxy() {
+        let key = || ("beacon".to_owned(), 1);
+        let drained = |cut| Drained { app: "beacon".into(), instance: 1, cut };
+        let mut facts = ProxyFacts::default();
+        let first = Number::FIRST;
+        facts.leaving.insert(first, BTreeMap::new());
+        facts.drained.insert(key(), drained(1));
+        assert_eq!(facts.is_drained(&key()), None, "requests may be in flight in the one that leaves");
+        facts.leaving.get_mut(&first).unwrap().insert(key(), drained(2));
+        assert_eq!(facts.is_drained(&key()), Some(drained(3)));
+        facts.leaving.insert(first.next(), BTreeMap::new());
+        assert_eq!(facts.is_drained(&key()), None);
+        facts.leaving.clear();
+        assert_eq!(facts.is_drained(&key()), Some(drained(1)), "what has gone holds nothing");
     }
 }

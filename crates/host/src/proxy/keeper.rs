@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, join_all, select};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -15,8 +15,9 @@ use wire::shim::{Event, Exited, Happening, How};
 use super::certificates;
 use super::control::{Control, ControlError, News};
 use super::facts::Process;
+use super::number::Number;
 use super::plan::ProxyPlan;
-use super::process::{self, ProcessError};
+use super::process::{self, Kept, One, Place, ProcessError};
 use super::proxy_handle::Proxy;
 use crate::paths::Paths;
 use crate::shim::{Connected, Events, Gone, Handle, ShimEvent, ShimHost};
@@ -62,10 +63,10 @@ impl Keeper {
     async fn keep(&self, plan: &ProxyPlan) {
         let mut wait = Waits::new();
         loop {
-            match process::ensure(&self.shims, &self.paths, plan).await {
-                Ok(shim) => {
+            match (Place { shims: &self.shims, paths: &self.paths, plan }).ensure().await {
+                Ok(kept) => {
                     wait = Waits::new();
-                    match self.accompany(plan, shim).await {
+                    match self.accompany(plan, kept).await {
                         Gone::TakenOver => return warn!("another daemon has taken over the proxy"),
                         Gone::Died => {
                             error!("the proxy's shim died, and the proxy with it: both are started anew")
@@ -81,7 +82,7 @@ impl Keeper {
 
     async fn have_none(&self) {
         let mut wait = Waits::new();
-        while let Err(error) = process::remove(&self.shims).await {
+        while let Err(error) = process::remove(&self.shims, &self.paths).await {
             self.tell_failure(&error);
             sleep(wait.next()).await;
         }
@@ -103,17 +104,24 @@ impl Keeper {
         });
     }
 
-    /// Follows the shim and talks to the proxy until the connection to the shim is over.
-    async fn accompany(&self, plan: &ProxyPlan, shim: Connected) -> Gone {
+    /// Follows the shim, talks to the proxy and sees those off that it has replaced, until the connection to the shim is
+    /// over.
+    async fn accompany(&self, plan: &ProxyPlan, kept: Kept) -> Gone {
+        let Kept { one: One { number, shim }, leaving, outdated } = kept;
         let Connected { handle, events, welcome } = shim;
-        if let Some(pid) = welcome.status.pid {
-            self.proxy.note(|facts| facts.process = Process::Running { pid });
-        }
+        self.proxy.note(|facts| {
+            facts.outdated = outdated;
+            if let Some(pid) = welcome.status.pid {
+                facts.process = Process::Running { pid };
+            }
+        });
         let following = pin!(self.follow(handle, events, welcome.status.last_seq));
-        let talking = pin!(self.talk(plan));
+        let talking = pin!(self.talk(plan, number));
+        let leaving = join_all(leaving.into_iter().map(|one| self.see_off(one)));
+        let talking = pin!(join(talking, leaving));
         match select(following, talking).await {
             Either::Left((gone, _)) => gone,
-            Either::Right((never, _)) => match never {},
+            Either::Right(((never, _), _)) => match never {},
         }
     }
 
@@ -163,11 +171,11 @@ impl Keeper {
     }
 
     /// Talks to the proxy, again and again.
-    async fn talk(&self, plan: &ProxyPlan) -> Infallible {
+    async fn talk(&self, plan: &ProxyPlan, number: Number) -> Infallible {
         let mut wait = Waits::new();
         let mut away_since = Instant::now();
         loop {
-            match Control::connect(&self.paths.proxy_run(), self.shims.epoch).await {
+            match Control::connect(&number.run_folder(&self.paths), self.shims.epoch).await {
                 Ok((control, welcome)) => {
                     info!(
                         revision = welcome.revision,
@@ -350,7 +358,7 @@ impl Conversation<'_> {
 }
 
 /// The proxy understood, and said no.
-fn is_verdict(error: &ControlError) -> bool {
+pub(super) fn is_verdict(error: &ControlError) -> bool {
     match error {
         ControlError::Refused { refusal, .. } => {
             matches!(refusal, Refusal::Disk | Refusal::Invalid | Refusal::Revision | Refusal::Other)
@@ -376,14 +384,14 @@ fn every(watchers: usize) -> tokio::time::Interval {
 }
 
 /// Growing waits.
-struct Waits(Duration);
+pub(super) struct Waits(Duration);
 
 impl Waits {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Waits(FIRST_WAIT)
     }
 
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let now = self.0;
         self.0 = (now * 2).min(LONGEST_WAIT);
         now

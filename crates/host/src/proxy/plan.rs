@@ -10,11 +10,9 @@ use model::settings::{CertificateFiles, HostSettings, LogSettings, ProxySettings
 use wire::proxy::Front;
 use wire::shim::{Kind, Listen, LogFile, Owner, RestartMode, RestartPolicy, Start};
 
+use super::number::Number;
 use crate::paths::Paths;
 use crate::users::{self, Account, UserError};
-
-/// Name of the proxy's shim.
-pub(crate) const SHIM: &str = "proxy";
 
 /// How long the proxy may take to end what is in flight when it is told to stop.
 pub(crate) const STOP: Duration = Duration::from_secs(35);
@@ -66,11 +64,11 @@ impl ProxyPlan {
     }
 
     /// What its shim is told: it is up again within a moment however often it dies.
-    pub(crate) fn start(&self, paths: &Paths) -> Start {
+    pub(crate) fn start(&self, paths: &Paths, number: Number) -> Start {
         Start {
-            id: SHIM.into(),
+            id: number.shim_id().to_string(),
             kind: Kind::Service,
-            argv: self.arguments(paths),
+            argv: self.arguments(paths, number),
             cwd: "/".into(),
             owner: self.account.as_ref().map(|it| Owner {
                 uid: it.uid,
@@ -92,9 +90,9 @@ impl ProxyPlan {
         }
     }
 
-    /// What a running proxy cannot take over: with another one of these it is replaced together with its shim.
-    pub(crate) fn frame(&self, paths: &Paths) -> String {
-        let Start { argv, listen, owner, .. } = self.start(paths);
+    /// What a running proxy cannot be given: with another one of these it is replaced.
+    pub(crate) fn frame(&self, paths: &Paths, number: Number) -> String {
+        let Start { argv, listen, owner, .. } = self.start(paths, number);
         let argv = argv.iter().map(|word| format!("argument {word:?}\n"));
         let listen = listen.iter().map(|it| format!("listen {}\n", it.address));
         let owner = owner.map(|it| format!("user {} {} {:?}\n", it.uid, it.gid, it.groups));
@@ -112,11 +110,11 @@ impl ProxyPlan {
         self.http.iter().chain(&self.https)
     }
 
-    fn arguments(&self, paths: &Paths) -> Vec<OsString> {
+    fn arguments(&self, paths: &Paths, number: Number) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec![
             self.program.clone().into(),
             "--run".into(),
-            paths.proxy_run().into(),
+            number.run_folder(paths).into(),
             "--state".into(),
             paths.proxy_state().into(),
         ];

@@ -96,13 +96,13 @@ impl Proxy {
         }
     }
 
-    /// Waits until nothing of an instance is in flight, at most this long; `None` when it was not told in time.
+    /// Waits until nothing of an instance is in flight in any proxy of this host, at most this long; `None` when it was not told in time.
     pub async fn drained(&self, app: &AppName, instance: InstanceId, within: Duration) -> Option<Drained> {
         let key = (app.to_string(), instance.0);
         let mut facts = self.facts();
-        let told = facts.wait_for(|it| it.drained.contains_key(&key) || it.process == Process::Off);
+        let told = facts.wait_for(|it| it.is_drained(&key).is_some() || it.process == Process::Off);
         let facts = timeout(within, told).await.ok()?.ok()?;
-        Some(facts.drained.get(&key).cloned().unwrap_or_default())
+        Some(facts.is_drained(&key).unwrap_or_default())
     }
 
     /// What is known of the proxy, and when that changes.

@@ -2,12 +2,13 @@
 
 use super::connection::{Ask, Ends, Events, Gone};
 use super::{ShimError, ShimId};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wire::shim::{
-    Ack, Answer, Command, Hello, QueryStatus, Release, Restart, RestartPolicy, Rotate, SetPolicy, Start,
-    Status, Stop, Tail, Welcome,
+    Ack, Answer, Command, Hello, QueryStatus, Release, Renew, Restart, RestartPolicy, Rotate, SetPolicy,
+    Start, Status, Stop, Tail, Welcome,
 };
 
 /// A shim answers at once unless the host is in trouble; past this its state is unknown, not gone.
@@ -52,7 +53,15 @@ impl Handle {
     /// # Errors
     /// See [`Self::start`].
     pub async fn stop(&self, within: Duration) -> Result<(), ShimError> {
-        self.done("stop", Command::Stop(Stop { timeout_ms: ms(within) })).await
+        self.done("stop", Command::Stop(Stop { timeout_ms: ms(within), let_go: false })).await
+    }
+
+    /// As [`Self::stop`]; its listening sockets, which another shim has taken over, are closed at once.
+    ///
+    /// # Errors
+    /// See [`Self::start`].
+    pub async fn leave(&self, within: Duration) -> Result<(), ShimError> {
+        self.done("leave", Command::Stop(Stop { timeout_ms: ms(within), let_go: true })).await
     }
 
     /// A forced restart, in place: as [`Self::stop`], then a new run without waiting.
@@ -121,6 +130,20 @@ impl Handle {
         match ended {
             Ok(_) => Ok(()),
             Err(_) => Err(self.timed_out("end", RELEASE)),
+        }
+    }
+
+    /// Has it go on as this program, which reads records of these formats; returns when the connection has ended, as it
+    /// does when the shim has executed it.
+    ///
+    /// # Errors
+    /// See [`Self::start`]; refused, the connection goes on.
+    pub(crate) async fn renew(&self, program: &Path, formats: Vec<u32>) -> Result<(), ShimError> {
+        const DOING: &str = "go on as another program";
+        match self.ask(DOING, Command::Renew(Renew { program: program.to_owned(), formats })).await {
+            Err(ShimError::Closed { .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(self.wrong(DOING)),
         }
     }
 

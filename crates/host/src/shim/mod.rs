@@ -16,6 +16,7 @@ mod handle;
 mod id;
 mod lock;
 mod log_link;
+mod renewal;
 mod shim_host;
 
 pub use clean_up::CleanedUp;

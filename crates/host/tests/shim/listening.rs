@@ -164,3 +164,39 @@ async fn the_end_of_the_shim_closes_its_sockets() {
     assert!(TcpStream::connect_timeout(&address, LONG).is_err(), "nobody listens any more");
     drop(queued);
 }
+
+#[tokio::test]
+async fn another_shim_borrows_the_sockets_and_no_connection_is_lost() {
+    let host = Host::new();
+    let (reserved, address) = taken();
+    drop(reserved);
+    let mut first = host.start(server(&host, address, patient())).await;
+    crash_until_it_waits(&mut first, address).await;
+    let queued: Vec<TcpStream> = (0..QUEUED).map(|number| ask(address, number as u8 | 0x80)).collect();
+    let from = host.shims.run_root.join("server");
+    let start = Start { id: "second".into(), listen_from: Some(from), ..server(&host, address, patient()) };
+    let second = host.start(start).await;
+    let right = |(answer, number): &(u8, usize)| *answer == *number as u8 | 0x80;
+    assert_eq!(queued.into_iter().map(answer).zip(0..QUEUED).filter(right).count(), QUEUED);
+    first.handle.leave(LONG).await.unwrap();
+    assert_eq!(answer(ask(address, b'a')), b'a', "the first one's end closes nothing");
+    second.handle.stop(LONG).await.unwrap();
+    second.handle.release().await.unwrap();
+    assert_eq!(first.state().await, State::Stopped);
+    assert!(TcpStream::connect_timeout(&address, LONG).is_err(), "the first one has let go");
+}
+
+#[tokio::test]
+async fn without_the_other_s_sockets_nothing_is_started() {
+    let host = Host::new();
+    let (reserved, address) = taken();
+    let from = Some(host.shims.run_root.join("nobody"));
+    let shim = host.spawn("server").await;
+    let start = Start { listen_from: from, ..server(&host, address, patient()) };
+    let error = shim.handle.start(start).await.unwrap_err().to_string();
+    assert!(error.contains("could not take over the listening sockets of the shim in"), "{error}");
+    assert_eq!(shim.state().await, State::Waiting);
+    drop(reserved);
+    shim.handle.start(server(&host, address, patient())).await.unwrap();
+    assert_eq!(answer(ask(address, b'a')), b'a', "told otherwise, it starts");
+}

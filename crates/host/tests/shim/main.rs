@@ -9,6 +9,7 @@ mod listening;
 mod logs;
 mod protocol;
 mod proxy;
+mod renewal;
 mod scripted_proxy;
 mod supervision;
 mod support;

@@ -1,10 +1,10 @@
 //! The proxy's keeper with a real shim; the proxy itself is a process that does nothing, and a script that answers.
 
-use crate::scripted_proxy::ScriptedProxy;
+use crate::scripted_proxy::{self, ScriptedProxy};
 use crate::support::{Host, LONG, for_until, is_alive, until};
 use host::Paths;
 use host::proxy::{Keeper, Page, Process, Proxy, ProxyFacts, ProxyPlan, Unserved};
-use host::shim::ShimHost;
+use host::shim::{ShimHost, ShimId};
 use model::settings::{CertificateFiles, LogSettings};
 use model::{AppName, EffectId, InstanceId};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -47,6 +47,13 @@ impl Scene {
         Scene { host, paths, plan }
     }
 
+    /// Its program answers the daemon.
+    fn answering(word: &str) -> Self {
+        let scene = Self::new();
+        write_program(&scene.plan.program, &scripted_proxy::program(word));
+        scene
+    }
+
     fn daemon(&self, epoch: u64) -> Daemon {
         self.daemon_with(epoch, Some(self.plan.clone()))
     }
@@ -86,6 +93,13 @@ impl Daemon {
         self.fact("a process of the proxy", pick).await
     }
 
+    /// One that can be asked, and is another one than this.
+    async fn answering_pid(&self, than: i32) -> i32 {
+        let pick = |facts: &ProxyFacts| facts.report.is_some().then_some(());
+        self.fact("a report of the proxy", pick).await;
+        self.other_pid(than).await
+    }
+
     async fn failure(&self) -> String {
         let pick = |facts: &ProxyFacts| match &facts.process {
             Process::Failing { why } => Some(why.clone()),
@@ -93,6 +107,14 @@ impl Daemon {
         };
         self.fact("a failure of the proxy", pick).await
     }
+}
+
+/// The proxies' shims that have a folder.
+fn shims(scene: &Scene) -> Vec<String> {
+    let entries = fs_err::read_dir(&scene.host.shims.run_root).unwrap();
+    let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn write_program(path: &std::path::Path, script: &str) {
@@ -154,47 +176,92 @@ async fn it_runs_with_or_without_the_daemon_and_the_next_daemon_finds_it() {
     third.stop().await;
 }
 
+/// The listening socket of a proxy's process that it has at this place.
+fn socket(pid: i32, place: usize) -> std::path::PathBuf {
+    fs_err::read_link(format!("/proc/{pid}/fd/{}", 3 + place)).unwrap()
+}
+
 #[tokio::test]
 async fn other_addresses_replace_it_and_no_address_ends_it() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::answering("first");
     let first = scene.daemon(1);
-    let (pid, old) = (first.pid().await, scene.plan.http[0]);
+    let (pid, old) = (first.answering_pid(0).await, scene.plan.http[0]);
+    let kept = socket(pid, 0);
     first.stop().await;
-    scene.plan.http = vec![free()];
+    let new = free();
+    scene.plan.http = vec![new, old];
     let second = scene.daemon(2);
-    let next = second.other_pid(pid).await;
-    until("it listens at its new address", || connects(scene.plan.http[0])).await;
-    assert!(!is_alive(pid) && !connects(old));
+    let next = second.answering_pid(pid).await;
+    assert!(connects(new) && connects(old));
+    assert_eq!(socket(next, 1), kept, "what stays is not bound anew");
+    let kept = socket(next, 0);
+    until("the first has left", || !is_alive(pid)).await;
     second.stop().await;
-    let third = scene.daemon_with(3, None);
-    third.fact("no proxy", |facts| (facts.process == Process::Off).then_some(())).await;
-    assert!(!is_alive(next) && !connects(scene.plan.http[0]));
+    scene.plan.http = vec![new];
+    let third = scene.daemon(3);
+    let last = third.answering_pid(next).await;
+    assert_eq!(socket(last, 0), kept);
+    until("nobody listens at the old address", || TcpStream::connect(old).is_err()).await;
+    third.stop().await;
+    let none = scene.daemon_with(4, None);
+    none.fact("no proxy", |facts| (facts.process == Process::Off).then_some(())).await;
+    assert!(!is_alive(last) && TcpStream::connect(new).is_err());
+    none.stop().await;
+}
+
+#[tokio::test]
+async fn another_program_takes_over_the_sockets_and_then_the_first_leaves() {
+    let scene = Scene::answering("first");
+    let first = scene.daemon(1);
+    let pid = first.answering_pid(0).await;
+    let kept = socket(pid, 0);
+    first.stop().await;
+    let waiting = TcpStream::connect(scene.plan.http[0]).unwrap();
+    write_program(&scene.plan.program, &scripted_proxy::program("second"));
+    let second = scene.daemon(2);
+    let next = second.answering_pid(pid).await;
+    assert_eq!(socket(next, 0), kept, "the same socket, with its queue");
+    until("the first has left", || !is_alive(pid)).await;
+    until("so has its shim", || shims(&scene) == ["proxy.2"]).await;
+    drop(waiting);
+    second.stop().await;
+    let third = scene.daemon(3);
+    assert_eq!(third.answering_pid(0).await, next, "it has taken over only once");
     third.stop().await;
 }
 
 #[tokio::test]
-async fn another_program_takes_its_place_and_connections_wait_meanwhile() {
-    let scene = Scene::new();
+async fn one_that_cannot_take_over_leaves_the_other_as_it_is() {
+    let scene = Scene::answering("first");
     let first = scene.daemon(1);
-    let pid = first.pid().await;
-    until("it listens", || connects(scene.plan.http[0])).await;
+    let pid = first.answering_pid(0).await;
     first.stop().await;
-    let waiting = TcpStream::connect(scene.plan.http[0]).unwrap();
-    let inode = |path: String| fs_err::read_link(path).unwrap();
-    let socket = inode(format!("/proc/{pid}/fd/3"));
-    write_program(&scene.plan.program, "exec sleep 1800");
+    write_program(&scene.plan.program, "echo no luck today; exit 3");
     let second = scene.daemon(2);
-    let next = second.other_pid(pid).await;
-    until("the new program runs", || {
-        fs_err::read(format!("/proc/{next}/cmdline")).unwrap_or_default().ends_with(b"1800\0")
-    })
-    .await;
-    assert_eq!(inode(format!("/proc/{next}/fd/3")), socket, "it has the same socket, with its queue");
-    drop(waiting);
+    let why = second.fact("why not", |facts| facts.outdated.clone()).await;
+    assert_eq!(why, "it does not run: no luck today");
+    assert_eq!((second.pid().await, shims(&scene)), (pid, vec!["proxy".to_owned()]));
     second.stop().await;
+    write_program(&scene.plan.program, &scripted_proxy::program("second"));
     let third = scene.daemon(3);
-    assert_eq!(third.pid().await, next, "it was started anew only once");
+    third.answering_pid(pid).await;
+    assert_eq!(third.fact("the facts", |facts| Some(facts.outdated.clone())).await, None);
     third.stop().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_killed_while_one_takes_over_is_followed_by_one_that_goes_on() {
+    let scene = Scene::answering("first");
+    let first = scene.daemon(1);
+    let pid = first.answering_pid(0).await;
+    write_program(&scene.plan.program, &scripted_proxy::program("second"));
+    // Its shim is there, and was told nothing yet.
+    scene.host.shims.spawn(&ShimId::new("proxy.2").unwrap()).await.unwrap();
+    first.stop().await;
+    let second = scene.daemon(2);
+    second.answering_pid(pid).await;
+    until("only the last is left", || shims(&scene) == ["proxy.2"]).await;
+    second.stop().await;
 }
 
 #[tokio::test]

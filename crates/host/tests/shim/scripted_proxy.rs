@@ -2,6 +2,7 @@
 
 use host::Paths;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
@@ -22,6 +23,23 @@ struct Script {
     incarnation: u64,
 }
 
+/// Variable with the folder that [`child`] listens in.
+const RUN: &str = "SCRIPTED_PROXY_RUN";
+
+/// The program of a proxy that answers, of which `word` makes another one: a script that runs [`child`].
+pub(crate) fn program(word: &str) -> String {
+    let tests = std::env::current_exe().unwrap();
+    format!("# {word}\n{RUN}=\"$2\" exec {} --exact scripted_proxy::child", tests.display())
+}
+
+/// Run as a proxy's program: answers until it is ended by a signal. By itself it does nothing.
+#[tokio::test]
+async fn child() {
+    let Some(folder) = std::env::var_os(RUN) else { return };
+    let _scripted = ScriptedProxy::listen_in(Path::new(&folder));
+    std::future::pending().await
+}
+
 /// See the module. Dropped, it closes its connections.
 pub(crate) struct ScriptedProxy {
     script: Arc<Mutex<Script>>,
@@ -32,9 +50,13 @@ pub(crate) struct ScriptedProxy {
 impl ScriptedProxy {
     /// Listens where the daemon expects the proxy.
     pub(crate) fn listen(paths: &Paths) -> Self {
-        fs_err::create_dir_all(paths.proxy_run()).unwrap();
-        let _ = fs_err::remove_file(paths.proxy_run().join(SOCKET_FILE));
-        let folder = fs_err::File::open(paths.proxy_run()).unwrap();
+        Self::listen_in(&paths.proxy_run())
+    }
+
+    fn listen_in(folder: &Path) -> Self {
+        fs_err::create_dir_all(folder).unwrap();
+        let _ = fs_err::remove_file(folder.join(SOCKET_FILE));
+        let folder = fs_err::File::open(folder).unwrap();
         let name = format!("/proc/self/fd/{}/{SOCKET_FILE}", folder.as_raw_fd());
         let listener = UnixListener::bind(name).unwrap();
         let script = Arc::new(Mutex::new(Script { incarnation: 1, ..Script::default() }));
@@ -126,7 +148,8 @@ impl Script {
             Command::Hello(hello) => {
                 self.hellos.push(hello.epoch);
                 let (version, incarnation) = (PROTOCOL_VERSION, self.incarnation);
-                Answer::Welcome(Welcome { version, revision, incarnation, ..Welcome::default() })
+                let pid = std::process::id();
+                Answer::Welcome(Welcome { version, revision, incarnation, pid, ..Welcome::default() })
             }
             Command::SetTable(_) if self.refuse_tables.is_some() => {
                 let refusal = self.refuse_tables.unwrap();

@@ -158,7 +158,10 @@ impl Control {
             return Err(NotApplied::Stale { served: revision, offered });
         }
         let serving = Arc::new(registry.compile(table)?);
-        self.save(serving.clone()).await?;
+        // what is saved belongs to who goes on
+        if !self.shared.stopping.load(Ordering::Relaxed) {
+            self.save(serving.clone()).await?;
+        }
         *self.serving.borrow_mut() = serving.clone();
         self.send_to_cores(&serving).await?;
         let gone = registry.retain(&serving);

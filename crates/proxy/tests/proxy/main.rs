@@ -7,6 +7,7 @@ mod client;
 mod control;
 mod daemon;
 mod draining;
+mod ending;
 mod endless;
 mod forwarding;
 mod gate;

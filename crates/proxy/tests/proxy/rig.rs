@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use proxy::{Listener, Options, Proxy};
 use tempfile::TempDir;
-use wire::proxy::{Backend, BackendMode, Front, Limits, Route, Table};
+use wire::proxy::{Backend, BackendMode, Front, Limits, Route, TABLE_FILE, Table};
 
 use crate::client::Client;
 use crate::daemon::Daemon;
@@ -18,6 +19,8 @@ pub(crate) struct Rig {
     proxy: Option<Proxy>,
     pub(crate) daemon: Daemon,
     pub(crate) folder: TempDir,
+    /// Kept open, as a shim does.
+    listener: TcpListener,
     pub(crate) address: SocketAddr,
     pub(crate) table: Table,
 }
@@ -26,10 +29,12 @@ impl Rig {
     /// A proxy with two cores and nothing to serve.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let proxy = start(folder.path().into());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = start(folder.path().into(), listener.try_clone().unwrap());
         let address = proxy.addresses()[0];
         let daemon = Daemon::connect(folder.path(), 1);
-        Self { proxy: Some(proxy), daemon, folder, address, table: Table { epoch: 1, ..Table::default() } }
+        let table = Table { epoch: 1, ..Table::default() };
+        Self { proxy: Some(proxy), daemon, folder, listener, address, table }
     }
 
     /// Serves the app `beacon` by these instances.
@@ -57,6 +62,22 @@ impl Rig {
         self.proxy.take().unwrap()
     }
 
+    /// Another proxy on the same listening socket, with folders of its own and the same table saved there.
+    pub(crate) fn successor(&self) -> Rig {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join(TABLE_FILE), folder.path().join(TABLE_FILE)).unwrap();
+        let proxy = start(folder.path().into(), self.listener.try_clone().unwrap());
+        let daemon = Daemon::connect(folder.path(), 1);
+        let listener = self.listener.try_clone().unwrap();
+        Rig { proxy: Some(proxy), daemon, folder, listener, address: self.address, table: self.table.clone() }
+    }
+
+    /// Tells the proxy to end; the thread returns when it has.
+    pub(crate) fn end(&mut self, within: Duration) -> JoinHandle<()> {
+        let proxy = self.take_proxy();
+        std::thread::spawn(move || proxy.shut_down(within))
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::connect(self.address)
     }
@@ -76,8 +97,7 @@ impl Drop for Rig {
     }
 }
 
-fn start(folder: PathBuf) -> Proxy {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+fn start(folder: PathBuf, socket: TcpListener) -> Proxy {
     let listeners = vec![Listener { socket, tls: false }];
     Proxy::start(Options { run: folder.clone(), state: folder, listeners, cores: 2 }).unwrap()
 }

@@ -1,6 +1,7 @@
 //! What a shim says to the daemon.
 
 use super::event::Event;
+use super::start::Listen;
 use super::status::Status;
 use crate::field::{Blob, message, message_enum, number_enum};
 
@@ -19,6 +20,8 @@ message_enum! {
         105 => Output(Output),
         /// Unasked, in order.
         106 => Event(Event),
+        /// To Lend.
+        140 => Lent(Lent),
     }
 }
 
@@ -86,5 +89,13 @@ message! {
     pub struct Output {
         /// Both streams as they came.
         1 => pub bytes: Blob,
+    }
+}
+
+message! {
+    /// The sockets that come with this.
+    pub struct Lent {
+        /// What each of them was made for, in order.
+        1 => pub listen: Vec<Listen>,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::start::{RestartPolicy, Start};
 use crate::field::{message, message_enum};
+use std::path::PathBuf;
 
 message_enum! {
     /// A message to a shim.
@@ -26,6 +27,10 @@ message_enum! {
         9 => Ack(Ack),
         /// End the shim as soon as it has no child.
         10 => Release(Release),
+        /// Asked by another shim, without a Hello: let it listen on the same sockets.
+        40 => Lend(Lend),
+        /// Go on as another program, with everything that runs.
+        41 => Renew(Renew),
     }
 }
 
@@ -49,6 +54,8 @@ message! {
     pub struct Stop {
         /// ms until SIGKILL; 0: SIGKILL at once.
         1 => pub timeout_ms: u64,
+        /// The shim closes its listening sockets now: they were lent, and whoever has them goes on.
+        40 => pub let_go: bool,
     }
 }
 
@@ -97,4 +104,22 @@ message! {
 message! {
     /// The daemon has taken everything: the shim removes its run folder and exits once it has no child.
     pub struct Release {}
+}
+
+message! {
+    /// Answered with [`super::Lent`], whose first byte carries the listening sockets (SCM_RIGHTS) in their order; then
+    /// the connection is closed. Both shims have the same sockets from then on.
+    pub struct Lend {}
+}
+
+message! {
+    /// The shim executes the program in its own place (execve: the same process, so that its child stays its child) and
+    /// hands it a [`super::renewal::Renewal`]. It ends all connections; a daemon connects again and sees from the
+    /// program which one runs. Refused where that is not possible; then everything is as before.
+    pub struct Renew {
+        /// The program, absolute.
+        1 => pub program: PathBuf,
+        /// Formats of the record that it reads: what it prints when it is run with `--takes-over`.
+        2 => pub formats: Vec<u32>,
+    }
 }

@@ -10,16 +10,21 @@
 //! daemon → #1 Status                                    shim → Event 13, Event 14, Event 15, #1 Status
 //! daemon → #2 Ack{15}                                   shim → #2 Done
 //! ```
+//!
+//! One shim also asks another: [`Lend`], for its listening sockets, when the program that they are for is replaced.
 
 mod answer;
 mod command;
 mod event;
+pub mod renewal;
 pub mod saved;
 mod start;
 mod status;
 
-pub use answer::{Answer, Done, Output, Refusal, Refused, Welcome};
-pub use command::{Ack, Command, Hello, QueryStatus, Release, Restart, Rotate, SetPolicy, Stop, Tail};
+pub use answer::{Answer, Done, Lent, Output, Refusal, Refused, Welcome};
+pub use command::{
+    Ack, Command, Hello, Lend, QueryStatus, Release, Renew, Restart, Rotate, SetPolicy, Stop, Tail,
+};
 pub use event::{
     Began, Event, EventsLost, Exited, Happening, HeartNoticed, How, LogDropped, RestartForced, Restarting,
     Started, Stopped, Stream,

@@ -90,6 +90,9 @@ message! {
         17 => pub listen: Vec<Listen>,
         /// What is written into the child's own cgroup before the child is in it, if it gets one.
         18 => pub cgroup_files: Vec<CgroupFile>,
+        /// Run folder of another shim, whose sockets are taken for the same addresses of [`Start::listen`] instead of new
+        /// ones; refused if that shim does not lend them. No connection is lost: the queues are the same.
+        40 => pub listen_from: Option<PathBuf>,
     }
 }
 
