@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod autoscale;
+mod backup;
 mod command;
 mod commands;
 mod daemon;
@@ -19,6 +20,7 @@ mod replacing;
 mod running;
 mod settings;
 mod store;
+mod tasks;
 mod traffic;
 mod variables;
 mod versions;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package, restart,
-    rollback, routes, scale, start, status, stop, version, versions,
+    activate, backup, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package,
+    restart, rollback, routes, run, scale, start, status, stop, tasks, version, versions,
 };
 use crate::exit::Exit;
 
@@ -56,12 +56,15 @@ pub enum Command {
     Stop(stop::Args),
     Start(start::Args),
     Scale(scale::Args),
+    Run(run::Args),
+    Tasks(tasks::Args),
     Logs(logs::Args),
     Env(env::Args),
     Ghosts(ghosts::Args),
     Deployments(deployments::Args),
     Events(events::Args),
     Exits(exits::Args),
+    Backup(backup::Args),
     Doctor(doctor::Args),
     Config(config::Args),
     /// Prints completions for a shell, e.g. `bellrock completions bash > /etc/bash_completion.d/bellrock`.

@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod reference;
 mod table;
+mod task;
 mod time;
 mod traffic;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use host::Paths;
+use host::backup::Manifest;
 use host::checks::Probe;
 use host::doer::HostDoer;
 use host::instances::{Adopted, Instances};
@@ -14,6 +15,7 @@ use host::journal::Journal;
 use host::proxy::{Keeper, Proxy, ProxyPlan, page, was_of_another_boot};
 use host::shim::ShimHost;
 use host::site::{Site, node_host};
+use host::tasks::Tasks;
 use jiff::Timestamp;
 use model::app::{App, Event};
 use package::HostPlatform;
@@ -80,6 +82,20 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     daemon.serve().await
 }
 
+/// Restores a backup, and says what to do next.
+pub fn restore(root: &Path, backup: &Path) -> anyhow::Result<String> {
+    let paths = Paths::new(absolute(root)?);
+    let Manifest { host, at, packages, files, .. } = host::backup::restore(&paths, backup)?;
+    let mut told = format!(
+        "restored {} files of {host}, saved {at}; start bellrockd: each app comes up at the version that should run",
+        files.len()
+    );
+    if !packages {
+        told += "\nthe backup has no packages: deploy each app's package again";
+    }
+    Ok(told)
+}
+
 struct Daemon {
     control: Arc<Control>,
     keeper: Keeper,
@@ -104,9 +120,10 @@ impl Daemon {
         let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
+        let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
         let partners = partners(journal, doer);
         let probe = Probe::new().context("could not build the client for health checks")?;
-        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone());
+        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
         Ok(Daemon { control, keeper, instances, tasks, stop })
     }
 
@@ -136,6 +153,7 @@ impl Daemon {
             self.control.start_app(Arc::unwrap_or_clone(app), news);
         }
         self.control.all_started();
+        self.control.one_off().recover().await?;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 mod api;
 mod apps;
 mod audit;
+mod backup;
 mod config;
 mod deadline;
 mod deployments;
@@ -23,6 +24,7 @@ mod routes;
 mod running;
 mod socket;
 mod system;
+mod tasks;
 mod variables;
 mod versions;
 mod view;
