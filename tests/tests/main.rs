@@ -9,6 +9,7 @@ mod backup;
 mod command;
 mod commands;
 mod daemon;
+mod export;
 mod failing;
 mod faults;
 mod first_deployment;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, backup, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package,
-    restart, rollback, routes, run, scale, start, status, stop, tasks, version, versions,
+    activate, backup, config, deploy, deployments, doctor, env, events, exits, export, ghosts, logs, mode,
+    package, restart, rollback, routes, run, scale, start, status, stop, tasks, version, versions,
 };
 use crate::exit::Exit;
 
@@ -66,6 +66,7 @@ pub enum Command {
     Exits(exits::Args),
     Backup(backup::Args),
     Doctor(doctor::Args),
+    Export(export::Args),
     Config(config::Args),
     /// Prints completions for a shell, e.g. `bellrock completions bash > /etc/bash_completion.d/bellrock`.
     Completions {

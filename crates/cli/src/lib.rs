@@ -15,6 +15,7 @@ mod table;
 mod task;
 mod time;
 mod traffic;
+mod units;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use host::Paths;
 use host::backup::Manifest;
 use host::checks::Probe;
 use host::doer::HostDoer;
+use host::export::Exports;
 use host::instances::{Adopted, Instances};
 use host::journal::Journal;
 use host::proxy::{Keeper, Proxy, ProxyPlan, page, was_of_another_boot};
@@ -18,6 +19,7 @@ use host::site::{Site, node_host};
 use host::tasks::Tasks;
 use jiff::Timestamp;
 use model::app::{App, Event};
+use model::export::Upstream;
 use package::HostPlatform;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
@@ -99,6 +101,7 @@ pub fn restore(root: &Path, backup: &Path) -> anyhow::Result<String> {
 struct Daemon {
     control: Arc<Control>,
     keeper: Keeper,
+    exports: Arc<Exports>,
     instances: Arc<Instances<Control>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -120,11 +123,12 @@ impl Daemon {
         let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
+        let exports = doer.exports();
         let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
         let partners = partners(journal, doer);
         let probe = Probe::new().context("could not build the client for health checks")?;
         control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
-        Ok(Daemon { control, keeper, instances, tasks, stop })
+        Ok(Daemon { control, keeper, exports, instances, tasks, stop })
     }
 
     /// The proxy comes first: after a reboot it holds requests until instances are ready. Its first table is complete,
@@ -141,6 +145,16 @@ impl Daemon {
         proxy.open(apps.iter().map(|app| page(app, rebooted)).collect());
         self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
         proxy.settled(PROXY).await;
+        let offered = |app: &Arc<App>| match rebooted {
+            true => Upstream::of_route(&app.name, None),
+            false => Upstream::of(app),
+        };
+        if let Err(error) = self.exports.open(apps.iter().map(offered).collect()).await {
+            warn!(
+                error = host::chain(&error),
+                "another proxy was not told what is ready; the next change tells it"
+            );
+        }
     }
 
     /// Finds what an earlier daemon started, and starts the engines with what was found.

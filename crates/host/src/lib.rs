@@ -10,6 +10,7 @@ pub mod disk;
 pub mod doer;
 pub mod environment;
 pub mod epmd;
+pub mod export;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;

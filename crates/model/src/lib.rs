@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod autoscale;
+pub mod export;
 pub mod human;
 pub mod names;
 pub mod settings;

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod exits;
+pub(crate) mod export;
 pub(crate) mod ghosts;
 mod granted;
 pub(crate) mod logs;
@@ -88,6 +89,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Exits(args) => exits::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
+        Command::Export(args) => export::run(context, args).await,
         Command::Config(args) => config::run(context, args),
         Command::Completions { shell } => {
             let shell = clap_complete::Shell::from(shell);

@@ -11,6 +11,7 @@ mod config;
 mod deadline;
 mod deployments;
 mod events;
+mod export;
 mod extract;
 mod ghosts;
 mod logs;

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, backup, config, deadline, deployments, events, ghosts, logs, packages, papers, routes,
-    running, system, tasks, variables, versions,
+    apps, audit, backup, config, deadline, deployments, events, export, ghosts, logs, packages, papers,
+    routes, running, system, tasks, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -35,6 +35,7 @@ fn parts() -> OpenApiRouter<Api> {
     let quick = OpenApiRouter::new()
         .merge(apps::routes())
         .merge(routes::routes())
+        .merge(export::routes())
         .merge(running::routes())
         .merge(tasks::routes())
         .merge(versions::routes())
