@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-memory bench-package
-.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fmt lint samples docs soak chaos $(BENCHES)
+.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -50,6 +50,10 @@ simulate: ## a million turns of the engine in a simulated host, from SEED on (ST
 
 ci: ## what CI runs: .ci/run
 	@.ci/run
+
+FUZZ_SECONDS ?= 10
+fuzz-smoke: ## drive every fuzz target with random inputs, FUZZ_SECONDS=10 each
+	cargo run --quiet --locked --package fuzz --bin fuzz-smoke -- $(FUZZ_SECONDS)
 
 fmt: ## format the code
 	cargo fmt --all

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod autoscale;
+mod backup;
 mod command;
 mod commands;
 mod daemon;
+mod export;
 mod failing;
 mod faults;
 mod first_deployment;
@@ -19,6 +21,7 @@ mod replacing;
 mod running;
 mod settings;
 mod store;
+mod tasks;
 mod traffic;
 mod variables;
 mod versions;

@@ -81,3 +81,18 @@ pub struct LogsQuery {
     #[serde(default)]
     pub follow: bool,
 }
+
+/// What belongs to a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(deny_unknown_fields)]
+pub struct BackupQuery {
+    /// Packages of the versions too; without them a version cannot be unpacked where it is restored.
+    #[serde(default = "yes")]
+    #[cfg_attr(feature = "openapi", param(default = true))]
+    pub packages: bool,
+}
+
+fn yes() -> bool {
+    true
+}

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, config, deploy, deployments, doctor, env, events, exits, freeze, ghosts, logs, mode, package,
-    restart, rollback, routes, scale, start, status, stop, version, versions,
+    activate, backup, config, deploy, deployments, doctor, env, events, exits, export, freeze, ghosts, logs,
+    mode, package, restart, rollback, routes, run, scale, start, status, stop, tasks, version, versions,
 };
 use crate::exit::Exit;
 
@@ -58,13 +58,17 @@ pub enum Command {
     Scale(scale::Args),
     Freeze(freeze::Args),
     Unfreeze(freeze::UnfreezeArgs),
+    Run(run::Args),
+    Tasks(tasks::Args),
     Logs(logs::Args),
     Env(env::Args),
     Ghosts(ghosts::Args),
     Deployments(deployments::Args),
     Events(events::Args),
     Exits(exits::Args),
+    Backup(backup::Args),
     Doctor(doctor::Args),
+    Export(export::Args),
     Config(config::Args),
     /// Prints completions for a shell, e.g. `bellrock completions bash > /etc/bash_completion.d/bellrock`.
     Completions {

@@ -4,34 +4,35 @@ use std::process::ExitCode;
 
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// What was asked for is done (with `--wait`: what was waited for came).
-    Ok = 0,
+    Ok,
     /// Bellrock or this host failed.
-    Failed = 1,
+    Failed,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// Refused; nothing has changed.
-    Refused = 3,
+    Refused,
     /// The deployment that was waited for was rolled back.
-    RolledBack = 4,
+    RolledBack,
     /// The deployment that was waited for failed, was given up or was replaced.
-    DeploymentFailed = 5,
+    DeploymentFailed,
     /// The daemon went away for too long.
-    ConnectionLost = 6,
+    ConnectionLost,
     /// The daemon does not answer.
-    Unreachable = 7,
+    Unreachable,
     /// A paper of a version that does not exist.
-    NotAvailable = 8,
+    NotAvailable,
     /// The app is frozen.
-    Frozen = 9,
+    Frozen,
     /// Ctrl-C.
-    Interrupted = 130,
+    Interrupted,
+    /// `run`: that of the command that was run.
+    OfTask(u8),
 }
 
 impl Exit {
-    /// Every code.
+    /// Every code of ours.
     pub const ALL: [Exit; 11] = [
         Exit::Ok,
         Exit::Failed,
@@ -48,7 +49,20 @@ impl Exit {
 
     /// The code.
     pub fn code(self) -> u8 {
-        self as u8
+        match self {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::RolledBack => 4,
+            Exit::DeploymentFailed => 5,
+            Exit::ConnectionLost => 6,
+            Exit::Unreachable => 7,
+            Exit::NotAvailable => 8,
+            Exit::Frozen => 9,
+            Exit::Interrupted => 130,
+            Exit::OfTask(code) => code,
+        }
     }
 
     /// What it means.
@@ -64,7 +78,8 @@ impl Exit {
             Exit::Unreachable => "bellrockd does not answer on its socket",
             Exit::NotAvailable => "not available: there is no such paper of the version",
             Exit::Frozen => "refused because the app is frozen: nothing has changed",
-            Exit::Interrupted => "Ctrl-C; what was begun goes on",
+            Exit::Interrupted => "Ctrl-C; what was begun goes on (run: it was ended)",
+            Exit::OfTask(_) => "that of the command that was run",
         }
     }
 
@@ -72,7 +87,7 @@ impl Exit {
     pub(crate) fn help() -> String {
         let lines: Vec<String> =
             Exit::ALL.iter().map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning())).collect();
-        format!("Exit codes:\n{}", lines.join("\n"))
+        format!("Exit codes (run and tasks follow end as their command does):\n{}", lines.join("\n"))
     }
 }
 

@@ -12,8 +12,10 @@ mod output;
 mod progress;
 mod reference;
 mod table;
+mod task;
 mod time;
 mod traffic;
+mod units;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

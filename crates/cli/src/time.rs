@@ -81,6 +81,13 @@ fn parse_time(text: &str, zone: &TimeZone) -> Result<Written, String> {
     })
 }
 
+/// A length of time that somebody wrote: `90 s`, `10 min`, `2h`.
+pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
+    let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
+    let span = span.filter(|span| span.is_positive()).and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| format!("{text:?} is not a length of time, such as 90 s or 2h"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +109,15 @@ mod tests {
         assert_eq!(check("2026-11-21T09:36:00+01:00").as_deref(), Ok("2026-11-21T08:36:00Z"));
         assert_eq!(check("2026-11-21 09:36").as_deref(), Ok("2026-11-21T09:36:00Z"));
         assert!(check("yesterday").is_err());
+    }
+
+    #[test]
+    fn spans_that_people_write() {
+        assert_eq!(parse_span("90 s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_span("2h"), Ok(Duration::from_secs(7200)));
+        for bad in ["", "0 s", "-1 min", "soon"] {
+            assert!(parse_span(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
 use host::proxy::{ErrorWatch, HealthWatch, Proxy};
 use host::site::Site;
+use host::tasks::Tasks;
 use host::{Paths, Tell, Untold};
 use model::app::{App, Command, Event, NotTaken, Origin, Refused};
 use model::{AppName, DeploymentId};
@@ -120,6 +121,7 @@ struct Works {
     probe: Probe,
     tasks: TaskTracker,
     stop: CancellationToken,
+    one_off: Arc<Tasks>,
 }
 
 impl Control {
@@ -153,8 +155,9 @@ impl Control {
         probe: Probe,
         tasks: TaskTracker,
         stop: CancellationToken,
+        one_off: Arc<Tasks>,
     ) {
-        if self.works.set(Works { partners, probe, tasks, stop }).is_err() {
+        if self.works.set(Works { partners, probe, tasks, stop, one_off }).is_err() {
             unreachable!("start-up sets this once");
         }
     }
@@ -187,6 +190,11 @@ impl Control {
     /// Whatever outlives who asked for it; waited for when the daemon stops.
     pub fn tasks(&self) -> &TaskTracker {
         &self.works.get().expect("start-up sets this before anybody asks for anything").tasks
+    }
+
+    /// One-off tasks of all apps.
+    pub fn one_off(&self) -> &Arc<Tasks> {
+        &self.works.get().expect("start-up sets this before anybody asks for anything").one_off
     }
 
     /// Every app, by name.

@@ -42,6 +42,10 @@ struct Arguments {
     #[arg(long, value_name = "FILE", env = "BELLROCK_PROXY")]
     proxy: Option<PathBuf>,
 
+    /// Restores what `bellrock backup` saved into this root, which must have no state, and ends.
+    #[arg(long, value_name = "FILE")]
+    restore: Option<PathBuf>,
+
     /// Prints the OpenAPI document of the API, and ends.
     #[arg(long)]
     openapi: bool,
@@ -65,6 +69,18 @@ fn main() -> ExitCode {
     if arguments.fault_points {
         print!("{}", wanted_fault::list());
         return ExitCode::SUCCESS;
+    }
+    if let Some(backup) = &arguments.restore {
+        return match startup::restore(&arguments.root, backup) {
+            Ok(told) => {
+                println!("{told}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     let filter = EnvFilter::try_from_env("BELLROCK_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let plain =

@@ -41,6 +41,11 @@ impl SettingsFiles {
         }
     }
 
+    /// The host's file; it need not be there.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Reads them all; every problem of every file is told at once.
     pub fn load(&self) -> Result<HostConfig, SettingsError> {
         let read = self.read().map_err(|error| SettingsError::Read(format!("{error:#}")))?;

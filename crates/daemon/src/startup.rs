@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use host::Paths;
+use host::backup::Manifest;
 use host::checks::Probe;
 use host::doer::HostDoer;
+use host::export::Exports;
 use host::instances::{Adopted, Instances};
 use host::journal::Journal;
 use host::proxy::{Keeper, Proxy, ProxyPlan, page, was_of_another_boot};
 use host::shim::ShimHost;
 use host::site::{Site, node_host};
+use host::tasks::Tasks;
 use jiff::Timestamp;
 use model::app::{App, Event};
+use model::export::Upstream;
 use package::HostPlatform;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
@@ -80,9 +84,24 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     daemon.serve().await
 }
 
+/// Restores a backup, and says what to do next.
+pub fn restore(root: &Path, backup: &Path) -> anyhow::Result<String> {
+    let paths = Paths::new(absolute(root)?);
+    let Manifest { host, at, packages, files, .. } = host::backup::restore(&paths, backup)?;
+    let mut told = format!(
+        "restored {} files of {host}, saved {at}; start bellrockd: each app comes up at the version that should run",
+        files.len()
+    );
+    if !packages {
+        told += "\nthe backup has no packages: deploy each app's package again";
+    }
+    Ok(told)
+}
+
 struct Daemon {
     control: Arc<Control>,
     keeper: Keeper,
+    exports: Arc<Exports>,
     instances: Arc<Instances<Control>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -104,10 +123,12 @@ impl Daemon {
         let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
         let instances = Arc::new(Instances::new(shims, site, control.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
+        let exports = doer.exports();
+        let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
         let partners = partners(journal, doer);
         let probe = Probe::new().context("could not build the client for health checks")?;
-        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone());
-        Ok(Daemon { control, keeper, instances, tasks, stop })
+        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
+        Ok(Daemon { control, keeper, exports, instances, tasks, stop })
     }
 
     /// The proxy comes first: after a reboot it holds requests until instances are ready. Its first table is complete,
@@ -124,6 +145,16 @@ impl Daemon {
         proxy.open(apps.iter().map(|app| page(app, rebooted)).collect());
         self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
         proxy.settled(PROXY).await;
+        let offered = |app: &Arc<App>| match rebooted {
+            true => Upstream::of_route(&app.name, None),
+            false => Upstream::of(app),
+        };
+        if let Err(error) = self.exports.open(apps.iter().map(offered).collect()).await {
+            warn!(
+                error = host::chain(&error),
+                "another proxy was not told what is ready; the next change tells it"
+            );
+        }
     }
 
     /// Finds what an earlier daemon started, and starts the engines with what was found.
@@ -138,6 +169,7 @@ impl Daemon {
         self.control.all_started();
         let (instances, stop) = (self.instances.clone(), self.stop.clone());
         self.tasks.spawn(async move { stop.run_until_cancelled(instances.renew_shims()).await });
+        self.control.one_off().recover().await?;
         Ok(())
     }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Run, RunKind, Target};
+use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Route, Run, RunKind, Target};
+use model::export::Upstream;
 use model::{EffectId, Place, Slot, VersionId, VersionLabel, human};
 use package::tree::{Check, remove_tree};
 use tokio::task::spawn_blocking;
 
 use crate::commands::Commands;
 use crate::disk::{check_room, staging_bytes};
+use crate::export::Exports;
 use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::memory::{self, Room};
@@ -32,12 +34,19 @@ pub struct HostDoer<T> {
     commands: Commands<T>,
     journal: Journal,
     proxy: Proxy,
+    exports: Arc<Exports>,
 }
 
 impl<T: Tell> HostDoer<T> {
     /// A doer for this host's instances.
     pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy) -> Self {
-        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy }
+        let exports = Arc::new(Exports::new(instances.site.settings.export.clone()));
+        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy, exports }
+    }
+
+    /// Other proxies that are told what is ready.
+    pub fn exports(&self) -> Arc<Exports> {
+        self.exports.clone()
     }
 
     /// Does one effect.
@@ -64,14 +73,28 @@ impl<T: Tell> HostDoer<T> {
             },
             Effect::Link { place, links } => self.link(app, place, links),
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
-            Effect::Route { route } => self.proxy.route(app, id, route.as_ref()).await,
-            Effect::Drain { instance, until } => self.proxy.drain(app, instance, until).await,
+            Effect::Route { route } => self.route(app, id, route.as_ref()).await,
+            Effect::Drain { instance, until } => {
+                tokio::join!(self.proxy.drain(app, instance, until), self.exports.drained(&app.name)).0
+            }
         }
     }
 
     /// Removes what was kept of commands whose outcome is durable.
     pub async fn tidy_up(&self, app: &Arc<App>) {
         self.commands.tidy_up(app).await;
+    }
+
+    /// Our proxy first: what follows a route waits for all.
+    async fn route(&self, app: &App, id: EffectId, route: Option<&Route>) -> Outcome {
+        let served = self.proxy.route(app, id, route).await;
+        if !matches!(served, Outcome::Ok { .. }) {
+            return served;
+        }
+        match self.exports.publish(id, Upstream::of_route(&app.name, route)).await {
+            Ok(()) => served,
+            Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
+        }
     }
 
     async fn stage(&self, app: &Arc<App>, target: Target, places: Vec<(Place, Slot)>) -> Outcome {

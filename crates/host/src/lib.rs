@@ -1,6 +1,7 @@
 //! This machine: paths, the journal, instances under their shims, checks, files with secrets. It only does;
 //! deciding is the model's.
 
+pub mod backup;
 pub mod cgroup;
 pub mod checks;
 pub mod commands;
@@ -9,6 +10,7 @@ pub mod disk;
 pub mod doer;
 pub mod environment;
 pub mod epmd;
+pub mod export;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;
@@ -22,6 +24,7 @@ pub mod program;
 pub mod proxy;
 pub mod shim;
 pub mod site;
+pub mod tasks;
 pub mod tell;
 mod unix_socket;
 pub mod usage;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::{AppName, EffectId, InstanceId, Place, VersionLabel};
+use model::{AppName, EffectId, InstanceId, Place, TaskId, VersionLabel};
 
 fn file_name(label: &VersionLabel) -> String {
     package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
@@ -23,6 +23,15 @@ impl Paths {
     /// The folder that everything is below.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// What a path below the root is called without the root.
+    ///
+    /// # Panics
+    /// When it is not below it, or not text; our own paths are both.
+    pub fn below(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
+        below.unwrap_or_else(|| panic!("{} is not below the root", path.display())).to_owned()
     }
 
     /// The host's settings.
@@ -155,6 +164,11 @@ impl Paths {
     /// Output of the commands of a deployment.
     pub fn command_logs(&self, app: &AppName) -> PathBuf {
         self.logs(app).join("commands")
+    }
+
+    /// The output of a one-off task; `stream` is `stdout` or `stderr`.
+    pub fn task_log(&self, app: &AppName, task: TaskId, stream: &str) -> PathBuf {
+        self.command_logs(app).join(format!("{task}-{stream}.log"))
     }
 
     /// Crash dumps of an app's instances.

@@ -4,11 +4,13 @@
 
 pub mod app;
 pub mod autoscale;
+pub mod export;
 pub mod human;
 pub mod names;
 pub mod settings;
 pub mod units;
 
 pub use names::{
-    AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, VariableName, VersionId, VersionLabel,
+    AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, TaskId, VariableName, VersionId,
+    VersionLabel,
 };

@@ -152,6 +152,10 @@ number_name! {
     /// An effect in an app's outbox; rises for ever within one app.
     EffectId(u64), "e"
 }
+number_name! {
+    /// A one-off task; rises for ever within one daemon's state.
+    TaskId(u64), "t"
+}
 
 /// One of the two slots of a place; a full deployment starts its instances in the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -19,6 +19,8 @@ mod core;
 mod core_table;
 mod drains;
 mod exchange;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod health;
 mod hold;
 mod host_map;

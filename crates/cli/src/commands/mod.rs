@@ -1,6 +1,7 @@
 //! The commands: each asks the API and shows the answer.
 
 pub(crate) mod activate;
+pub(crate) mod backup;
 pub(crate) mod config;
 pub(crate) mod deploy;
 pub(crate) mod deployments;
@@ -8,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod exits;
+pub(crate) mod export;
 pub(crate) mod freeze;
 pub(crate) mod ghosts;
 mod granted;
@@ -18,10 +20,12 @@ mod papers;
 pub(crate) mod restart;
 pub(crate) mod rollback;
 pub(crate) mod routes;
+pub(crate) mod run;
 pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod version;
@@ -78,13 +82,17 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Scale(args) => scale::run(context, args).await,
         Command::Freeze(args) => freeze::run(context, args).await,
         Command::Unfreeze(args) => freeze::unfreeze(context, args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Tasks(args) => tasks::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
         Command::Ghosts(args) => ghosts::run(context, args).await,
         Command::Deployments(args) => deployments::run(context, args).await,
         Command::Events(args) => events::run(context, args).await,
         Command::Exits(args) => exits::run(context, args).await,
+        Command::Backup(args) => backup::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
+        Command::Export(args) => export::run(context, args).await,
         Command::Config(args) => config::run(context, args),
         Command::Completions { shell } => {
             let shell = clap_complete::Shell::from(shell);

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, freeze, ghosts, logs, packages, papers, routes,
-    running, system, variables, versions,
+    apps, audit, backup, config, deadline, deployments, events, export, freeze, ghosts, logs, packages,
+    papers, routes, running, system, tasks, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -35,7 +35,9 @@ fn parts() -> OpenApiRouter<Api> {
     let quick = OpenApiRouter::new()
         .merge(apps::routes())
         .merge(routes::routes())
+        .merge(export::routes())
         .merge(running::routes())
+        .merge(tasks::routes())
         .merge(versions::routes())
         .merge(papers::routes())
         .merge(deployments::routes())
@@ -54,6 +56,8 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(papers::downloads())
         .merge(events::streams())
         .merge(logs::routes())
+        .merge(tasks::streams())
+        .merge(backup::routes())
 }
 
 /// The OpenAPI document as JSON.

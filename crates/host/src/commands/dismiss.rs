@@ -12,11 +12,11 @@ use model::EffectId;
 use model::app::App;
 use package::tree::remove_tree;
 use tokio::time::timeout;
-use tracing::{info, warn};
-use wire::shim::State;
+use tracing::warn;
 
-use super::{ANSWER, effect_of, runner_id};
-use crate::shim::{Connected, Found, ShimError, ShimHost, ShimId};
+use super::runner::dismiss;
+use super::{effect_of, runner_id};
+use crate::shim::ShimHost;
 
 /// Runners that are dismissed at a time.
 const AT_A_TIME: usize = 8;
@@ -50,7 +50,7 @@ impl Sweep {
             .filter(|id| effect_of(&self.app.name, id).is_some_and(|it| self.app.has_ended(it)));
         futures_util::stream::iter(ended)
             .for_each_concurrent(AT_A_TIME, async |id| {
-                if let Err(error) = self.dismiss(&id).await {
+                if let Err(error) = dismiss(&self.shims, &id).await {
                     warn!(shim = %id, error = crate::chain(&error), "could not dismiss a command's runner");
                 }
             })
@@ -61,42 +61,6 @@ impl Sweep {
                 warn!(app = %self.app.name, %error, "could not remove a command's tree");
             }
         }
-    }
-
-    async fn dismiss(&self, id: &ShimId) -> Result<(), ShimError> {
-        match self.shims.examine(id, 0, ANSWER).await? {
-            Found::Alive(connected) => {
-                if !self.release(*connected).await? {
-                    return Ok(());
-                }
-            }
-            Found::Dead(dead) => {
-                self.shims.clean_up(&dead, ANSWER).await?;
-            }
-            Found::Unknown { why, .. } => return Err(why),
-        }
-        self.shims.forget(id)
-    }
-
-    /// False for a runner whose command still runs.
-    async fn release(&self, connected: Connected) -> Result<bool, ShimError> {
-        let Connected { handle, welcome, .. } = connected;
-        match welcome.status.state {
-            State::Running | State::Stopping | State::BackingOff => {
-                warn!(
-                    shim = %handle.id(), pid = welcome.status.pid,
-                    "still runs, although its outcome was told as unknown; it is left alone (end it with kill)"
-                );
-                return Ok(false);
-            }
-            // Never told to start: it never will be.
-            State::Waiting | State::Stopped => handle.stop(Duration::ZERO).await?,
-            State::Finished => {}
-        }
-        handle.ack(u64::MAX).await?;
-        handle.release().await?;
-        info!(shim = %handle.id(), "dismissed");
-        Ok(true)
     }
 
     /// Trees of commands that have ended and whose runner is gone.

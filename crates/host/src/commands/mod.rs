@@ -13,9 +13,10 @@
 
 mod argv;
 mod dismiss;
+mod ending;
 mod entries;
-mod outcome;
 mod prepare;
+mod runner;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,19 +25,15 @@ use std::time::Duration;
 use model::app::{App, Outcome, Run};
 use model::{AppName, EffectId};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout_at};
-use tracing::{info, warn};
-use wire::shim::{Exited, Happening, Start, State};
+use tracing::warn;
 
 use self::dismiss::Sweep;
-use self::entries::Entries;
-use self::outcome::{ended, given_up, of_dead, out_of_reach};
-use crate::instances::{Instances, LaunchError};
-use crate::shim::{Connected, Events, Found, Gone, Handle, ShimError, ShimEvent, ShimId, TaskOutcome};
+pub(crate) use self::ending::Ending;
+pub(crate) use self::prepare::{Laid, prepare};
+pub(crate) use self::runner::{Runners, dismiss};
+use crate::instances::Instances;
+use crate::shim::ShimId;
 use crate::tell::Tell;
-
-/// What the runner may need after the command's own limit to end its tree and say so.
-const TO_KILL: Duration = Duration::from_secs(30);
 
 /// How long a runner may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,16 +41,13 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The time that a command of a version has that is not known any more.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Bytes of output that a failure shows.
-const TAIL: u32 = 4 << 10;
-
 /// Logs of commands kept per app.
 const MOST_LOGS: usize = 200;
 
 /// Runs commands.
 pub struct Commands<T> {
     instances: Arc<Instances<T>>,
-    entries: Entries<Handle>,
+    runners: Runners,
     tidying: tokio::sync::Mutex<()>,
 }
 
@@ -68,141 +62,27 @@ fn effect_of(app: &AppName, id: &ShimId) -> Option<EffectId> {
     number.parse().ok().map(EffectId)
 }
 
-/// What a runner tells next that matters.
-enum News {
-    Exited(Exited),
-    Gone(Gone),
-}
-
 impl<T: Tell> Commands<T> {
     /// Runs commands with the shims and paths of the instances.
     pub fn new(instances: Arc<Instances<T>>) -> Self {
-        Commands { instances, entries: Entries::default(), tidying: tokio::sync::Mutex::default() }
+        let runners = Runners::new(instances.shims.clone(), Duration::ZERO);
+        Commands { instances, runners, tidying: tokio::sync::Mutex::default() }
     }
 
     /// Runs a command, or waits for the one that an earlier daemon began for the same effect.
     pub async fn run(&self, app: &Arc<App>, effect: EffectId, run: &Run) -> Outcome {
         let id = runner_id(&app.name, effect);
         let limit = app.revision(run.target).map_or(LIMIT, |it| it.settings.command_timeout);
-        let outcome = match self.find_or_begin(app, &id, effect, run).await {
-            Ok(Begun::Runs(connected)) => self.wait(*connected, limit).await,
-            Ok(Begun::Ended(outcome)) => outcome,
-            // Whatever this is, it came before the runner was told anything.
-            Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
-        };
-        self.entries.ended(&id);
-        outcome
-    }
-
-    async fn find_or_begin(
-        &self,
-        app: &Arc<App>,
-        id: &ShimId,
-        effect: EffectId,
-        run: &Run,
-    ) -> Result<Begun, LaunchError> {
-        let shims = &self.instances.shims;
-        let waiting = match shims.examine(id, 0, ANSWER).await {
-            Ok(Found::Alive(connected)) => match connected.welcome.status.state {
-                State::Waiting => Some(*connected),
-                State::Stopped if connected.welcome.status.run == 0 => return Ok(Begun::Ended(given_up())),
-                _ => {
-                    info!(shim = %id, "a command that an earlier daemon began");
-                    return Ok(Begun::Runs(connected));
-                }
-            },
-            Ok(Found::Dead(dead)) if dead.task_outcome() == TaskOutcome::NeverBegan => None,
-            Ok(Found::Dead(dead)) => {
-                if let Err(error) = shims.clean_up(&dead, ANSWER).await {
-                    warn!(shim = %id, error = crate::chain(&error), "could not end what a command left");
-                }
-                return Ok(Begun::Ended(of_dead(&dead)));
-            }
-            Ok(Found::Unknown { why, .. }) | Err(why) => {
-                return Ok(Begun::Ended(out_of_reach(&crate::chain(&why))));
-            }
-        };
-        if self.entries.is_given_up(id) {
-            return Ok(Begun::Ended(given_up()));
-        }
-        let start = self.prepare(app, effect, run).await?;
-        let connected = match waiting {
-            Some(connected) => connected,
-            None => {
-                shims.forget(id)?;
-                shims.spawn(id).await?
-            }
-        };
-        self.begin(connected, start).await
-    }
-
-    /// Tells a waiting runner to start, unless the command was given up: whoever gives it up after this look gets
-    /// the runner, and a runner that was stopped does not start.
-    async fn begin(&self, connected: Connected, start: Start) -> Result<Begun, LaunchError> {
-        if self.entries.connected(connected.handle.id(), &connected.handle) {
-            return Ok(Begun::Ended(given_up()));
-        }
-        match connected.handle.start(start).await {
-            Ok(()) => Ok(Begun::Runs(Box::new(connected))),
-            Err(ShimError::Refused { .. }) if self.entries.is_given_up(connected.handle.id()) => {
-                Ok(Begun::Ended(given_up()))
-            }
-            Err(error) if error.leaves_unknown() => Ok(Begun::Ended(out_of_reach(&crate::chain(&error)))),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn prepare(&self, app: &Arc<App>, effect: EffectId, run: &Run) -> Result<Start, LaunchError> {
-        let (site, cgroups) = (self.instances.site.clone(), self.instances.cgroups.clone());
-        let (app, run) = (app.clone(), run.clone());
-        spawn_blocking(move || prepare::prepare(&site, cgroups, &app, effect, &run)).await?
-    }
-
-    /// Waits for the end of a command that has begun; a lost connection is made again.
-    async fn wait(&self, mut connected: Connected, limit: Duration) -> Outcome {
-        let shims = &self.instances.shims;
-        let id = connected.handle.id().clone();
-        let deadline = Instant::now() + limit + TO_KILL;
-        let mut seen = 0;
-        loop {
-            if self.entries.connected(&id, &connected.handle)
-                && let Err(error) = connected.handle.stop(Duration::ZERO).await
-            {
-                warn!(shim = %id, error = crate::chain(&error), "could not end a command that was given up");
-            }
-            let news = match timeout_at(deadline, next(&mut connected.events, &mut seen)).await {
-                Ok(news) => news,
-                Err(_) => return out_of_reach("its runner has not ended it in time"),
+        let prepare = async || {
+            let (site, cgroups) = (self.instances.site.clone(), self.instances.cgroups.clone());
+            let (id, app, run) = (id.clone(), app.clone(), run.clone());
+            let work = move || {
+                let laid = Laid::of_effect(&site, &app, id, effect, &run, limit);
+                prepare(&site, cgroups, &app, &run, laid).map_err(|error| crate::chain(&error))
             };
-            match news {
-                News::Exited(exited) => {
-                    let tail = connected.handle.tail(TAIL).await.ok();
-                    return ended(&exited, tail.as_deref());
-                }
-                News::Gone(Gone::TakenOver) => {
-                    return out_of_reach("another daemon has taken over its runner");
-                }
-                News::Gone(Gone::Died) => return self.after_death(&id),
-                News::Gone(Gone::Lost) => match shims.connect(&id, seen, ANSWER).await {
-                    Ok(again) => {
-                        info!(shim = %id, "connected again");
-                        connected = again;
-                    }
-                    Err(error) if matches!(shims.is_alive(&id), Ok(false)) => {
-                        info!(shim = %id, error = crate::chain(&error), "died while it was asked");
-                        return self.after_death(&id);
-                    }
-                    Err(error) => return out_of_reach(&crate::chain(&error)),
-                },
-            }
-        }
-    }
-
-    fn after_death(&self, id: &ShimId) -> Outcome {
-        match self.instances.shims.read_dead(id) {
-            Ok(dead) => of_dead(&dead),
-            Err(error) => out_of_reach(&crate::chain(&error)),
-        }
+            spawn_blocking(work).await.map_err(|fault| fault.to_string())?
+        };
+        self.runners.run(&id, limit, prepare).await.into()
     }
 
     /// Ends a command that an operator gave up; one that has not begun never will.
@@ -210,12 +90,8 @@ impl<T: Tell> Commands<T> {
         if app.has_ended(run) {
             return Outcome::Ok { detail: None };
         }
-        let Some(runner) = self.entries.give_up(&runner_id(&app.name, run)) else {
-            return Outcome::Ok { detail: None };
-        };
-        match runner.stop(Duration::ZERO).await {
-            // Whoever waits for it ends it as soon as it is connected again.
-            Ok(()) | Err(ShimError::Closed { .. }) => Outcome::Ok { detail: None },
+        match self.runners.halt(&runner_id(&app.name, run)).await {
+            Ok(()) => Outcome::Ok { detail: None },
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
         }
     }
@@ -224,34 +100,15 @@ impl<T: Tell> Commands<T> {
     /// a runner may be mute.
     pub async fn tidy_up(&self, app: &Arc<App>) {
         let _one_at_a_time = self.tidying.lock().await;
-        self.entries.forget(|id| effect_of(&app.name, id).is_some_and(|effect| app.has_ended(effect)));
+        self.runners
+            .entries
+            .forget(|id| effect_of(&app.name, id).is_some_and(|effect| app.has_ended(effect)));
         let paths = &self.instances.site.paths;
         let (shims, trees) = (self.instances.shims.clone(), paths.commands(&app.name));
         Sweep { shims, trees, app: app.clone() }.run().await;
         let logs = paths.command_logs(&app.name);
         if let Err(fault) = spawn_blocking(move || prune_logs(&logs)).await {
             warn!(app = %app.name, %fault, "could not look at the logs of commands");
-        }
-    }
-}
-
-/// How far a command came at once.
-enum Begun {
-    Runs(Box<Connected>),
-    Ended(Outcome),
-}
-
-async fn next(events: &mut Events, seen: &mut u64) -> News {
-    loop {
-        match events.next().await {
-            Some(ShimEvent::Happened(event)) => {
-                *seen = event.seq;
-                if let Some(Happening::Exited(exited)) = event.what {
-                    return News::Exited(exited);
-                }
-            }
-            Some(ShimEvent::Gone(how)) => return News::Gone(how),
-            None => return News::Gone(Gone::Lost),
         }
     }
 }

@@ -2,29 +2,58 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use model::app::{App, CommandLine, Run, RunKind};
 use model::{EffectId, Place, Slot};
-use package::tree::{Unpacked, instance_tree};
+use package::tree::instance_tree;
 use wire::shim::{Kind, RestartMode, RestartPolicy, Start};
 
 use super::argv::{release_argv, with_erlang};
 use crate::environment::{self, Environment};
 use crate::instances::{LaunchError, log_file, process};
+use crate::shim::ShimId;
 use crate::site::{Site, SiteError};
-use crate::users::Account;
+
+/// Where a command runs, and for how long.
+pub(crate) struct Laid {
+    /// Of its runner.
+    pub(crate) id: ShimId,
+    /// Its tree: one of its own, or that of the instance it is run for.
+    pub(crate) tree: PathBuf,
+    /// Its output and its standard error.
+    pub(crate) logs: (PathBuf, PathBuf),
+    /// The time that it has.
+    pub(crate) limit: Duration,
+}
+
+impl Laid {
+    /// Of a command that an effect asks for.
+    pub(super) fn of_effect(
+        site: &Site,
+        app: &App,
+        id: ShimId,
+        effect: EffectId,
+        run: &Run,
+        limit: Duration,
+    ) -> Self {
+        let log = |stream| log(site, app, effect, run, stream);
+        Laid { id, tree: tree(site, app, effect, run), logs: (log("stdout"), log("stderr")), limit }
+    }
+}
 
 /// Lays out the command's tree and describes its process; blocks. Done twice, it finds the tree there.
 ///
 /// # Errors
 /// [`LaunchError`]: the command was not begun.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     site: &Site,
     cgroups: Option<PathBuf>,
     app: &App,
-    effect: EffectId,
     run: &Run,
+    laid: Laid,
 ) -> Result<Start, LaunchError> {
+    let Laid { id, tree, logs: (stdout, stderr), limit } = laid;
     let unpacked = site.unpacked(app, run.target)?;
     let settings = app.revision(run.target).ok_or(SiteError::NoVersion)?.settings.clone();
     // Prepare commands install what the app needs: they have the daemon's rights.
@@ -32,7 +61,11 @@ pub(super) fn prepare(
         RunKind::Prepare => None,
         _ => site.account(&settings)?,
     };
-    let tree = tree(site, app, effect, run, &unpacked, account.as_ref())?;
+    if !matches!(run.kind, RunKind::Init { .. }) || !tree.is_dir() {
+        let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
+        fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
+        instance_tree(&unpacked.path, &tree, owner)?;
+    }
     let environment = environment(site, app, run, &tree)?;
     let argv = match &run.command {
         CommandLine::Program(command) => {
@@ -44,17 +77,16 @@ pub(super) fn prepare(
         }
     };
     let environment = with_erlang(environment, &run.command, &unpacked, &tree);
-    let (stdout, stderr) = (log(site, app, effect, run, "stdout"), log(site, app, effect, run, "stderr"));
     fs_err::create_dir_all(stdout.parent().unwrap_or(Path::new("/")))?;
     Ok(Start {
-        id: super::runner_id(&app.name, effect).to_string(),
+        id: id.to_string(),
         kind: Kind::Task,
         argv,
         cwd: tree,
         stdout: log_file(&stdout, &settings),
         stderr: log_file(&stderr, &settings),
         restart: RestartPolicy { mode: RestartMode::Never, ..RestartPolicy::standard() },
-        time_limit_ms: Some(u64::try_from(settings.command_timeout.as_millis()).unwrap_or(u64::MAX)),
+        time_limit_ms: Some(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         cgroup_parent: cgroups,
         ..process(environment, account.as_ref(), &settings)
     })
@@ -74,28 +106,13 @@ fn log(site: &Site, app: &App, effect: EffectId, run: &Run, stream: &str) -> Pat
 }
 
 /// The tree that a command has to itself; an init command runs in its instance's.
-pub(super) fn own_tree(site: &Site, app: &App, effect: EffectId) -> PathBuf {
-    site.paths.commands(&app.name).join(effect.to_string())
-}
-
-fn tree(
-    site: &Site,
-    app: &App,
-    effect: EffectId,
-    run: &Run,
-    unpacked: &Unpacked,
-    account: Option<&Account>,
-) -> Result<PathBuf, LaunchError> {
-    if let RunKind::Init { instance } = run.kind
-        && let Some(instance) = app.instances.get(&instance)
-    {
-        return Ok(site.tree(&app.name, instance));
+fn tree(site: &Site, app: &App, effect: EffectId, run: &Run) -> PathBuf {
+    match run.kind {
+        RunKind::Init { instance } if app.instances.contains_key(&instance) => {
+            site.tree(&app.name, &app.instances[&instance])
+        }
+        _ => site.paths.commands(&app.name).join(effect.to_string()),
     }
-    let tree = own_tree(site, app, effect);
-    let owner = account.map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
-    fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
-    instance_tree(&unpacked.path, &tree, owner)?;
-    Ok(tree)
 }
 
 /// The environment of the instance that it is run for, or of the first place.

@@ -8,6 +8,7 @@ mod prepare;
 mod read;
 mod records;
 mod schema;
+mod tasks;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tokio::sync::broadcast;
 pub use prepare::Prepared;
 pub use records::{
     AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Listing, Preparation, PrepareEnd, PrepareRun,
+    Task, TaskEnd, TaskHow, TaskRecord,
 };
 
 /// Subscribers that fall further behind than this miss events and are told how many.
@@ -94,6 +96,22 @@ impl Journal {
             reader: Database::start("journal-read", reader),
             events: broadcast::Sender::new(EVENTS_BEHIND),
         })
+    }
+
+    /// Copies the journal as it is now to a file that is made for it, readable to its owner alone.
+    ///
+    /// # Errors
+    /// When the copy could not be made.
+    pub async fn copy_to(&self, path: PathBuf) -> Result<(), JournalError> {
+        self.reader.run(move |connection| schema::copy(connection, &path)).await
+    }
+
+    /// What is wrong with a journal that nobody uses; empty when this program can open it as it is. Blocks.
+    ///
+    /// # Errors
+    /// [`JournalError`], [`JournalError::Newer`] among them.
+    pub fn check(path: &Path) -> Result<Vec<String>, JournalError> {
+        schema::check(path)
     }
 
     /// Events from now on.

@@ -1,8 +1,8 @@
 //! Records as the journal gives them back.
 
 use jiff::Timestamp;
-use model::app::{Deployment, Exit, Note};
-use model::{AppName, DeploymentId, EffectId, InstanceId, Place, VersionLabel};
+use model::app::{CommandLine, Deployment, Exit, Note, Target};
+use model::{AppName, DeploymentId, EffectId, InstanceId, Place, TaskId, VersionLabel};
 use serde::{Deserialize, Serialize};
 
 /// One line of the host's events; a deployment's log is those that belong to it.
@@ -132,4 +132,76 @@ pub struct Listing {
     pub after: Option<i64>,
     /// At most this many, the newest ones.
     pub most: u32,
+}
+
+/// A one-off task with its number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Its number.
+    pub id: TaskId,
+    /// What is known of it.
+    pub record: TaskRecord,
+}
+
+/// A one-off task, under way or ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// The app.
+    pub app: AppName,
+    /// What is run.
+    pub command: CommandLine,
+    /// By which version's release.
+    pub target: Target,
+    /// That version's label with revision, which outlives the version itself.
+    pub version: String,
+    /// Who asked for it.
+    pub uid: u32,
+    /// Its name, where the host knows one.
+    pub user: Option<String>,
+    /// When.
+    pub begun_at: Timestamp,
+    /// The time that it has.
+    pub limit_ms: u64,
+    /// How it ended, once it has.
+    pub end: Option<TaskEnd>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskEnd {
+    /// When that was known.
+    pub at: Timestamp,
+    /// How.
+    #[serde(flatten)]
+    pub how: TaskHow,
+}
+
+/// How a task came to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum TaskHow {
+    /// By itself, with this status.
+    Status {
+        /// The status.
+        status: i32,
+    },
+    /// By a signal that nobody here sent.
+    Signal {
+        /// The signal.
+        signal: i32,
+    },
+    /// It was ended because its time was over.
+    TimeLimit,
+    /// It was ended because somebody asked for that.
+    Halted,
+    /// It did not begin, and nothing was run.
+    NotBegun {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody knows; it may still run.
+    Unknown {
+        /// Why.
+        reason: String,
+    },
 }

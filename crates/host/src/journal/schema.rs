@@ -39,6 +39,11 @@ const STEPS: &[&str] = &["
 ", "
     alter table app add column registered integer not null default 0;
     update app set registered = coalesce((select min(id) from deployment where deployment.app = app.name), 0);
+", "
+    create table task (
+        id integer primary key autoincrement, app text not null, key text not null unique, record text not null
+    ) strict;
+    create index task_of_app on task (app, id);
 "];
 
 /// How long a statement waits for another connection's lock.
@@ -56,6 +61,17 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
     Ok(connection)
+}
+
+/// What SQLite's `quick_check` finds in a database, which is only read.
+pub(super) fn check(path: &Path) -> Result<Vec<String>, JournalError> {
+    let failed = |source| JournalError::Open { path: path.to_owned(), source };
+    refuse_newer(path, STEPS)?;
+    let connection = open_to_read(path)?;
+    let mut statement = connection.prepare("pragma quick_check(10)").map_err(failed)?;
+    let lines = statement.query_map([], |row| row.get::<_, String>(0)).map_err(failed)?;
+    let found: Result<Vec<String>, _> = lines.collect();
+    Ok(found.map_err(failed)?.into_iter().filter(|line| line != "ok").collect())
 }
 
 /// Opens with the steps of some program; tests play older and newer ones.
@@ -129,8 +145,9 @@ fn migrate(path: &Path, connection: &mut Connection, steps: &[&str]) -> Result<(
     transaction.commit().map_err(failed)
 }
 
-/// The way back for those who install the older program again; durable before the schema changes.
-fn copy(connection: &Connection, to: &Path) -> Result<(), JournalError> {
+/// A copy that is durable when this returns; before the schema changes it is the way back for those who install the
+/// older program again.
+pub(super) fn copy(connection: &Connection, to: &Path) -> Result<(), JournalError> {
     make_private(to)?;
     connection
         .backup("main", to, None::<fn(rusqlite::backup::Progress)>)

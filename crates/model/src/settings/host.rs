@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::app::LogSettings;
+use super::export::ExportSettings;
 use super::proxy::ProxySettings;
 use crate::units::{Size, millis};
 
@@ -36,6 +37,8 @@ pub struct HostSettings {
     pub min_free_disk: Size,
     /// The proxy.
     pub proxy: ProxySettings,
+    /// Other proxies that are told what is ready.
+    pub export: ExportSettings,
 }
 
 impl Default for HostSettings {
@@ -52,6 +55,7 @@ impl Default for HostSettings {
             log: LogSettings::default(),
             min_free_disk: Size(500_000_000),
             proxy: ProxySettings::default(),
+            export: ExportSettings::default(),
         }
     }
 }

@@ -152,4 +152,55 @@ pub(super) static HOST_KEYS: &[Key] = &[
         Default::Unset("the daemon's own", r#""bellrock-proxy""#),
         "User that the proxy runs as, when the daemon runs as root.",
     ),
+    key(
+        "export.nginx.file",
+        Kind::Path,
+        Default::Unset("nginx is told nothing", r#""/etc/nginx/conf.d/bellrock.conf""#),
+        "File that tells nginx which instances are ready, written anew at each change.",
+    ),
+    key(
+        "export.nginx.reload",
+        Kind::Command,
+        Default::Unset("none: the file alone changes", r#"["nginx", "-s", "reload"]"#),
+        "Run whenever that file has changed; what waits for the change goes on when this has ended with 0.",
+    ),
+    key(
+        "export.haproxy.file",
+        Kind::Path,
+        Default::Unset("HAProxy is told nothing", r#""/etc/haproxy/bellrock.cfg""#),
+        "File that tells HAProxy which instances are ready, written anew at each change.",
+    ),
+    key(
+        "export.haproxy.reload",
+        Kind::Command,
+        Default::Unset("none: the file alone changes", r#"["systemctl", "reload", "haproxy"]"#),
+        "Run whenever that file has changed; what waits for the change goes on when this has ended with 0.",
+    ),
+    key(
+        "export.caddy.file",
+        Kind::Path,
+        Default::Unset("Caddy is told nothing", r#""/etc/caddy/bellrock.caddy""#),
+        "File that tells Caddy which instances are ready, written anew at each change.",
+    ),
+    key(
+        "export.caddy.reload",
+        Kind::Command,
+        Default::Unset(
+            "none: the file alone changes",
+            r#"["caddy", "reload", "--config", "/etc/caddy/Caddyfile"]"#,
+        ),
+        "Run whenever that file has changed; what waits for the change goes on when this has ended with 0.",
+    ),
+    key(
+        "export.timeout",
+        Kind::Duration { min: Duration::from_millis(100), max: Duration::from_secs(HOUR) },
+        Default::Is(r#""10 s""#),
+        "Time that such a reload may take; then it is killed, and tried again.",
+    ),
+    key(
+        "export.drain",
+        Kind::Duration { min: Duration::ZERO, max: Duration::from_secs(DAY) },
+        Default::Is(r#""5 s""#),
+        "How long an instance goes on after such a reload took it out: what was sent to it before may end.",
+    ),
 ];

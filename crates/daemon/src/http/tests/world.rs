@@ -14,6 +14,7 @@ use host::journal::Journal;
 use host::proxy::Proxy;
 use host::shim::ShimHost;
 use host::site::Site;
+use host::tasks::Tasks;
 use jiff::Timestamp;
 use model::app::{App, Command, Effect, Event, NewVersion, Origin, Outcome, ShimFact, Stepped, Verdict};
 use model::settings::{AppSettings, HealthKind, HostSettings};
@@ -103,9 +104,10 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         "/nonexistent".into(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone()));
+    let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
     let doer = HostDoer::new(instances, journal.clone(), proxy);
     let partners = partners(journal, doer);
-    control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone());
+    control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone(), one_off);
     control
 }
 

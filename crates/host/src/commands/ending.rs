@@ -8,8 +8,53 @@ use wire::shim::{Exited, How};
 
 use crate::shim::{Dead, TaskOutcome};
 
+/// How a command came to its end, as far as its runner tells.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// Its runner saw it end.
+    Seen {
+        /// How.
+        exited: Exited,
+        /// Its last output, where that is known.
+        tail: Option<Vec<u8>>,
+    },
+    /// It did not begin, and never will under this id.
+    NeverBegan(String),
+    /// It was given up before it began.
+    GivenUp,
+    /// Nobody can know.
+    Unknown(String),
+}
+
+impl Ending {
+    /// Of a command whose runner has died.
+    pub(super) fn of_dead(dead: &Dead) -> Self {
+        match dead.task_outcome() {
+            TaskOutcome::Ended(exited) => Ending::Seen { exited, tail: None },
+            TaskOutcome::NeverBegan => Ending::NeverBegan("its runner died before it began".into()),
+            TaskOutcome::Unknown => Ending::Unknown("its runner died while it ran".into()),
+        }
+    }
+
+    /// Of a command whose runner cannot be asked: it is left alone, because it may do its work to the end.
+    pub(super) fn out_of_reach(why: &str) -> Self {
+        Ending::Unknown(format!("{why}; it may still run and is left alone"))
+    }
+}
+
+impl From<Ending> for Outcome {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Seen { exited, tail } => ended(&exited, tail.as_deref()),
+            Ending::NeverBegan(reason) => Outcome::Failed { reason, tail: None },
+            Ending::GivenUp => Outcome::Failed { reason: "was given up before it began".into(), tail: None },
+            Ending::Unknown(reason) => Outcome::Unknown { reason },
+        }
+    }
+}
+
 /// The outcome of a command that a runner saw end; `tail` is its last output.
-pub(super) fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
+fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
     let took = human::duration(Duration::from_millis(exited.uptime_ms));
     if exited.status == Some(0) && exited.how == How::ByItself {
         return Outcome::Ok { detail: Some(took) };
@@ -24,27 +69,6 @@ pub(super) fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
         _ => format!("ended with {} after {took}", crate::instances::exit_how(exited)),
     };
     Outcome::Failed { reason, tail }
-}
-
-/// The outcome of a command whose runner has died.
-pub(super) fn of_dead(dead: &Dead) -> Outcome {
-    match dead.task_outcome() {
-        TaskOutcome::Ended(exited) => ended(&exited, None),
-        TaskOutcome::NeverBegan => {
-            Outcome::Failed { reason: "its runner died before it began".into(), tail: None }
-        }
-        TaskOutcome::Unknown => Outcome::Unknown { reason: "its runner died while it ran".into() },
-    }
-}
-
-/// The outcome of a command whose runner cannot be asked: it is left alone, because it may do its work to the end.
-pub(super) fn out_of_reach(why: &str) -> Outcome {
-    Outcome::Unknown { reason: format!("{why}; it may still run and is left alone") }
-}
-
-/// The outcome of a command that was given up before it began.
-pub(super) fn given_up() -> Outcome {
-    Outcome::Failed { reason: "was given up before it began".into(), tail: None }
 }
 
 #[cfg(test)]

@@ -1,0 +1,84 @@
+//! What random changes begin with: recordings and examples of this repository, and small things that look real.
+
+use std::path::Path;
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
+}
+
+/// Files of a folder of the repository with this ending.
+fn files(folder: &str, ending: &str) -> Vec<Vec<u8>> {
+    let entries = fs_err::read_dir(root().join(folder)).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|it| it == ending));
+    paths.sort();
+    paths.iter().filter_map(|path| fs_err::read(path).ok()).collect()
+}
+
+/// Every recorded message.
+pub(crate) fn messages() -> Vec<Vec<u8>> {
+    files("crates/wire/golden", "bin")
+}
+
+/// The example of the reference, and what is easily said wrong.
+pub(crate) fn settings() -> Vec<Vec<u8>> {
+    let mut texts = files("docs/reference", "toml");
+    texts.extend(
+        [
+            "replicas = 2\nport = 4000\n[readiness]\nkind = \"http_get\"\npath = \"/health\"\n",
+            "[proxy]\nhttp = [\"0.0.0.0:80\"]\ntrusted = [\"10.0.0.0/8\", \"::1/128\"]\n[apps.a]\nhosts = [\"a.test\"]\n",
+            "[apps.a]\nport = 65535\nmax = 65535\n[apps.b.variables]\nX = { secret = \"a#b\" }\n",
+            "pre_commands = [\"eval A.b('\\u0000')\"]\nlog.max_size = \"1e300 GB\"\nwatch_window = \"99999999999 d\"\n",
+        ]
+        .map(|text| text.as_bytes().to_vec()),
+    );
+    texts
+}
+
+/// Requests as they are sent by clients good and bad.
+pub(crate) fn requests() -> Vec<Vec<u8>> {
+    [
+        "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        "POST /meant HTTP/1.1\r\nHost: a.test:80\r\nTransfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n",
+        "GET http://b.test/x?y HTTP/1.1\r\nHost: B.TEST\r\nConnection: close, host, x-a\r\nX-A: 1\r\nTE: trailers\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "OPTIONS * HTTP/1.0\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\n\r\n",
+        "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n",
+        "\u{81}\u{5}Hello\u{88}\u{2}\u{3}\u{e8}",
+    ]
+    .map(|text| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect())
+    .to_vec()
+}
+
+/// Archives (not compressed: the target does that), and files that packages hold.
+pub(crate) fn packages() -> Vec<Vec<u8>> {
+    let release: [(&str, &[u8]); 6] = [
+        ("bin/shop", b"#!/bin/sh\n"),
+        ("releases/start_erl.data", b"13.1.5 1.0.0"),
+        (
+            "releases/1.0.0/shop.rel",
+            br#"{release,{"shop","1.0.0"},{erts,"13.1.5"},[{kernel,"8.5"},{shop,"1.0.0"}]}."#,
+        ),
+        (
+            "lib/shop-1.0.0/ebin/shop.app",
+            br#"{application,shop,[{vsn,"1.0.0"},{modules,[shop]},{applications,[kernel]}]}."#,
+        ),
+        ("lib/shop-1.0.0/ebin/shop.beam", b"FOR1\0\0\0\x14BEAMAtU8\0\0\0\x08\0\0\0\x01\x04shop"),
+        ("bellrock.toml", b"replicas = 3\n"),
+    ];
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in release {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        // It goes to memory.
+        let _ = archive.append_data(&mut header, path, content);
+    }
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    let _ = archive.append_link(&mut link, "lib/link", "../bin/shop");
+    let archive = archive.into_inner().unwrap_or_default();
+    std::iter::once(archive).chain(release.iter().map(|(_, content)| content.to_vec())).collect()
+}

@@ -1,0 +1,34 @@
+//! What is fuzzed: each target is a function that takes any bytes, and panics when something is wrong.
+//!
+//! `make fuzz-smoke` drives them on stable for some seconds, from a corpus with random changes (`driver`); with
+//! cargo-fuzz, `fuzz/cargo-fuzz/` has them found by coverage. What one of them found goes into `corpus` as a seed.
+
+mod corpus;
+pub mod driver;
+mod package_reader;
+mod proxy_request;
+mod settings;
+mod shim_protocol;
+
+pub use package_reader::package_reader;
+pub use proxy_request::proxy_request;
+pub use settings::settings;
+pub use shim_protocol::shim_protocol;
+
+/// One target.
+pub struct Target {
+    /// Its name, as cargo-fuzz calls it.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub run: fn(&[u8]),
+    /// What random changes begin with.
+    pub corpus: fn() -> Vec<Vec<u8>>,
+}
+
+/// All targets.
+pub const TARGETS: [Target; 4] = [
+    Target { name: "package_reader", run: package_reader, corpus: corpus::packages },
+    Target { name: "shim_protocol", run: shim_protocol, corpus: corpus::messages },
+    Target { name: "settings", run: settings, corpus: corpus::settings },
+    Target { name: "proxy_request", run: proxy_request, corpus: corpus::requests },
+];
