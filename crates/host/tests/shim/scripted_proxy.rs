@@ -2,21 +2,26 @@
 
 use host::Paths;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
+use wire::field::Message;
 use wire::frame;
 use wire::proxy::{
-    Answer, Applied, Command, Done, PROTOCOL_VERSION, Refusal, Refused, Report, SOCKET_FILE, Table, Welcome,
+    Answer, Applied, CERTIFICATES_FILE, Command, Done, PROTOCOL_VERSION, Refusal, Refused, Report,
+    SOCKET_FILE, SetCertificates, Table, Welcome,
 };
 
 /// What it was told and what it shall say.
 #[derive(Default)]
 struct Script {
     tables: Vec<Table>,
-    certificates: Vec<usize>,
+    certificates: Vec<SetCertificates>,
+    /// Where it saves certificates, as a proxy does.
+    state: PathBuf,
     hellos: Vec<u64>,
     refuse_tables: Option<Refusal>,
     incarnation: u64,
@@ -37,7 +42,8 @@ impl ScriptedProxy {
         let folder = fs_err::File::open(paths.proxy_run()).unwrap();
         let name = format!("/proc/self/fd/{}/{SOCKET_FILE}", folder.as_raw_fd());
         let listener = UnixListener::bind(name).unwrap();
-        let script = Arc::new(Mutex::new(Script { incarnation: 1, ..Script::default() }));
+        let state = paths.proxy_state();
+        let script = Arc::new(Mutex::new(Script { incarnation: 1, state, ..Script::default() }));
         let unasked = broadcast::Sender::new(16);
         let task = tokio::spawn(accept(listener, script.clone(), unasked.clone()));
         Self { script, unasked, task }
@@ -55,7 +61,14 @@ impl ScriptedProxy {
 
     /// How many certificates it got each time.
     pub(crate) fn certificates(&self) -> Vec<usize> {
-        self.script.lock().unwrap().certificates.clone()
+        self.script.lock().unwrap().certificates.iter().map(|set| set.certificates.len()).collect()
+    }
+
+    /// The chains that it serves with.
+    pub(crate) fn chains(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let last = script.certificates.last().cloned().unwrap_or_default();
+        last.certificates.into_iter().map(|certificate| certificate.chain_pem).collect()
     }
 
     /// From now on it refuses tables, or no longer.
@@ -137,8 +150,16 @@ impl Script {
                 self.tables.push(set.table);
                 Answer::Applied(Applied { revision })
             }
+            Command::SetCertificates(set) if set.certificates.iter().any(|it| it.chain_pem == "broken") => {
+                Answer::Refused(Refused { refusal: Refusal::Invalid, text: "the script says so".into() })
+            }
             Command::SetCertificates(set) => {
-                self.certificates.push(set.certificates.len());
+                let (mut payload, mut record) = (Vec::new(), Vec::new());
+                set.encode(&mut payload);
+                wire::record::put(&payload, &mut record);
+                fs_err::create_dir_all(&self.state).unwrap();
+                fs_err::write(self.state.join(CERTIFICATES_FILE), record).unwrap();
+                self.certificates.push(set);
                 Answer::Done(Done {})
             }
             Command::Watch(_) => Answer::Done(Done {}),

@@ -25,8 +25,13 @@ pub(crate) struct Rig {
 impl Rig {
     /// A proxy with two cores and nothing to serve.
     pub(crate) fn new() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// The same, on this socket.
+    pub(crate) fn on(socket: TcpListener) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let proxy = start(folder.path().into());
+        let proxy = start(folder.path().into(), socket);
         let address = proxy.addresses()[0];
         let daemon = Daemon::connect(folder.path(), 1);
         Self { proxy: Some(proxy), daemon, folder, address, table: Table { epoch: 1, ..Table::default() } }
@@ -76,8 +81,7 @@ impl Drop for Rig {
     }
 }
 
-fn start(folder: PathBuf) -> Proxy {
-    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+fn start(folder: PathBuf, socket: TcpListener) -> Proxy {
     let listeners = vec![Listener { socket, tls: false }];
     Proxy::start(Options { run: folder.clone(), state: folder, listeners, cores: 2 }).unwrap()
 }
