@@ -7,6 +7,7 @@
 //! ```
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ use crate::client_io::ClientIo;
 use crate::core::{Accepted, Core};
 use crate::exchange;
 use crate::http2;
+use crate::proxy_protocol::{self, Origin};
 use crate::rewind::Rewind;
 use crate::session::{Order, Phase, Session};
 use crate::stream_end::Draining;
@@ -35,9 +37,18 @@ use crate::websocket::{self, End};
 /// Serves a client until either side closes.
 pub(crate) async fn run(core: Rc<Core>, accepted: Accepted) {
     let _open = accepted.open;
-    let session = Rc::new(Session::new(accepted.peer, accepted.tls, core.now()));
+    let Ok(mut stream) = TcpStream::from_std(accepted.stream) else { return };
+    let mut client = accepted.peer;
+    if core.table().serving.front.begins_with_header(accepted.peer) {
+        match Box::pin(origin(&core, &mut stream, accepted.peer)).await {
+            Some(Origin::Client(address)) => client = address,
+            Some(Origin::Sender) => {}
+            None => return,
+        }
+    }
+    let session = Rc::new(Session::new(client, accepted.tls, core.now()));
     let number = core.add(&session);
-    if let Some(transport) = transport(&core, &session, accepted.stream).await {
+    if let Some(transport) = transport(&core, &session, stream).await {
         let mut io = ClientIo::new(transport, core.clone(), session.clone());
         if io.is_http2() {
             if poll_fn(|cx| poll_parked(&session, &io, cx)).await {
@@ -53,8 +64,7 @@ pub(crate) async fn run(core: Rc<Core>, accepted: Accepted) {
 }
 
 /// The stream below HTTP; `None`: the client or an order ended it before.
-async fn transport(core: &Core, session: &Session, stream: std::net::TcpStream) -> Option<Transport> {
-    let stream = TcpStream::from_std(stream).ok()?;
+async fn transport(core: &Core, session: &Session, stream: TcpStream) -> Option<Transport> {
     stream.set_nodelay(true).ok()?;
     if !session.tls {
         return Some(Transport::Plain(stream));
@@ -63,15 +73,38 @@ async fn transport(core: &Core, session: &Session, stream: std::net::TcpStream) 
         let front = &core.table().serving.front;
         (Duration::from_millis(front.header_timeout_ms), front.http2)
     };
-    let mut handshake = std::pin::pin!(core.shared.tls.accept(stream, within, http2));
-    let accepted = poll_fn(|cx| {
+    let accepted = unless_ordered(session, core.shared.tls.accept(stream, within, http2)).await;
+    accepted?.ok().map(|stream| Transport::Tls(Box::new(stream)))
+}
+
+/// Whose connection it is, by its PROXY header; `None`: it cannot be served.
+async fn origin(core: &Core, stream: &mut TcpStream, sender: IpAddr) -> Option<Origin> {
+    let within = Duration::from_millis(core.table().serving.front.header_timeout_ms);
+    let session = Rc::new(Session::new(sender, false, core.now()));
+    let number = core.add(&session);
+    let read = unless_ordered(&session, timeout(within, proxy_protocol::read(stream))).await;
+    core.remove(number);
+    match read {
+        Some(Ok(Ok(origin))) => Some(origin),
+        Some(Ok(Err(error))) => {
+            core.shared.tell_bad_header(sender, &error);
+            None
+        }
+        None | Some(Err(_)) => None,
+    }
+}
+
+/// What comes before HTTP; `None`: an order ended it.
+async fn unless_ordered<F: Future>(session: &Session, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    poll_fn(|cx| {
         session.register(cx.waker());
         if session.ordered() != Order::None {
             return Poll::Ready(None);
         }
-        handshake.as_mut().poll(cx).map(Result::ok)
-    });
-    accepted.await.map(|stream| Transport::Tls(Box::new(stream)))
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }
 
 /// Waits for a request, then serves until the connection rests again; `None`: it has ended.

@@ -18,6 +18,8 @@ use wire::proxy::BackendMode;
 use crate::connection;
 use crate::core_table::{CoreRoute, CoreTable};
 use crate::instance::Padded;
+use crate::log;
+use crate::proxy_protocol::HeaderError;
 use crate::request_id::RequestIds;
 use crate::serving::Serving;
 use crate::session::{Order, Phase, Session};
@@ -62,6 +64,8 @@ pub(crate) enum Fact {
 pub(crate) struct Shared {
     pub(crate) accepted: AtomicU64,
     pub(crate) unrouted: AtomicU64,
+    /// Connections that did not begin with the PROXY header that they must begin with.
+    bad_headers: AtomicU64,
     /// Most connections at a time, by the table.
     pub(crate) max_connections: AtomicU64,
     /// The proxy is about to end.
@@ -76,10 +80,22 @@ impl Shared {
         Self {
             accepted: AtomicU64::new(0),
             unrouted: AtomicU64::new(0),
+            bad_headers: AtomicU64::new(0),
             max_connections: AtomicU64::new(u64::MAX),
             stopping: AtomicBool::new(false),
             tls,
             open,
+        }
+    }
+
+    /// Says that a connection was closed because of its PROXY header: of the first, the tenth, the hundredth and so on.
+    pub(crate) fn tell_bad_header(&self, sender: IpAddr, error: &HeaderError) {
+        let number = self.bad_headers.fetch_add(1, Ordering::Relaxed) + 1;
+        if 10_u64.pow(number.ilog10()) == number {
+            log::line(format_args!(
+                "error: a connection of {sender} was closed: {}; {number} until now",
+                log::with_causes(error)
+            ));
         }
     }
 

@@ -31,6 +31,7 @@ mod log;
 mod network;
 pub mod own_answer;
 mod proxy;
+mod proxy_protocol;
 mod request_body;
 mod request_head;
 mod request_id;

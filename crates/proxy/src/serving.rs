@@ -32,6 +32,8 @@ pub(crate) struct FrontLimits {
     /// Whether HTTP/2 is spoken.
     pub(crate) http2: bool,
     trusted: Vec<Network>,
+    /// Whose connections begin with a PROXY header.
+    senders: Vec<Network>,
 }
 
 /// One app's route.
@@ -89,7 +91,7 @@ impl App {
 /// Why a table is refused.
 #[derive(Debug, Error)]
 pub(crate) enum BadTable {
-    #[error("the front trusts something that is no network")]
+    #[error("the front names something that is no network")]
     Network(#[from] NotANetwork),
     #[error("the address of {app}'s instance {instance} is \"{address}\", which is no ip:port")]
     Address { app: String, instance: u64, address: String },
@@ -114,14 +116,24 @@ impl FrontLimits {
             idle_timeout_ms: or(front.idle_timeout_ms, 75 * SECOND_MS),
             max_connections: or(front.max_connections, 20_000),
             http2: !front.http1_only,
-            trusted: front.trusted_proxies.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            trusted: networks(&front.trusted_proxies)?,
+            senders: networks(&front.proxy_protocol)?,
         })
+    }
+
+    /// Whether a peer's connections begin with a PROXY header.
+    pub(crate) fn begins_with_header(&self, peer: IpAddr) -> bool {
+        self.senders.iter().any(|network| network.contains(peer))
     }
 
     /// Whether the forwarding headers of a peer are believed.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(peer))
     }
+}
+
+fn networks(texts: &[String]) -> Result<Vec<Network>, NotANetwork> {
+    texts.iter().map(|text| text.parse()).collect()
 }
 
 /// Knows apps, instances and backends over all tables, so that counts go on and connections are kept.

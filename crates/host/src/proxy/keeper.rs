@@ -9,10 +9,10 @@ use futures_util::future::{Either, join, join_all, select};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
-use wire::proxy::{Refusal, Table};
+use wire::proxy::{Certificate, Refusal, Table};
 use wire::shim::{Event, Exited, Happening, How};
 
-use super::certificates;
+use super::certificates::{self, Held};
 use super::control::{Control, ControlError, News};
 use super::facts::Process;
 use super::number::Number;
@@ -29,7 +29,7 @@ const REPORT_CLOSELY: Duration = Duration::from_secs(1);
 /// The proxy's process takes no longer until it can be asked, or it is said that it cannot.
 const STARTS: Duration = Duration::from_secs(1);
 /// Between two looks at the certificates' files.
-const CERTIFICATES: Duration = Duration::from_secs(60);
+const CERTIFICATES: Duration = Duration::from_secs(10);
 /// The first wait before something is tried again, doubled up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -191,7 +191,8 @@ impl Keeper {
                         // It may be another process than before: it tells anew what is true.
                         facts.down.clear();
                     });
-                    let error = Conversation { proxy: &self.proxy, plan, control }.run().await;
+                    let error =
+                        Conversation { proxy: &self.proxy, plan, paths: &self.paths, control }.run().await;
                     away_since = Instant::now();
                     self.unreached(&error);
                 }
@@ -220,6 +221,7 @@ impl Keeper {
 struct Conversation<'a> {
     proxy: &'a Proxy,
     plan: &'a ProxyPlan,
+    paths: &'a Paths,
     control: Control,
 }
 
@@ -307,20 +309,46 @@ impl Conversation<'_> {
         if self.plan.https.is_empty() {
             return Ok(());
         }
-        let (good, bad) = certificates::read(&self.plan.certificates);
-        for error in &bad {
-            error!("{}; its sites have no certificate", crate::chain(error));
+        let files = &self.plan.certificates;
+        let held = Held::saved(&self.paths.proxy_state(), files.len());
+        let mut new = Vec::with_capacity(files.len());
+        for (index, read) in certificates::read(files).into_iter().enumerate() {
+            if let Err(error) = &read {
+                let then = if held.has(index) { "keep the one they had" } else { "have none of their own" };
+                error!("{}; its sites {then}", crate::chain(error));
+            }
+            new.push(read.ok());
         }
-        // Those that it has are better than none.
-        if good.is_empty() {
+        let all = held.with(&new);
+        if all.all().is_empty() || self.offer(&all).await?.is_none() {
             return Ok(());
         }
-        match self.control.set_certificates(good).await {
-            Err(error) if is_verdict(&error) => {
-                error!("{}", crate::chain(&error));
-                Ok(())
+        self.offer_each(held, &new).await
+    }
+
+    /// One of them is unusable: each by itself, so that it does not take the others away.
+    async fn offer_each(&mut self, mut held: Held, new: &[Option<Certificate>]) -> Result<(), ControlError> {
+        for (index, (new, files)) in new.iter().zip(&self.plan.certificates).enumerate() {
+            let Some(new) = new else { continue };
+            let with = held.with_one(index, new);
+            match self.offer(&with).await? {
+                None => held = with,
+                Some(why) => {
+                    let then =
+                        if held.has(index) { "keep the one they had" } else { "have none of their own" };
+                    error!(chain = %files.chain.display(), key = %files.key.display(), "{why}; its sites {then}");
+                }
             }
-            sent => sent,
+        }
+        Ok(())
+    }
+
+    /// Why the proxy does not take them, if it does not.
+    async fn offer(&mut self, certificates: &Held) -> Result<Option<String>, ControlError> {
+        match self.control.set_certificates(certificates.all()).await {
+            Ok(()) => Ok(None),
+            Err(error) if is_verdict(&error) => Ok(Some(crate::chain(&error))),
+            Err(error) => Err(error),
         }
     }
 

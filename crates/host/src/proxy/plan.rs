@@ -140,6 +140,7 @@ fn front(proxy: &ProxySettings) -> Front {
         header_timeout_ms: ms(proxy.header_timeout),
         idle_timeout_ms: ms(proxy.idle_timeout),
         max_connections: proxy.max_connections.into(),
+        proxy_protocol: proxy.proxy_protocol.iter().map(ToString::to_string).collect(),
         http1_only: !proxy.http2,
         trusted_proxies: proxy.trusted.iter().map(ToString::to_string).collect(),
     }

@@ -428,3 +428,32 @@ async fn certificates_reach_it_and_a_bad_one_does_not_take_the_others_away() {
     for_until("the good one", async || script.certificates() == [1]).await;
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn a_broken_new_certificate_leaves_the_old_one_and_lets_the_others_change() {
+    let mut scene = Scene::new();
+    let file = |name: &str| scene.host.path(name);
+    let put = |name: &str, text: &str| fs_err::write(file(name), text).unwrap();
+    for name in ["a", "b", "key"] {
+        put(name, name);
+    }
+    let pair = |chain: &str| CertificateFiles { chain: file(chain), key: file("key") };
+    scene.plan.certificates = vec![pair("a"), pair("b")];
+    scene.plan.https = vec![free()];
+    let script = ScriptedProxy::listen(&scene.paths);
+    let daemon = scene.daemon(1);
+    for_until("both", async || script.chains() == ["a", "b"]).await;
+    put("a", "new a");
+    put("b", "broken");
+    script.hang_up();
+    for_until("the good one alone is new", async || script.chains() == ["new a", "b"]).await;
+    daemon.stop().await;
+    // the next daemon has never seen the old one
+    put("a", "newer a");
+    fs_err::remove_file(file("b")).unwrap();
+    let daemon = scene.daemon(2);
+    for_until("the old one stays", async || script.chains() == ["newer a", "b"]).await;
+    put("b", "new b");
+    for_until("a file is read again when it changes", async || script.chains() == ["newer a", "new b"]).await;
+    daemon.stop().await;
+}

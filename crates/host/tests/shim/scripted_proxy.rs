@@ -2,41 +2,46 @@
 
 use host::Paths;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
+use wire::field::Message;
 use wire::frame;
 use wire::proxy::{
-    Answer, Applied, Command, Done, PROTOCOL_VERSION, Refusal, Refused, Report, SOCKET_FILE, Table, Welcome,
+    Answer, Applied, CERTIFICATES_FILE, Command, Done, PROTOCOL_VERSION, Refusal, Refused, Report,
+    SOCKET_FILE, SetCertificates, Table, Welcome,
 };
 
 /// What it was told and what it shall say.
 #[derive(Default)]
 struct Script {
     tables: Vec<Table>,
-    certificates: Vec<usize>,
+    certificates: Vec<SetCertificates>,
+    /// Where it saves certificates, as a proxy does.
+    state: PathBuf,
     hellos: Vec<u64>,
     refuse_tables: Option<Refusal>,
     incarnation: u64,
 }
 
-/// Variable with the folder that [`child`] listens in.
+/// Variables with the folders of [`child`]: where it listens, and what it keeps.
 const RUN: &str = "SCRIPTED_PROXY_RUN";
+const STATE: &str = "SCRIPTED_PROXY_STATE";
 
 /// The program of a proxy that answers, of which `word` makes another one: a script that runs [`child`].
 pub(crate) fn program(word: &str) -> String {
     let tests = std::env::current_exe().unwrap();
-    format!("# {word}\n{RUN}=\"$2\" exec {} --exact scripted_proxy::child", tests.display())
+    format!("# {word}\n{RUN}=\"$2\" {STATE}=\"$4\" exec {} --exact scripted_proxy::child", tests.display())
 }
 
 /// Run as a proxy's program: answers until it is ended by a signal. By itself it does nothing.
 #[tokio::test]
 async fn child() {
-    let Some(folder) = std::env::var_os(RUN) else { return };
-    let _scripted = ScriptedProxy::listen_in(Path::new(&folder));
+    let (Some(run), Some(state)) = (std::env::var_os(RUN), std::env::var_os(STATE)) else { return };
+    let _scripted = ScriptedProxy::listen_in(Path::new(&run), state.into());
     std::future::pending().await
 }
 
@@ -50,16 +55,16 @@ pub(crate) struct ScriptedProxy {
 impl ScriptedProxy {
     /// Listens where the daemon expects the proxy.
     pub(crate) fn listen(paths: &Paths) -> Self {
-        Self::listen_in(&paths.proxy_run())
+        Self::listen_in(&paths.proxy_run(), paths.proxy_state())
     }
 
-    fn listen_in(folder: &Path) -> Self {
+    fn listen_in(folder: &Path, state: PathBuf) -> Self {
         fs_err::create_dir_all(folder).unwrap();
         let _ = fs_err::remove_file(folder.join(SOCKET_FILE));
         let folder = fs_err::File::open(folder).unwrap();
         let name = format!("/proc/self/fd/{}/{SOCKET_FILE}", folder.as_raw_fd());
         let listener = UnixListener::bind(name).unwrap();
-        let script = Arc::new(Mutex::new(Script { incarnation: 1, ..Script::default() }));
+        let script = Arc::new(Mutex::new(Script { incarnation: 1, state, ..Script::default() }));
         let unasked = broadcast::Sender::new(16);
         let task = tokio::spawn(accept(listener, script.clone(), unasked.clone()));
         Self { script, unasked, task }
@@ -77,7 +82,14 @@ impl ScriptedProxy {
 
     /// How many certificates it got each time.
     pub(crate) fn certificates(&self) -> Vec<usize> {
-        self.script.lock().unwrap().certificates.clone()
+        self.script.lock().unwrap().certificates.iter().map(|set| set.certificates.len()).collect()
+    }
+
+    /// The chains that it serves with.
+    pub(crate) fn chains(&self) -> Vec<String> {
+        let script = self.script.lock().unwrap();
+        let last = script.certificates.last().cloned().unwrap_or_default();
+        last.certificates.into_iter().map(|certificate| certificate.chain_pem).collect()
     }
 
     /// From now on it refuses tables, or no longer.
@@ -160,8 +172,16 @@ impl Script {
                 self.tables.push(set.table);
                 Answer::Applied(Applied { revision })
             }
+            Command::SetCertificates(set) if set.certificates.iter().any(|it| it.chain_pem == "broken") => {
+                Answer::Refused(Refused { refusal: Refusal::Invalid, text: "the script says so".into() })
+            }
             Command::SetCertificates(set) => {
-                self.certificates.push(set.certificates.len());
+                let (mut payload, mut record) = (Vec::new(), Vec::new());
+                set.encode(&mut payload);
+                wire::record::put(&payload, &mut record);
+                fs_err::create_dir_all(&self.state).unwrap();
+                fs_err::write(self.state.join(CERTIFICATES_FILE), record).unwrap();
+                self.certificates.push(set);
                 Answer::Done(Done {})
             }
             Command::Watch(_) => Answer::Done(Done {}),

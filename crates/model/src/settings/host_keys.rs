@@ -117,6 +117,12 @@ pub(super) static HOST_KEYS: &[Key] = &[
         "Peers whose `X-Forwarded-*` and `X-Request-Id` are believed, such as a load balancer in front.",
     ),
     key(
+        "proxy.proxy_protocol",
+        Kind::Networks,
+        Default::Unset("nobody's do", r#"["10.0.0.0/8"]"#),
+        "Peers whose connections begin with a PROXY header (version 1 or 2), such as a balancer that passes on TCP: it says who the client is. Of them a connection without one is closed.",
+    ),
+    key(
         "proxy.max_connections",
         Kind::Integer { min: 10, max: 1_000_000 },
         Default::Is("20000"),

@@ -21,6 +21,8 @@ pub struct ProxySettings {
     pub certificates: Vec<CertificateFiles>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
     pub trusted: Vec<Network>,
+    /// Peers whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<Network>,
     /// Most client connections at a time.
     pub max_connections: u32,
     /// Most bytes of a request's line and headers together; beyond: 431.
@@ -60,6 +62,7 @@ impl Default for ProxySettings {
             https: Vec::new(),
             certificates: Vec::new(),
             trusted: Vec::new(),
+            proxy_protocol: Vec::new(),
             max_connections: 20_000,
             header_size: Size(64 << 10),
             header_timeout: Duration::from_secs(10),

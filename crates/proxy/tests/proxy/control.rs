@@ -91,7 +91,7 @@ fn tables_that_cannot_be_served_change_nothing() {
             table.routes[0].paths = vec!["x".into()];
         }),
         (
-            "the table cannot be served: the front trusts something that is no network: \"x\" is not a network \
+            "the table cannot be served: the front names something that is no network: \"x\" is not a network \
              like 10.0.0.0/8 or fd00::/8",
             |table| table.front.trusted_proxies = vec!["x".into()],
         ),

@@ -21,6 +21,7 @@ mod http2;
 mod instance;
 mod limits;
 mod program;
+mod proxy_header;
 mod retrying;
 mod rig;
 mod saved;

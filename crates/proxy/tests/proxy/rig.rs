@@ -28,8 +28,12 @@ pub(crate) struct Rig {
 impl Rig {
     /// A proxy with two cores and nothing to serve.
     pub(crate) fn new() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    /// The same, on this socket.
+    pub(crate) fn on(listener: TcpListener) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = start(folder.path().into(), listener.try_clone().unwrap());
         let address = proxy.addresses()[0];
         let daemon = Daemon::connect(folder.path(), 1);

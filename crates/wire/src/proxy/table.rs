@@ -30,6 +30,9 @@ message! {
         4 => pub max_connections: u64,
         /// Networks (CIDR) whose `X-Forwarded-*` and `X-Request-Id` are believed; those of others are replaced.
         5 => pub trusted_proxies: Vec<String>,
+        /// Networks (CIDR) whose connections begin with a PROXY header (HAProxy's `proxy-protocol.txt`, version 1 or 2):
+        /// those without one are closed.
+        6 => pub proxy_protocol: Vec<String>,
         /// HTTP/2 is neither offered nor taken.
         7 => pub http1_only: bool,
     }
