@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::App;
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Drain};
 use super::effect::Effect;
 use super::event::Outcome;
 use super::instance::{Ending, Instance, Status};
@@ -260,8 +260,12 @@ impl Turn {
         }
         it.exposed = false;
         let place = it.place;
+        if let (Outcome::Drained { figures }, Some(deployment)) = (&outcome, &mut self.app.deployment) {
+            deployment.drains.push(Drain { instance, place, figures: *figures });
+        }
         let text = match outcome {
             Outcome::Ok { detail } => detail.unwrap_or_else(|| "drained".into()),
+            Outcome::Drained { figures } => figures.to_string(),
             other => format!("could not be drained: {}", other.failure().unwrap_or_default()),
         };
         self.note_of(instance, Step::Stopped, format!("instance {place} {text}"));
