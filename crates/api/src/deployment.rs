@@ -45,6 +45,27 @@ pub struct Deployment {
     pub pre_commands_ran: bool,
     /// Each place's part.
     pub places: Vec<DeploymentPlace>,
+    /// What the drains of instances came to, in the order in which they ended.
+    #[serde(default)]
+    pub drains: Vec<Drain>,
+}
+
+/// What the drain of an instance came to: the proxy gave it no new requests, and what it had ended or was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Drain {
+    /// The instance.
+    pub instance: u64,
+    /// Its place.
+    pub place: u16,
+    /// From the switch to the last thing in flight.
+    pub took_ms: u64,
+    /// WebSockets that were closed in order, with 1001 ("going away").
+    pub websockets_closed: u64,
+    /// Streams that never end by themselves (`endless_types`) and were ended in order.
+    pub streams_ended: u64,
+    /// Requests, streams and WebSockets that were in flight at the end of `drain_timeout`, and were cut.
+    pub cut: u64,
 }
 
 /// One place's part in a deployment.

@@ -273,7 +273,7 @@ async fn relay(
         counts.bytes_out.add(relayed.bytes_out);
         match relayed.end {
             End::Cut => counts.cut.add(1),
-            End::GoneAway => counts.ended.add(1),
+            End::GoneAway => counts.websockets_closed.add(1),
             End::Peers | End::Failed(_) => {}
         }
     }

@@ -420,7 +420,7 @@ impl Exchange {
                 let count = move |ending| {
                     let counts = backend.counts();
                     match ending {
-                        Ending::Whole => counts.ended.add(1),
+                        Ending::Whole => counts.streams_ended.add(1),
                         Ending::Broken => counts.cut.add(1),
                     }
                 };

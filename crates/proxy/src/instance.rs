@@ -1,8 +1,8 @@
 //! What all cores share about an instance: how much of it is in flight, what was counted, how it is.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wire::proxy::{BOUNDS_US, Counts};
 
@@ -20,12 +20,32 @@ pub(crate) struct Instance {
     in_flight: Padded<AtomicU64>,
     upgraded: AtomicU64,
     counts: Box<[Padded<CoreCounts>]>,
+    /// What was ended in the drains before; only the control thread asks.
+    settled: Mutex<Ended>,
+}
+
+/// What a drain has ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// WebSockets, with 1001.
+    pub(crate) websockets: u64,
+    /// Endless answers, in order.
+    pub(crate) streams: u64,
+    /// Whatever was in flight at its end.
+    pub(crate) cut: u64,
 }
 
 impl Instance {
     pub(crate) fn new(app: String, number: u64, cores: usize) -> Self {
         let counts = (0..cores).map(|_| Padded::default()).collect();
-        Self { app, number, in_flight: Padded::default(), upgraded: AtomicU64::new(0), counts }
+        Self {
+            app,
+            number,
+            in_flight: Padded::default(),
+            upgraded: AtomicU64::new(0),
+            counts,
+            settled: Mutex::default(),
+        }
     }
 
     /// Requests in flight, upgraded connections included.
@@ -59,9 +79,32 @@ impl Instance {
         &self.counts[core].0
     }
 
-    /// Endless answers and WebSockets that were ended in order while it drained.
-    pub(crate) fn ended(&self) -> u64 {
-        self.counts.iter().map(|core| core.0.ended.get()).sum()
+    /// What was ended while it drained, since it was known first.
+    fn ended(&self) -> Ended {
+        self.counts.iter().fold(Ended::default(), |sum, Padded(core)| Ended {
+            websockets: sum.websockets + core.websockets_closed.get(),
+            streams: sum.streams + core.streams_ended.get(),
+            cut: sum.cut + core.cut.get(),
+        })
+    }
+
+    /// What was ended since the last drain was settled.
+    pub(crate) fn ended_in_this_drain(&self) -> Ended {
+        let (all, before) = (self.ended(), *self.settled());
+        Ended {
+            websockets: all.websockets - before.websockets,
+            streams: all.streams - before.streams,
+            cut: all.cut - before.cut,
+        }
+    }
+
+    /// A drain is over, or was called off: the next one begins to count at nothing.
+    pub(crate) fn settle(&self) {
+        *self.settled() = self.ended();
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Ended> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The sum over all cores.
@@ -104,8 +147,8 @@ pub(crate) struct CoreCounts {
     pub(crate) retried: Count,
     pub(crate) broken: Count,
     pub(crate) cut: Count,
-    /// See [`Instance::ended`].
-    pub(crate) ended: Count,
+    pub(crate) websockets_closed: Count,
+    pub(crate) streams_ended: Count,
     pub(crate) bytes_in: Count,
     pub(crate) bytes_out: Count,
     statuses: [Count; STATUSES],
@@ -127,6 +170,8 @@ impl CoreCounts {
         total.retried += self.retried.get();
         total.broken += self.broken.get();
         total.cut += self.cut.get();
+        total.websockets_closed += self.websockets_closed.get();
+        total.streams_ended += self.streams_ended.get();
         total.bytes_in += self.bytes_in.get();
         total.bytes_out += self.bytes_out.get();
         for (sum, count) in total.statuses.iter_mut().zip(&self.statuses) {

@@ -118,7 +118,10 @@ fn answers() {
         check_answer(&format!("refused-{}", *refusal as u64), Answer::Refused(refused));
     }
     check_answer("applied", Answer::Applied(Applied { revision: 42 }));
-    check_answer("drained", Answer::Drained(Drained { app: "beacon".into(), instance: 41, cut: 2 }));
+    let drained = Drained { app: "beacon".into(), instance: 41, cut: 2, ..Drained::default() };
+    check_answer("drained", Answer::Drained(drained.clone()));
+    let figures = Drained { websockets_closed: 40, streams_ended: 3, took_ms: 15_200, ..drained };
+    check_answer("drained-figures", Answer::Drained(figures));
     let health =
         |up, reason: &str| proxy::Health { app: "beacon".into(), instance: 42, up, reason: reason.into() };
     check_answer("health-down", Answer::Health(health(false, "it answered its check with 500")));
@@ -148,6 +151,7 @@ fn report() -> Report {
             bytes_in: 7,
             bytes_out: 8,
             latency: (0..=BOUNDS_US.len() as u64).collect(),
+            ..Counts::default()
         },
     };
     Report {

@@ -12,7 +12,7 @@ async fn an_app_that_listens_on_another_port_is_told_by_the_ports_that_it_has() 
     let host = TempHost::start().await;
     let settings = format!(
         "replicas = 1\nmax = 1\ntries = 1\n[ports]\nADMIN_PORT = {}\n[readiness]\nkind = 'http_get'\n\
-         path = '/health'\nport = 'ADMIN_PORT'\nwithin = '1 s'\nfailure_timeout = '4 s'",
+         path = '/health'\nport = 'ADMIN_PORT'\nwithin = '1 s'\nfailure_timeout = '15 s'",
         host.ports(2)
     );
     let app = host.app("beacon", &settings);

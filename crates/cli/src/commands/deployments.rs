@@ -107,6 +107,7 @@ pub(super) fn show(detail: &DeploymentDetail, now: Timestamp) -> String {
     if !deployment.phase.is_over() {
         lines.extend(deployment.places.iter().map(|place| format!("{:15}{}", "", progress::place(place))));
     }
+    lines.extend(progress::drains(deployment).into_iter().map(|line| format!("{:15}{line}", "")));
     lines.push(match deployment.phase.is_over() {
         true => progress::end(deployment, deployment.phase == Phase::Cancelled, now),
         false => format!("{:15}{}", "", progress::phase(deployment, now)),

@@ -316,6 +316,12 @@ fn deployments_listed_and_shown() {
             "back": null, "failures": 0},
     ]);
     check("deployment_watching", &deployments::show(&with_log(running), now()));
+    let drain = |instance: u64, took_ms: u64, websockets_closed: u64, cut: u64| {
+        json!({"instance": instance, "place": instance, "took_ms": took_ms,
+            "websockets_closed": websockets_closed, "streams_ended": 1, "cut": cut})
+    };
+    let drained = deployment(json!({"drains": [drain(1, 15_200, 40, 0), drain(2, 30_000, 2, 1)]}));
+    check("deployment_drained", &deployments::show(&with_log(drained), now()));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::deployment::{Deployment, DeploymentKind, DeploymentPlace, Member, Phase};
+use api::deployment::{Deployment, DeploymentKind, DeploymentPlace, Drain, Member, Phase};
 use api::event::{Event, Level};
 use jiff::Timestamp;
 
@@ -87,6 +87,22 @@ pub(crate) fn place(place: &DeploymentPlace) -> String {
         parts.push(format!("{} failed", place.failures));
     }
     format!("instance {:<3} {}", place.place, parts.join(" · "))
+}
+
+/// `3 instances drained, the slowest in 12 s: 40 WebSockets closed (1001), 3 streams ended, 1 cut`
+pub(crate) fn drains(deployment: &Deployment) -> Option<String> {
+    let drains = &deployment.drains;
+    let slowest = drains.iter().map(|it| it.took_ms).max()?;
+    let sum = |count: fn(&Drain) -> u64| drains.iter().map(count).sum::<u64>();
+    let plural = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    Some(format!(
+        "{} drained, the slowest in {}: {} closed (1001), {} ended, {} cut",
+        plural(drains.len() as u64, "instance"),
+        span_ms(slowest),
+        plural(sum(|it| it.websockets_closed), "WebSocket"),
+        plural(sum(|it| it.streams_ended), "stream"),
+        sum(|it| it.cut),
+    ))
 }
 
 /// `watching   1 min 40 s left`

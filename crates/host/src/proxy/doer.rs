@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::app::{App, Outcome, Route};
+use model::app::{App, DrainFigures, Outcome, Route};
 use model::{EffectId, InstanceId, human};
 use tokio::time::Instant;
+use wire::proxy::Drained;
 
 use super::book::Page;
 use super::proxy_handle::Proxy;
@@ -18,6 +19,17 @@ fn drain_timeout(app: &App, instance: InstanceId) -> Duration {
     let target = app.instances.get(&instance).map(|it| it.target);
     let revision = target.and_then(|target| app.revision(target));
     revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout)
+}
+
+/// What a proxy told; an earlier one does not say how long it took, so that what was `waited` stands for it.
+fn figures(drained: &Drained, waited: Duration) -> DrainFigures {
+    let waited = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+    DrainFigures {
+        took_ms: if drained.took_ms == 0 { waited } else { drained.took_ms },
+        websockets_closed: drained.websockets_closed,
+        streams_ended: drained.streams_ended,
+        cut: drained.cut,
+    }
 }
 
 impl Proxy {
@@ -38,13 +50,12 @@ impl Proxy {
         let left = left.max(drain_timeout(app, instance) + GRACE);
         let drained = self.drained(&app.name, instance, left).await;
         let took = human::duration(began.elapsed());
-        let detail = match drained {
-            Some(drained) if drained.cut == 0 => format!("drained in {took}"),
-            Some(drained) => format!("{} in flight cut after {took}", drained.cut),
-            None => match self.trouble() {
-                Some(why) => format!("the proxy did not say within {took} that it was drained: {why}"),
-                None => format!("the proxy did not say within {took} that it was drained"),
-            },
+        if let Some(drained) = drained {
+            return Outcome::Drained { figures: figures(&drained, began.elapsed()) };
+        }
+        let detail = match self.trouble() {
+            Some(why) => format!("the proxy did not say within {took} that it was drained: {why}"),
+            None => format!("the proxy did not say within {took} that it was drained"),
         };
         Outcome::Ok { detail: Some(detail) }
     }

@@ -157,7 +157,7 @@ fn app() -> App {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => reason,
-        Outcome::Ok { .. } | Outcome::NoRoom { .. } => "ok",
+        Outcome::Ok { .. } | Outcome::NoRoom { .. } | Outcome::Drained { .. } => "ok",
     }
 }
 

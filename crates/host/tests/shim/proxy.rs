@@ -384,7 +384,7 @@ async fn a_drained_instance_is_told_and_forgotten_when_it_serves_again() {
     until("a table", || script.tables().len() == 1).await;
     let nothing = daemon.proxy.drained(&app("beacon"), InstanceId(1), Duration::from_millis(50)).await;
     assert_eq!(nothing, None, "the deadline passed");
-    let drained = Drained { app: "beacon".into(), instance: 1, cut: 2 };
+    let drained = Drained { app: "beacon".into(), instance: 1, cut: 2, ..Drained::default() };
     script.say(Answer::Drained(drained.clone()));
     assert_eq!(daemon.proxy.drained(&app("beacon"), InstanceId(1), LONG).await, Some(drained));
     daemon.proxy.serve(active(2, 1)).await.unwrap();

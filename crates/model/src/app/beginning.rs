@@ -56,6 +56,7 @@ impl Turn {
             lanes,
             scaled_before,
             pre_commands_ran: false,
+            drains: Vec::new(),
             give_up: None,
         };
         // What only takes instances away needs nothing of the host.

@@ -1,6 +1,7 @@
 //! A deployment: the journalled act of taking an app's places from one version to another.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,50 @@ pub struct Deployment {
     pub give_up: Option<GiveUp>,
     /// Whether a pre-command has been run: a rollback does not undo it.
     pub pre_commands_ran: bool,
+    /// What the drains of instances came to, in the order in which they ended.
+    #[serde(default)]
+    pub drains: Vec<Drain>,
+}
+
+/// What the drain of an instance came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drain {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Its place.
+    pub place: Place,
+    /// What the proxy counted.
+    #[serde(flatten)]
+    pub figures: DrainFigures,
+}
+
+/// What the proxy counted in the drain of an instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrainFigures {
+    /// From the switch to the last thing in flight, in milliseconds.
+    pub took_ms: u64,
+    /// WebSockets that were closed in order (1001, "going away").
+    pub websockets_closed: u64,
+    /// Streams that never end by themselves and were ended in order.
+    pub streams_ended: u64,
+    /// Requests, streams and WebSockets that were in flight at the end of `drain_timeout`, and were cut.
+    pub cut: u64,
+}
+
+impl std::fmt::Display for DrainFigures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let took = crate::human::duration(Duration::from_millis(self.took_ms));
+        write!(f, "drained in {took}")?;
+        if self.cut > 0 {
+            write!(f, ", {} in flight cut", self.cut)?;
+        }
+        let counted =
+            [(self.websockets_closed, "WebSocket", "closed"), (self.streams_ended, "stream", "ended")];
+        for (count, what, how) in counted.into_iter().filter(|(count, ..)| *count > 0) {
+            write!(f, ", {count} {what}{} {how}", if count == 1 { "" } else { "s" })?;
+        }
+        Ok(())
+    }
 }
 
 /// What was asked for.

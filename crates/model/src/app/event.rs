@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
+use super::deployment::DrainFigures;
 use super::instance::ExitHow;
 use super::version::{Origin, Target};
 use crate::names::{EffectId, InstanceId};
@@ -90,6 +91,11 @@ pub enum Outcome {
         /// What is there and what is needed.
         detail: String,
     },
+    /// Only of [`super::Effect::Drain`]: nothing is in flight in the instance any more.
+    Drained {
+        /// What the proxy counted.
+        figures: DrainFigures,
+    },
     /// It failed and left nothing half-done.
     Failed {
         /// The cause, for the operator.
@@ -108,7 +114,7 @@ impl Outcome {
     /// Why it was not done, if it was not.
     pub(super) fn failure(self) -> Option<String> {
         match self {
-            Outcome::Ok { .. } => None,
+            Outcome::Ok { .. } | Outcome::Drained { .. } => None,
             Outcome::NoRoom { detail: reason }
             | Outcome::Failed { reason, .. }
             | Outcome::Unknown { reason } => Some(reason),

@@ -42,7 +42,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use command::{Command, Refused};
-pub use deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
+pub use deployment::{Deployment, Drain, DrainFigures, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
 pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use freeze::Frozen;

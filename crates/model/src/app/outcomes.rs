@@ -56,6 +56,7 @@ impl Turn {
         }
         match outcome {
             Outcome::Ok { detail } => self.staged(detail),
+            Outcome::Drained { .. } => self.staged(None),
             Outcome::NoRoom { detail } => {
                 self.one_after_another(&detail);
                 self.staged(None);
@@ -74,6 +75,7 @@ impl Turn {
                 self.note(Step::Command, format!("{text}{detail}"));
                 (None, None)
             }
+            Outcome::Drained { .. } => (None, None),
             Outcome::Failed { reason, tail } => (Some(format!("{text}: {reason}")), tail),
             Outcome::NoRoom { detail } => (Some(format!("{text}: {detail}")), None),
             Outcome::Unknown { reason } => {
@@ -146,7 +148,7 @@ impl Turn {
             return;
         }
         match outcome {
-            Outcome::Ok { .. } => self.initialise(instance, 0),
+            Outcome::Ok { .. } | Outcome::Drained { .. } => self.initialise(instance, 0),
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
                 self.failed_to_start(instance, reason, None)
@@ -162,7 +164,7 @@ impl Turn {
             return;
         };
         match outcome {
-            Outcome::Ok { .. } => {
+            Outcome::Ok { .. } | Outcome::Drained { .. } => {
                 // Its shim may have told of a first run, and of its end, before.
                 let ended = it.run > 0 && it.pid.is_none();
                 it.status = if ended { Status::BackingOff { until: at } } else { Status::Starting };
@@ -195,6 +197,7 @@ impl Turn {
                 let text = format!("instance {place} {}", detail.unwrap_or_else(|| "stopped".into()));
                 self.note_of(instance, Step::Stopped, text);
             }
+            Outcome::Drained { .. } => {}
             Outcome::NoRoom { detail: reason }
             | Outcome::Failed { reason, .. }
             | Outcome::Unknown { reason } => {

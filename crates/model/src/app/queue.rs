@@ -86,6 +86,7 @@ impl Turn {
             scaled_before: None,
             give_up: None,
             pre_commands_ran: false,
+            drains: Vec::new(),
         });
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::App;
-use super::deployment::Deployment;
+use super::deployment::{Deployment, Drain};
 use super::effect::Effect;
 use super::event::Outcome;
 use super::instance::{Ending, Instance, Status};
@@ -271,7 +271,7 @@ impl Turn {
             return;
         }
         let target = it.target;
-        it.exposed = !matches!(outcome, Outcome::Ok { .. });
+        it.exposed = !matches!(outcome, Outcome::Ok { .. } | Outcome::Drained { .. });
         if it.exposed {
             // Nobody knows whether something is in flight: from now on it gets all the time that a drain may take.
             let ends = self.after(self.settings(target).drain_timeout.saturating_add(GRACE));
@@ -281,8 +281,12 @@ impl Turn {
         }
         let Some(it) = self.app.instances.get(&instance) else { return };
         let (place, is_known) = (it.place, !it.exposed);
+        if let (Outcome::Drained { figures }, Some(deployment)) = (&outcome, &mut self.app.deployment) {
+            deployment.drains.push(Drain { instance, place, figures: *figures });
+        }
         let text = match outcome {
             Outcome::Ok { detail } => detail.unwrap_or_else(|| "drained".into()),
+            Outcome::Drained { figures } => figures.to_string(),
             other => format!(
                 "could not be drained: {}; it is stopped when its drain_timeout is over",
                 other.failure().unwrap_or_default()

@@ -1,9 +1,9 @@
 //! Traffic: the switch, draining, and the way back before and after it.
 
 use insta::assert_snapshot;
-use model::Place;
-use model::app::{Command, Effect, Event, Outcome, Phase, ShimFact, Status};
+use model::app::{Command, DrainFigures, Effect, Event, Outcome, Phase, ShimFact, Status};
 use model::settings::{AppSettings, NodeName, Strategy};
+use model::{DeploymentId, Place};
 
 use crate::world::{Boot, Reply, World, seconds, web};
 
@@ -564,4 +564,22 @@ fn what_the_proxy_finds_of_instances_is_told_once() {
     world.exits(one, 1);
     world.started(one);
     assert_eq!(world.app.instances[&one].down, None, "nothing is known of another run");
+}
+
+#[test]
+fn what_each_drain_came_to_is_kept_with_the_deployment() {
+    let mut world = draining();
+    let figures = |cut| DrainFigures { took_ms: 15_200, websockets_closed: 40, streams_ended: 1, cut };
+    let of_place = |place| move |effect: &Effect| matches!(effect, Effect::Drain { instance, .. } if instance.0 == place);
+    world.release(of_place(1), Outcome::Drained { figures: figures(0) });
+    world.release(of_place(2), Outcome::Drained { figures: figures(3) });
+    world.script(|_, _| Reply::Ok);
+    world.pass(200);
+    assert_eq!(world.ended(2), "committed");
+    let drains: Vec<_> =
+        world.records[&DeploymentId(2)].drains.iter().map(|it| (it.place, it.figures)).collect();
+    assert_eq!(drains, [(Place(1), figures(0)), (Place(2), figures(3))]);
+    let story = world.story();
+    assert!(story.contains(", 40 WebSockets closed, 1 stream ended\n"), "{story}");
+    assert!(story.contains(", 3 in flight cut, 40 WebSockets closed, 1 stream ended\n"), "{story}");
 }

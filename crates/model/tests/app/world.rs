@@ -394,7 +394,7 @@ impl World {
     }
 
     fn done(&mut self, id: EffectId, effect: Effect, outcome: Outcome) {
-        let was_ok = matches!(outcome, Outcome::Ok { .. });
+        let was_ok = matches!(outcome, Outcome::Ok { .. } | Outcome::Drained { .. });
         if was_ok {
             self.proxy.did(&self.app, &effect);
             self.to_do.extend(std::mem::take(&mut self.draining));

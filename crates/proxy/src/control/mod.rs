@@ -223,10 +223,10 @@ impl Control {
         loop {
             let news = self.drains.borrow_mut().news();
             for drained in news {
-                let ended = self.drains.borrow().ended(&drained);
+                let Drained { app, instance, cut, websockets_closed, streams_ended, took_ms } = &drained;
                 log::line(format_args!(
-                    "app={} instance={} cut={} ended={ended} drained",
-                    drained.app, drained.instance, drained.cut
+                    "app={app} instance={instance} cut={cut} websockets_closed={websockets_closed} \
+                     streams_ended={streams_ended} took_ms={took_ms} drained"
                 ));
                 self.watchers.tell(&Answer::Drained(drained));
             }

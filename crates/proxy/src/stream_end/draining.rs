@@ -43,6 +43,12 @@ mod tests {
         assert_eq!(draining.moment(1.0), draining.since + Duration::from_secs(15));
         assert_eq!(draining.moment(7.0), draining.since + Duration::from_secs(15));
         assert_eq!(draining.deadline(), draining.since + Duration::from_secs(30));
+        let mut tenths = [0; 10];
+        for _ in 0..1_000 {
+            tenths[((Draining::share() * 10.0) as usize).min(9)] += 1;
+        }
+        // 100 each, give or take 9.5; 5 deviations are one failure in a million
+        assert!(tenths.iter().all(|count| (50..=150).contains(count)), "spread evenly: {tenths:?}");
         let moment = draining.moment(Draining::share());
         assert!(draining.since <= moment && moment <= draining.since + Duration::from_secs(15));
     }

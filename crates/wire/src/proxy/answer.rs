@@ -91,8 +91,15 @@ message! {
         1 => pub app: String,
         /// The instance's number.
         2 => pub instance: u64,
-        /// What was still in flight at the end of `drain_ms` and was cut: requests, streams and WebSockets.
+        /// What was still in flight at the end of `drain_ms` and was cut: requests, streams and WebSockets. Of this
+        /// drain alone; proxies that leave `took_ms` out count from their start.
         3 => pub cut: u64,
+        /// WebSockets that were closed in order, with 1001.
+        4 => pub websockets_closed: u64,
+        /// Endless responses that were ended in order, between two events, lines or chunks.
+        5 => pub streams_ended: u64,
+        /// ms from the table in which it drains to the last thing in flight; 0: not told.
+        6 => pub took_ms: u64,
     }
 }
 

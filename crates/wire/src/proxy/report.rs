@@ -125,5 +125,9 @@ message! {
         8 => pub bytes_out: u64,
         /// Responses by the time from request to head; see [`super::BOUNDS_US`].
         9 => pub latency: Vec<u64>,
+        /// WebSockets that were closed in order in a drain, with 1001.
+        20 => pub websockets_closed: u64,
+        /// Endless responses that were ended in order in a drain.
+        21 => pub streams_ended: u64,
     }
 }

@@ -1,9 +1,11 @@
 //! Deployments.
 
-use api::deployment::{Deployment as Shown, DeploymentKind, DeploymentPlace, Member, Phase as ShownPhase};
+use api::deployment::{
+    Deployment as Shown, DeploymentKind, DeploymentPlace, Drain as ShownDrain, Member, Phase as ShownPhase,
+};
 use host::journal::DeploymentRecord;
 use model::InstanceId;
-use model::app::{App, Command, Deployment, Ended, Kind, Lane, Phase, Queued};
+use model::app::{App, Command, Deployment, Drain, Ended, Kind, Lane, Phase, Queued};
 use model::settings::Strategy;
 
 use super::app::instance_state;
@@ -50,6 +52,7 @@ pub(in crate::http) fn queued(app: &App, queued: &Queued) -> Shown {
         ghosted: false,
         pre_commands_ran: false,
         places: Vec::new(),
+        drains: Vec::new(),
     }
 }
 
@@ -86,6 +89,19 @@ fn shown(
         ghosted: app.is_some_and(ghost),
         pre_commands_ran: deployment.pre_commands_ran,
         places: deployment.lanes.iter().map(|(at, lane)| place(app, at.0, lane)).collect(),
+        drains: deployment.drains.iter().map(drain).collect(),
+    }
+}
+
+fn drain(drain: &Drain) -> ShownDrain {
+    let Drain { instance, place, figures } = drain;
+    ShownDrain {
+        instance: instance.0,
+        place: place.0,
+        took_ms: figures.took_ms,
+        websockets_closed: figures.websockets_closed,
+        streams_ended: figures.streams_ended,
+        cut: figures.cut,
     }
 }
 
