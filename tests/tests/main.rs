@@ -19,6 +19,7 @@ mod replacing;
 mod running;
 mod settings;
 mod store;
+mod tcp;
 mod traffic;
 mod variables;
 mod versions;

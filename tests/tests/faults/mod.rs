@@ -11,7 +11,7 @@ mod numbered;
 mod operations;
 mod output;
 mod phases;
-mod reboot;
+pub(crate) mod reboot;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
