@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-memory bench-package
 .PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
+BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package
+.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -73,6 +75,7 @@ docs: ## write the generated references in docs/reference/ anew
 
 bench-restart: ## crash to serving again, beside the bare boot, runit and s6
 bench-deploy: ## a full deployment of three places, beside three bare boots at once
+bench-swap: ## a release swapped back and forth under 10 ms polls and 16 kept connections: nothing may be lost
 bench-memory: ## memory of daemon and shims at rest and after a flood, beside runit and s6
 bench-package: ## a package of 100 MB: verify, unpack, link
 

@@ -6,6 +6,7 @@
 
 #![allow(unreachable_pub, reason = "nothing is outside of a program")]
 
+mod asking;
 mod chaos;
 mod deploy;
 mod figures;
@@ -17,6 +18,7 @@ mod restart;
 mod rival;
 mod serving;
 mod soak;
+mod swap;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,8 @@ enum Bench {
     Memory(memory::Options),
     /// A package of 100 MB: verify, unpack, link, beside sha256sum, tar and cp
     Package(package_bench::Options),
+    /// A release swapped back and forth while it is polled and asked over kept connections: is anything lost?
+    Swap(swap::Options),
     /// Hundreds of deployments and thousands of crashes: does anything grow?
     Soak(soak::Options),
     /// Deployments under load while daemon, proxy and app are killed: is any request lost?
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Bench::Restart(options) => runtime.block_on(unless_ended(restart::run(&options))),
         Bench::Deploy(options) => runtime.block_on(unless_ended(deploy::run(&options))),
         Bench::Memory(options) => runtime.block_on(unless_ended(memory::run(&options))),
+        Bench::Swap(options) => runtime.block_on(unless_ended(swap::run(&options))),
         Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
         Bench::Chaos(options) => runtime.block_on(unless_ended(chaos::run(&options))),
     };

@@ -22,6 +22,7 @@ mod running;
 mod settings;
 mod store;
 mod tasks;
+mod tcp;
 mod traffic;
 mod variables;
 mod versions;

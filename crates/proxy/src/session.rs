@@ -10,7 +10,6 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
 
 use hyper::header::HeaderValue;
 use tokio::time::Instant;
@@ -142,8 +141,6 @@ const CONTINUE_MS: u64 = 1000;
 const END_MS: u64 = 30_000;
 /// A connection that is idle for longer gives its buffers back, and gets new ones with its next request.
 const PARK_MS: u64 = 2_000;
-/// What an upgraded connection needs beyond a drain's deadline to say goodbye.
-const UPGRADED_GRACE: Duration = Duration::from_millis(1_500);
 
 impl Session {
     pub(crate) fn new(peer: IpAddr, tls: bool, now: u64) -> Self {
@@ -322,11 +319,13 @@ impl Session {
         }
     }
 
-    /// What is upgraded ends itself at the deadline, in better manners; it is cut if it does not.
+    /// What is upgraded is left alone, however late it is: it ends itself soon after the deadline, and says goodbye
+    /// (`websocket::relay`). On a core that stood still for seconds this tick may run before the timers of that have,
+    /// and an order to cut would be obeyed before its Close frames are out.
     fn tick_drain(&self) {
         let Some(draining) = self.draining.get() else { return };
-        let grace = if self.phase.get() == Phase::Upgraded { UPGRADED_GRACE } else { Duration::ZERO };
-        if Instant::now() < draining.deadline() + grace || self.ordered() == Order::Cut {
+        let ends_itself = self.phase.get() == Phase::Upgraded;
+        if ends_itself || Instant::now() < draining.deadline() || self.ordered() == Order::Cut {
             return;
         }
         if let Some(backend) = &*self.serving.borrow() {
@@ -374,5 +373,26 @@ fn register(slot: &RefCell<Option<Waker>>, waker: &Waker) {
     match &mut *slot {
         Some(known) => known.clone_from(waker),
         None => *slot = Some(waker.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_upgraded_is_not_cut_by_a_late_tick() {
+        for (phase, ordered) in [(Phase::Upgraded, Order::None), (Phase::Request, Order::Cut)] {
+            let session = Session::new(Ipv4Addr::LOCALHOST.into(), false, 0);
+            session.enter(phase, 0);
+            let since =
+                Instant::now().checked_sub(Duration::from_secs(60)).expect("the machine runs for longer");
+            session.drain(Some(Draining { since, within: Duration::from_secs(1) }));
+            session.tick_drain();
+            assert_eq!(session.ordered(), ordered, "{phase:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod operations;
 mod output;
 mod phases;
 mod points;
-mod reboot;
+pub(crate) mod reboot;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

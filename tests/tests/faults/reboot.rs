@@ -10,6 +10,12 @@ use super::{left_over, migrated_once, migrating, migrations_reach, over, sees};
 
 /// The host goes down and comes up.
 async fn reboot(host: &TempHost) {
+    goes_down(host);
+    host.start_daemon().await;
+}
+
+/// Every process of the host is killed, and what only lives as long as a boot is gone.
+pub(crate) fn goes_down(host: &TempHost) {
     host.kill_daemon();
     let left = processes::end_all(host.root(), Duration::from_secs(20));
     assert!(left.is_empty(), "{left:?}");
@@ -18,7 +24,6 @@ async fn reboot(host: &TempHost) {
         let path = entry.unwrap().path();
         if path.is_dir() { fs_err::remove_dir_all(path).unwrap() } else { fs_err::remove_file(path).unwrap() }
     }
-    host.start_daemon().await;
 }
 
 async fn nothing_ghosted(app: &TestApp<'_>) {

@@ -104,7 +104,7 @@ impl<'h> Journey<'h> {
     /// Deploys the other version. The daemon is killed while the first of its instances starts, or when one serves.
     pub(super) async fn deploys(&mut self, round: u32) {
         let granted = self.deploy_other("").await;
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             self.middle("an instance starts", starts).await;
         } else {
             let new = self.kind.versions[self.other()];

@@ -1,10 +1,13 @@
 //! Requests through the host's proxy while versions, instances, the daemon and the proxy itself come and go.
 
+mod https;
 mod journey;
 mod kinds;
 mod matrix;
+mod memory;
 mod proxy;
 mod updating;
+mod server_errors;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::client::Client;
+use crate::gate::Gate;
 use crate::rig::DEADLINE;
 
 /// An instance, until it is dropped.
@@ -105,6 +106,15 @@ impl Instance {
         Self::raw(move |served, request| {
             let _ = served.read_body(&request);
             served.answer(name)
+        })
+    }
+
+    /// Answers with 200 and a body, each request when the gate is open.
+    pub(crate) fn behind(gate: &Gate, body: &'static str) -> Self {
+        let gate = gate.clone();
+        Self::raw(move |served, _| {
+            gate.pass();
+            served.answer(body)
         })
     }
 

@@ -133,13 +133,7 @@ fn a_body_that_is_too_large() {
 #[test]
 fn an_answer_that_takes_too_long() {
     let gate = Gate::default();
-    let instance = Instance::raw({
-        let gate = gate.clone();
-        move |served, _| {
-            gate.pass();
-            served.answer("x")
-        }
-    });
+    let instance = Instance::behind(&gate, "x");
     let mut rig = limited(&instance, Limits { response_timeout_ms: 300, ..Limits::default() });
     let reply = rig.client().get("/");
     assert_eq!((reply.status, reply.error()), (504, "upstream-timeout"));
@@ -212,13 +206,7 @@ fn beyond_the_most_connections_idle_ones_make_room() {
 #[test]
 fn busy_connections_are_not_closed_for_new_ones() {
     let gate = Gate::default();
-    let instance = Instance::raw({
-        let gate = gate.clone();
-        move |served, _| {
-            gate.pass();
-            served.answer("x")
-        }
-    });
+    let instance = Instance::behind(&gate, "x");
     let mut rig = Rig::serving(&[instance.address]);
     rig.table.front = front(|front| front.max_connections = 4);
     rig.apply();

@@ -45,13 +45,7 @@ fn a_damaged_table_is_told_and_not_served() {
 fn it_ends_when_what_is_in_flight_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::default();
-    let instance = Instance::raw({
-        let gate = gate.clone();
-        move |served, _| {
-            gate.pass();
-            served.answer("late")
-        }
-    });
+    let instance = Instance::behind(&gate, "late");
     let mut program = Program::start(folder.path(), "127.0.0.1:0");
     Daemon::connect(folder.path(), 1).set_table(&table(1, &instance)).unwrap();
     let mut client = Client::connect(program.address);
