@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package, restart,
-    rollback, routes, scale, start, status, stop, version, versions,
+    activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package, promote,
+    restart, rollback, routes, scale, start, status, stop, version, versions,
 };
 use crate::exit::Exit;
 
@@ -50,6 +50,7 @@ pub enum Command {
     Versions(versions::Args),
     Activate(activate::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
     Mode(mode::Args),
     Package(package::Args),
     Restart(restart::Args),
