@@ -6,6 +6,7 @@
 
 mod autoscale;
 mod backup;
+mod canary;
 mod command;
 mod commands;
 mod daemon;

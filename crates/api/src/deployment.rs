@@ -29,6 +29,9 @@ pub struct Deployment {
     pub strategy: String,
     /// When it was begun; absent while it is queued.
     pub begun_at: Option<Timestamp>,
+    /// Its canary, as far as it has come.
+    #[serde(default)]
+    pub canary: Option<Canary>,
     /// When every new instance was ready.
     pub serving_at: Option<Timestamp>,
     /// While it is watched: when it may be committed.
@@ -66,6 +69,50 @@ pub struct Drain {
     pub streams_ended: u64,
     /// Requests, streams and WebSockets that were in flight at the end of `drain_timeout`, and were cut.
     pub cut: u64,
+}
+
+/// A deployment's switch made in steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Canary {
+    /// The step it is at, from 1, or the last one it was at.
+    pub step: u32,
+    /// How many steps there are.
+    pub steps: u32,
+    /// Percent of the clients that get the new version in this step.
+    pub percent: u8,
+    /// When the step began; where both versions failed, when they began to be compared anew.
+    pub since: Timestamp,
+    /// What the old version has answered since.
+    pub old: Counted,
+    /// What the new version has answered in the same time.
+    pub new: Counted,
+    /// Why it cannot be decided, and since when; absent while it can.
+    pub held: Option<Held>,
+    /// When all requests began to go to the new version.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What a version has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Counted {
+    /// Responses, and attempts that came to none.
+    pub requests: u64,
+    /// Those with 5xx, and attempts that came to no response.
+    pub errors: u64,
+    /// 95 of 100 responses came within this many µs; absent without responses, or where it is more than 10 s.
+    pub p95_us: Option<u64>,
+}
+
+/// A canary that cannot be decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Held {
+    /// Why: `too_few` requests of a version, or `both_bad`.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// One place's part in a deployment.
@@ -157,6 +204,8 @@ pub enum Phase {
     Commands,
     /// Instances are brought up and retired.
     Replacing,
+    /// The new version gets a share of the requests.
+    Canary,
     /// Serving, inside the watch window.
     Watching,
     /// The places go back to what was there before.
@@ -183,6 +232,7 @@ impl Phase {
             Phase::Staging => "staging",
             Phase::Commands => "commands",
             Phase::Replacing => "replacing",
+            Phase::Canary => "canary",
             Phase::Watching => "watching",
             Phase::RollingBack => "rolling back",
             Phase::Committed => "committed",

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     activate, backup, config, deploy, deployments, doctor, env, events, exits, export, freeze, ghosts, logs,
-    mode, package, restart, rollback, routes, run, scale, start, status, stop, tasks, version, versions,
+    mode, package, promote, restart, rollback, routes, run, scale, start, status, stop, tasks, version,
+    versions,
 };
 use crate::exit::Exit;
 
@@ -50,6 +51,7 @@ pub enum Command {
     Versions(versions::Args),
     Activate(activate::Args),
     Rollback(rollback::Args),
+    Promote(promote::Args),
     Mode(mode::Args),
     Package(package::Args),
     Restart(restart::Args),

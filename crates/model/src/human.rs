@@ -37,6 +37,17 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// The upper bound of a bucket of latencies, given in µs, as people say it; `u64::MAX` is beyond all bounds.
+pub fn latency(us: u64) -> String {
+    match us {
+        u64::MAX => "longer than 10 s".to_owned(),
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 if us.is_multiple_of(1_000) => format!("{} ms", us / 1_000),
+        1_000..1_000_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => format!("{} s", us / 1_000_000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +60,12 @@ mod tests {
             all,
             ["0 ms", "999 ms", "1.0 s", "1.8 s", "34 s", "1 min", "10 min 6 s", "2 h 1 min", "1 d 1 h"]
         );
+    }
+
+    #[test]
+    fn latencies() {
+        let all = [700, 1_500, 20_000, 1_000_000, u64::MAX].map(latency);
+        assert_eq!(all, ["700 µs", "1.5 ms", "20 ms", "1 s", "longer than 10 s"]);
     }
 
     #[test]

@@ -131,16 +131,18 @@ pub(crate) enum Choice {
 }
 
 impl CoreRoute {
-    /// The backend for the next request. If all are down, those go on getting traffic at which somebody listens.
-    pub(crate) fn choose(&self, tried: &[u64]) -> Choice {
-        let best = self.best_of(Health::Up, tried);
+    /// The backend for the next request: one of the canary's, or one of the others, as `canary` says, and one of the
+    /// other side where there is none. If all are down, those go on getting traffic at which somebody listens.
+    pub(crate) fn choose(&self, tried: &[u64], canary: Option<bool>) -> Choice {
+        let chosen = canary.and_then(|_| self.best_of(Health::Up, tried, canary));
+        let best = chosen.or_else(|| self.best_of(Health::Up, tried, None));
         if best.is_some() || self.any(Health::Up) {
             self.calm();
             return best.map_or(Choice::AllTried, Choice::Backend);
         }
         if self.any(Health::Failing) {
             self.panic();
-            return self.best_of(Health::Failing, tried).map_or(Choice::AllTried, Choice::Backend);
+            return self.best_of(Health::Failing, tried, None).map_or(Choice::AllTried, Choice::Backend);
         }
         Choice::None
     }
@@ -149,12 +151,12 @@ impl CoreRoute {
         self.active.iter().any(|backend| backend.backend.health() == health)
     }
 
-    fn best_of(&self, health: Health, tried: &[u64]) -> Option<Rc<CoreBackend>> {
+    fn best_of(&self, health: Health, tried: &[u64], canary: Option<bool>) -> Option<Rc<CoreBackend>> {
+        let side = || self.active.iter().filter(|candidate| self.is_on(candidate, canary));
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let first = turn.checked_rem(self.active.len())?;
-        let (after, before) = self.active.split_at(first);
-        let mut in_turn = before.iter().chain(after).filter(|candidate| {
+        let first = turn.checked_rem(side().count())?;
+        let mut in_turn = side().skip(first).chain(side().take(first)).filter(|candidate| {
             candidate.backend.health() == health && !tried.contains(&candidate.backend.uid)
         });
         match self.route.balance {
@@ -164,6 +166,14 @@ impl CoreRoute {
             }
         }
         .cloned()
+    }
+
+    /// Whether a backend is on the side that was chosen, if one was.
+    fn is_on(&self, candidate: &CoreBackend, canary: Option<bool>) -> bool {
+        match (&self.route.canary, canary) {
+            (Some(all), Some(canary)) => all.has(candidate.backend.uid) == canary,
+            _ => true,
+        }
     }
 
     fn panic(&self) {

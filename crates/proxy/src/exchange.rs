@@ -212,10 +212,11 @@ impl Exchange {
             let route = self.core.table().again(&self.route).cloned().ok_or(Problem::NoRoute)?;
             self.route = route;
             if !self.route.route.paused {
-                let mut choice = self.route.choose(&self.tried);
+                let canary = self.canary();
+                let mut choice = self.route.choose(&self.tried, canary);
                 if let Choice::AllTried = choice {
                     self.tried.clear();
-                    choice = self.route.choose(&[]);
+                    choice = self.route.choose(&[], canary);
                 }
                 if let Choice::Backend(backend) = choice {
                     self.held_until = self.hold.take().map(|hold| hold.until()).or(self.held_until);
@@ -228,6 +229,12 @@ impl Exchange {
             let Some(hold) = &self.hold else { continue };
             hold.wait(&self.core, change).await?;
         }
+    }
+
+    /// Which side of a canary it belongs to, while there is one.
+    fn canary(&self) -> Option<bool> {
+        let canary = self.route.route.canary.as_ref()?;
+        Some(canary.gets(&self.head.headers, self.session.peer, &self.core.table().serving.front))
     }
 
     async fn attempt(&mut self, in_flight: InFlight) -> Result<Answer, Failure> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, Protocol, Table};
 
+use crate::canary::Canary;
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
 use crate::network::{Network, NotANetwork};
@@ -48,6 +49,7 @@ pub(crate) struct Route {
     pub(crate) drain_ms: u64,
     pub(crate) endless_types: Vec<String>,
     pub(crate) protocol: Protocol,
+    pub(crate) canary: Option<Canary>,
     pub(crate) backends: Vec<Entry>,
 }
 
@@ -107,7 +109,7 @@ const KIB: u64 = 1024;
 const SECOND_MS: u64 = 1000;
 
 impl FrontLimits {
-    fn new(front: &Front) -> Result<Self, NotANetwork> {
+    pub(crate) fn new(front: &Front) -> Result<Self, NotANetwork> {
         let or = |value: u64, default: u64| if value == 0 { default } else { value };
         Ok(Self {
             max_header_bytes: or(front.max_header_bytes, 64 * KIB) as usize,
@@ -177,6 +179,8 @@ impl Registry {
             }
             backends.push(entry);
         }
+        let uids = route.backends.iter().zip(&backends).filter(|(it, _)| it.canary);
+        let uids = uids.map(|(_, entry)| entry.backend.uid).collect();
         let app = self.apps.entry(route.app.clone());
         Ok(Route {
             app: app.or_insert_with(|| Arc::new(App::new(route.app.clone()))).clone(),
@@ -188,6 +192,7 @@ impl Registry {
             drain_ms: route.drain_ms,
             endless_types: route.endless_types.clone(),
             protocol: route.protocol,
+            canary: route.canary.as_ref().map(|canary| Canary::new(&route.app, canary, uids)),
             backends,
         })
     }

@@ -34,7 +34,7 @@ pub enum What {
     Exits(usize),
     /// A process fails its checks from now on.
     Sickens(usize),
-    /// The version that is being deployed answers many requests with 5xx.
+    /// The version that is being deployed answers many requests with 5xx; in a canary, the proxy has counted.
     Errs,
     /// The proxy gives an instance no requests by its own checks, or some again.
     LooksDown(usize, bool),
@@ -62,6 +62,8 @@ pub enum Ask {
         /// Whether the queued one is.
         queued: bool,
     },
+    /// See [`Command::Promote`].
+    Promote,
     /// See [`Command::Restart`].
     Restart(Option<u16>),
     /// See [`Command::Stop`].
@@ -109,6 +111,7 @@ impl Ask {
                 let which = if *is_queued { queued } else { running };
                 Command::Cancel { deployment: which.unwrap_or(DeploymentId(0)) }
             }
+            Ask::Promote => Command::Promote,
             Ask::Restart(place) => Command::Restart { place: place.map(Place), deployment },
             Ask::Stop => Command::Stop { deployment },
             Ask::Start => Command::Start { deployment },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::fault_points::Faulty;
 use engine::{AppHandle, Clock, Mistake, Partners};
 use jiff::{SignedDuration, Timestamp};
-use model::app::{App, CheckWanted, Event, Instance, ShimFact, Verdict};
+use model::app::{App, CheckWanted, Counted, Event, Instance, ShimFact, Verdict};
 use model::{DeploymentId, InstanceId};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -335,7 +335,11 @@ impl Life<'_> {
 
     /// The proxy counts errors of what is being watched.
     fn err(&self) {
-        let target = self.handle.snapshot().deployment.as_ref().and_then(|it| it.to);
+        let app = self.handle.snapshot();
+        if let Some(counts) = canary_counts(&app) {
+            return self.tell(counts, 3);
+        }
+        let target = app.deployment.as_ref().and_then(|it| it.to);
         if let Some(target) = target {
             self.tell(Event::ServerErrors { target, reason: "2 % answered with 5xx".into() }, 3);
         }
@@ -382,6 +386,20 @@ impl Life<'_> {
         drop(world);
         self.tell(Event::Command { command, by }, 5);
     }
+}
+
+/// What the proxy has counted in a canary: both answer well, the new one fails, or both do.
+fn canary_counts(app: &App) -> Option<Event> {
+    let deployment = app.deployment.as_ref()?;
+    let window = deployment.running_canary()?.window;
+    let answered = |errors| Counted { requests: 1000, errors, ..Counted::default() };
+    let (old, new) = match deployment.id.0 % 4 {
+        0 | 1 => (0, 0),
+        2 => (0, 500),
+        _ => (500, 500),
+    };
+    let (old, new) = (answered(old), answered(new));
+    Some(Event::CanaryCounts { deployment: deployment.id, window, old, new })
 }
 
 fn verdict(world: &World, app: &App, check: CheckWanted) -> Option<Verdict> {

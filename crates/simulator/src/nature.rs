@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::VersionLabel;
 use model::app::NewVersion;
-use model::settings::{AppSettings, Command, NodeName, PreCommand, PreCommandScope, Strategy};
+use model::settings::{AppSettings, Command, NodeName, PreCommand, PreCommandScope, Strategy, WhenUnsure};
 
 use crate::chance::Chance;
 
@@ -75,6 +75,9 @@ impl Versions {
             Strategy::Rolling,
             Strategy::TemporaryShutdown,
         ]);
+        if settings.strategy == Strategy::Parallel && self.all.is_none() && self.chance(label, 3).once_in(2) {
+            canary(&mut settings, &mut self.chance(label, 4));
+        }
         settings.keep_versions = chance.one_of(&[2, 3, 5]);
         let mut has_commands = chance.once_in(2);
         if let Some(strategy) = self.all {
@@ -95,6 +98,13 @@ impl Versions {
         let text = label.as_str().bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte));
         Chance::new(self.seed, &[text, about])
     }
+}
+
+fn canary(settings: &mut AppSettings, chance: &mut Chance) {
+    settings.canary.steps = vec![10, 50];
+    settings.canary.step_time = Duration::from_secs(10);
+    settings.canary.hold_limit = Duration::from_secs(30);
+    settings.canary.when_unsure = chance.one_of(&[WhenUnsure::Promote, WhenUnsure::Abort]);
 }
 
 fn commands(settings: &mut AppSettings, chance: &mut Chance) {

@@ -272,6 +272,14 @@ impl Client {
         self.change(Method::POST, &format!("/v1/apps/{app}/deployments"), &body).await
     }
 
+    /// Ends the running deployment's canary for the new version.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn promote(&self, app: &str) -> Answer<Granted> {
+        self.send(self.request(Method::POST, &format!("/v1/apps/{app}/promote"))).await
+    }
+
     /// Goes back to the version before the active one.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ fn table() -> Table {
         mode: BackendMode::Active,
         run: 3,
         health_port: Some(0),
+        canary: false,
     };
     let draining =
         Backend { instance: 41, mode: BackendMode::Draining, health_port: None, ..backend.clone() };
@@ -79,10 +80,19 @@ fn table() -> Table {
                 drain_ms: 30_002,
                 endless_types: vec!["text/event-stream".into(), "video/*".into()],
                 backends: vec![draining, backend],
+                ..Route::default()
             },
             Route::default(),
         ],
     }
+}
+
+/// A table with what came after version 1's first.
+fn table_with_canary() -> Table {
+    let mut table = table();
+    table.routes[0].canary = Some(Canary { share: 2_500, header: "x-canary".into() });
+    table.routes[0].backends[1].canary = true;
+    table
 }
 
 fn certificates() -> SetCertificates {
@@ -94,6 +104,7 @@ fn certificates() -> SetCertificates {
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9 }));
     check_command("set-table", Command::SetTable(SetTable { table: table() }));
+    check_command("set-table-canary", Command::SetTable(SetTable { table: table_with_canary() }));
     check_command("set-table-empty", Command::SetTable(SetTable::default()));
     check_command("set-certificates", Command::SetCertificates(certificates()));
     check_command("watch", Command::Watch(Watch {}));

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use wire::field::{Message, put_bytes};
 use wire::frame;
 use wire::proxy::{
-    Answer, Backend, BackendMode, Command, Limits, Report, Route, SetCertificates, Table, bucket, quantile_us,
+    Answer, Backend, BackendMode, Canary, Command, Limits, Report, Route, SetCertificates, Table, bucket,
+    quantile_us,
 };
 
 fn decode_all(bytes: &[u8]) {
@@ -78,6 +79,7 @@ proptest! {
             instance,
             mode: if draining { BackendMode::Draining } else { BackendMode::Active },
             health_port,
+            canary: !draining,
             ..Backend::default()
         });
         let route = Route {
@@ -86,6 +88,7 @@ proptest! {
             endless_types: texts,
             limits: Limits { max_body_bytes: numbers.1, ..Limits::default() },
             hold_ms: numbers.2,
+            canary: (numbers.0 % 2 == 0).then(|| Canary { share: numbers.1 as u32, ..Canary::default() }),
             backends: backends.collect(),
             ..Route::default()
         };

@@ -6,8 +6,8 @@ mod kinds;
 mod matrix;
 mod memory;
 mod proxy;
-mod updating;
 mod server_errors;
+mod updating;
 
 use std::time::Duration;
 

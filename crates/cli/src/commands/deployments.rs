@@ -112,5 +112,8 @@ pub(super) fn show(detail: &DeploymentDetail, now: Timestamp) -> String {
         true => progress::end(deployment, deployment.phase == Phase::Cancelled, now),
         false => format!("{:15}{}", "", progress::phase(deployment, now)),
     });
+    if let (Phase::Canary, Some(canary)) = (deployment.phase, &deployment.canary) {
+        lines.extend(progress::canary_figures(canary).map(|line| format!("{:24}{line}", "")));
+    }
     lines.join("\n")
 }

@@ -17,6 +17,7 @@ pub(crate) mod logs;
 pub(crate) mod mode;
 pub(crate) mod package;
 mod papers;
+pub(crate) mod promote;
 pub(crate) mod restart;
 pub(crate) mod rollback;
 pub(crate) mod routes;
@@ -73,6 +74,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Version(args) => version::run(context, args).await,
         Command::Versions(args) => versions::run(context, args).await,
         Command::Activate(args) => activate::run(context, args).await,
+        Command::Promote(args) => promote::run(context, args).await,
         Command::Rollback(args) => rollback::run(context, args).await,
         Command::Mode(args) => mode::run(context, args).await,
         Command::Package(args) => package::run(context, args).await,

@@ -77,6 +77,13 @@ pub(super) fn one(app: &App, now: Timestamp) -> String {
     facts.extend(app.autoscale.as_ref().map(|it| row!["by load", by_load(it)]));
     for deployment in app.deployment.iter().chain(&app.queued) {
         facts.push(row!["under way", under_way(deployment, now)]);
+        if let (Phase::Canary, Some(canary)) = (deployment.phase, &deployment.canary) {
+            let app = &deployment.app;
+            facts.push(row!["", crate::progress::text::canary(canary, now)]);
+            let figures = crate::progress::text::canary_figures(canary);
+            facts.extend(figures.map(|line| row!["", format!("         {line}")]));
+            facts.push(row!["", format!("bellrock promote {app}   or   bellrock rollback {app}")]);
+        }
     }
     let facts = lines(&facts).into_iter().map(|line| format!("  {line}"));
     let text = all(std::slice::from_ref(app), now);
@@ -139,6 +146,10 @@ fn head(app: &App, now: Timestamp) -> Row {
 fn short(deployment: &Deployment, now: Timestamp) -> String {
     match (deployment.phase, deployment.watching_until) {
         (Phase::Watching, Some(until)) => format!("watching, {} left", coarse(between(now, until))),
+        (Phase::Canary, _) => match &deployment.canary {
+            Some(canary) => format!("canary, step {} of {}: {} %", canary.step, canary.steps, canary.percent),
+            None => deployment.phase.word().to_owned(),
+        },
         (phase, _) => format!("{}, deployment {}: {}", deployment.kind.word(), deployment.id, phase.word()),
     }
 }

@@ -62,6 +62,30 @@ fn deployment(more: Value) -> Value {
     deployment
 }
 
+fn in_canary() -> Value {
+    deployment(json!({
+        "phase": "canary", "ended_at": null, "serving_at": null,
+        "canary": {
+            "step": 2, "steps": 4, "percent": 5, "since": "2026-11-21T11:58:30Z", "ended_at": null,
+            "old": {"requests": 2341, "errors": 2, "p95_us": 20_000},
+            "new": {"requests": 12, "errors": 0, "p95_us": 1_500},
+            "held": {"why": "too_few", "since": "2026-11-21T11:59:00Z"},
+        },
+    }))
+}
+
+#[test]
+fn a_canary() {
+    let app: App = from(app("beacon", json!({"deployment": in_canary()})));
+    let detail: DeploymentDetail = from({
+        let mut detail = in_canary();
+        detail["log"] = json!([]);
+        detail
+    });
+    let text = [status::one(&app, now()), deployments::show(&detail, now())].join("\n\n");
+    check("canary", &text);
+}
+
 fn version(more: Value) -> Value {
     let mut version = json!({
         "version": "1.4.2", "number": 3, "state": "archived", "revision": 0, "sha256": "9f2c".repeat(16),

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use api::deployment::{Deployment, DeploymentKind, DeploymentPlace, Drain, Member, Phase};
+use api::deployment::{Canary, Counted, Deployment, DeploymentKind, DeploymentPlace, Drain, Member, Phase};
 use api::event::{Event, Level};
+use api::human;
 use jiff::Timestamp;
 
 use super::Until;
@@ -110,12 +111,40 @@ pub(crate) fn phase(deployment: &Deployment, now: Timestamp) -> String {
     let word = deployment.phase.word();
     match (deployment.phase, deployment.watching_until, &deployment.reason) {
         (Phase::Watching, Some(until), _) => format!("{word}   {} left", span(between(now, until))),
+        (Phase::Canary, ..) => deployment.canary.as_ref().map_or(word.to_owned(), |it| canary(it, now)),
         (Phase::RollingBack, _, Some(reason)) => format!("{word}   {reason}"),
         _ => match deployment.begun_at {
             Some(begun) => format!("{word}   {}", span(between(begun, now))),
             None => word.to_owned(),
         },
     }
+}
+
+/// `canary   step 2 of 4: 5 %   for 3 min   held for 1 min: too few requests to compare`
+pub(crate) fn canary(canary: &Canary, now: Timestamp) -> String {
+    let Canary { step, steps, percent, since, .. } = canary;
+    let held = canary.held.as_ref().map(|held| {
+        let why = match held.why.as_str() {
+            "too_few" => "too few requests to compare",
+            "both_bad" => "both versions fail",
+            other => other,
+        };
+        styled(WARNING, &format!("   held for {}: {why}", span(between(held.since, now))))
+    });
+    let time = span(between(*since, now));
+    format!("canary   step {step} of {steps}: {percent} %   for {time}{}", held.unwrap_or_default())
+}
+
+/// `old 2341 requests, 0.10 % errors, p95 20 ms`, and the same of the new version.
+pub(crate) fn canary_figures(canary: &Canary) -> [String; 2] {
+    [format!("old {}", answers(&canary.old)), format!("new {}", answers(&canary.new))]
+}
+
+fn answers(counted: &Counted) -> String {
+    let Counted { requests, errors, p95_us } = counted;
+    let share = if *requests == 0 { 0.0 } else { *errors as f64 / *requests as f64 * 100.0 };
+    let p95 = p95_us.map(|us| format!(", p95 {}", human::latency(us))).unwrap_or_default();
+    format!("{requests} requests, {share:.2} % errors{p95}")
 }
 
 /// Whether what is waited for has come, or cannot come any more.

@@ -154,9 +154,15 @@ fn fine(facts: &Facts) -> String {
 mod tests {
     use super::*;
 
+    fn proxy(process: Process) -> ProxyFacts {
+        let mut facts = ProxyFacts::default();
+        (facts.process, facts.applied) = (process, 5);
+        facts
+    }
+
     fn facts() -> Facts {
         Facts {
-            proxy: ProxyFacts { process: Process::Running { pid: 7 }, applied: 5, ..ProxyFacts::default() },
+            proxy: proxy(Process::Running { pid: 7 }),
             settings: ProxySettings::default(),
             wanted: 5,
             apps: 1,
@@ -168,7 +174,7 @@ mod tests {
 
     fn failing(why: &str) -> Facts {
         let process = Process::Failing { why: why.into() };
-        Facts { proxy: ProxyFacts { process, ..ProxyFacts::default() }, ..facts() }
+        Facts { proxy: proxy(process), ..facts() }
     }
 
     #[test]

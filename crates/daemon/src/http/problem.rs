@@ -71,6 +71,7 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::BeingRemoved { .. } => ("being-removed", conflict),
         Refused::AlreadyRunning { .. } => ("already-running", conflict),
         Refused::Manual => ("manual", conflict),
+        Refused::NoCanary => ("no-canary", conflict),
         Refused::NoWayBack => ("no-way-back", conflict),
         Refused::NothingActive => ("nothing-active", conflict),
         Refused::AppStopped => ("app-stopped", conflict),

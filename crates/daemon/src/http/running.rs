@@ -1,4 +1,4 @@
-//! Wishes about an app's instances: restart, stop, start, scale, mode, rollback.
+//! Wishes about an app's instances: restart, stop, start, scale, mode, rollback, promote.
 
 use ::api::change::{Granted, Restart, Scale, SetMode};
 use ::api::problem::Problem;
@@ -22,6 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(scale))
         .routes(routes!(mode))
         .routes(routes!(rollback))
+        .routes(routes!(promote))
 }
 
 /// Replaces instances by fresh ones of the same version, one after another.
@@ -107,4 +108,16 @@ async fn rollback(
     Path(app): Path<AppName>,
 ) -> Result<Json<Granted>, Failure> {
     api.wish(&peer, &app, "rollback", |deployment| Command::Rollback { deployment }).await
+}
+
+/// Ends the running deployment's canary: all requests go to the new version.
+#[utoipa::path(post, path = "/v1/apps/{app}/promote", tag = "running", operation_id = "promote",
+    params(("app" = String, Path, description = "Name of the app")),
+    responses((status = OK, body = Granted), (status = "default", body = Problem, content_type = "application/problem+json")))]
+async fn promote(
+    State(api): State<Api>,
+    peer: Peer,
+    Path(app): Path<AppName>,
+) -> Result<Json<Granted>, Failure> {
+    api.wish(&peer, &app, "promote", |_| Command::Promote).await
 }

@@ -58,6 +58,7 @@ kinds! {
         Deploy = "deploy": Command::Deploy { .. },
         Activate = "activate": Command::Activate { .. },
         Rollback = "rollback": Command::Rollback { .. },
+        Promote = "promote": Command::Promote,
         Cancel = "cancel": Command::Cancel { .. },
         Restart = "restart": Command::Restart { .. },
         Stop = "stop": Command::Stop { .. },
@@ -111,6 +112,8 @@ pub enum EventKind {
     ServerErrors,
     /// The proxy gives an instance requests, or none.
     ProxyHealth,
+    /// The proxy has counted what both versions of a canary answer.
+    CanaryCounts,
     /// The daemon has started.
     Adopted,
     /// A time has come.
@@ -132,6 +135,7 @@ impl EventKind {
             Event::Check { verdict, .. } => EventKind::Check(VerdictKind::of(verdict)),
             Event::ServerErrors { .. } => EventKind::ServerErrors,
             Event::ProxyHealth { .. } => EventKind::ProxyHealth,
+            Event::CanaryCounts { .. } => EventKind::CanaryCounts,
             Event::Adopted { .. } => EventKind::Adopted,
             Event::Tick => EventKind::Tick,
         }
@@ -146,6 +150,7 @@ impl EventKind {
         commands.chain(done).chain(facts).chain(verdicts).chain([
             EventKind::ServerErrors,
             EventKind::ProxyHealth,
+            EventKind::CanaryCounts,
             EventKind::Adopted,
             EventKind::Tick,
         ])
@@ -161,6 +166,7 @@ impl fmt::Display for EventKind {
             EventKind::Check(kind) => write!(f, "check-{kind}"),
             EventKind::ServerErrors => f.write_str("server-errors"),
             EventKind::ProxyHealth => f.write_str("proxy-health"),
+            EventKind::CanaryCounts => f.write_str("canary-counts"),
             EventKind::Adopted => f.write_str("adopted"),
             EventKind::Tick => f.write_str("tick"),
         }

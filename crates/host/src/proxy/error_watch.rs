@@ -1,5 +1,6 @@
 //! Watches what the proxy counts while a deployment is watched, and tells the engine when the new version answers
-//! clearly more requests with 5xx than the old one. The decision is the model's; so is what follows.
+//! clearly more requests with 5xx than the old one; while it has a canary, what both versions answer. The decision is the
+//! model's; so is what follows.
 
 use std::sync::Arc;
 
@@ -10,11 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use wire::proxy::Report;
 
+use super::canary_tally::{CanaryTally, SERVER_ERRORS, running};
 use super::proxy_handle::{CloseWatch, Proxy};
 use crate::tell::Tell;
-
-/// Of the hundreds that statuses are counted by: 1xx, 2xx, 3xx, 4xx, 5xx.
-const SERVER_ERRORS: usize = 4;
 
 /// Watches one app's deployments.
 #[derive(Debug)]
@@ -25,12 +24,14 @@ pub struct ErrorWatch<T> {
     closely: Option<CloseWatch>,
     /// The deployment that was told about.
     told: Option<DeploymentId>,
+    /// What is counted for its canary.
+    tally: CanaryTally,
 }
 
 impl<T: Tell> ErrorWatch<T> {
     /// Nothing is watched yet.
     pub fn new(proxy: Proxy, tell: Arc<T>) -> Self {
-        ErrorWatch { proxy, tell, closely: None, told: None }
+        ErrorWatch { proxy, tell, closely: None, told: None, tally: CanaryTally::default() }
     }
 
     /// Follows an app until told to stop.
@@ -54,17 +55,31 @@ impl<T: Tell> ErrorWatch<T> {
     }
 
     async fn look(&mut self, app: &App) {
-        let Some((deployment, target)) = watched(app).filter(|(it, _)| self.told != Some(it.id)) else {
+        let watched = watched(app).filter(|(it, _)| self.told != Some(it.id));
+        if watched.is_none() && running(app).is_none() {
             self.closely = None;
+            self.tally = CanaryTally::default();
             return;
-        };
+        }
         self.closely.get_or_insert_with(|| self.proxy.watch_closely());
+        if let Some(counts) = self.canary_counts(app)
+            && let Err(error) = self.tell.tell(&app.name, counts).await
+        {
+            debug!(app = %app.name, %error, "counts of a canary not taken");
+        }
+        let Some((deployment, target)) = watched else { return };
         let Some(reason) = self.verdict(app, deployment) else { return };
         warn!(app = %app.name, deployment = %deployment.id, reason, "the new version fails");
         self.told = Some(deployment.id);
         if let Err(error) = self.tell.tell(&app.name, Event::ServerErrors { target, reason }).await {
             debug!(app = %app.name, %error, "5xx of a new version not taken");
         }
+    }
+
+    fn canary_counts(&mut self, app: &App) -> Option<Event> {
+        let facts = self.proxy.facts();
+        let facts = facts.borrow();
+        self.tally.take(app, facts.report.as_ref()?)
     }
 
     fn verdict(&self, app: &App, deployment: &Deployment) -> Option<String> {

@@ -83,11 +83,15 @@ impl ProxyFacts {
         self.down.retain(|key, _| known(key));
     }
 
-    /// Whether nothing of an instance is in flight in any proxy, and what was cut.
+    /// Whether nothing of an instance is in flight in any proxy, and what its drain came to in all of them.
     pub(crate) fn is_drained(&self, key: &Key) -> Option<Drained> {
         let mut drained = self.drained.get(key)?.clone();
         for told in self.leaving.values() {
-            drained.cut += told.get(key)?.cut;
+            let one = told.get(key)?;
+            drained.cut += one.cut;
+            drained.websockets_closed += one.websockets_closed;
+            drained.streams_ended += one.streams_ended;
+            drained.took_ms = drained.took_ms.max(one.took_ms);
         }
         Some(drained)
     }
@@ -121,7 +125,7 @@ mod tests {
     #[test]
     fn drained_is_what_is_drained_in_every_proxy() {
         let key = || ("beacon".to_owned(), 1);
-        let drained = |cut| Drained { app: "beacon".into(), instance: 1, cut };
+        let drained = |cut| Drained { app: "beacon".into(), instance: 1, cut, ..Drained::default() };
         let mut facts = ProxyFacts::default();
         let first = Number::FIRST;
         facts.leaving.insert(first, BTreeMap::new());

@@ -10,6 +10,7 @@
 //! table with or without this.
 
 mod book;
+mod canary_tally;
 mod certificates;
 mod control;
 mod doer;

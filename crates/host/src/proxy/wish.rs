@@ -41,7 +41,12 @@ pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
         drain_ms: ms(route.drain),
         endless_types: route.endless_types.clone(),
         backends: route.backends.iter().map(backend).collect(),
+        canary: route.canary.as_ref().map(canary),
     }
+}
+
+fn canary(canary: &app::CanaryRoute) -> wire::Canary {
+    wire::Canary { share: u32::from(canary.percent) * 100, header: canary.header.clone().unwrap_or_default() }
 }
 
 fn limits(limits: &RequestLimits) -> wire::Limits {
@@ -76,6 +81,7 @@ fn backend(backend: &app::Backend) -> wire::Backend {
         },
         run: backend.run,
         health_port: backend.health_port,
+        canary: backend.canary,
     }
 }
 

@@ -49,6 +49,7 @@ impl Turn {
             strategy,
             begun_at: self.at,
             started_at: None,
+            canary: None,
             switched_at: None,
             serving_at: None,
             ended_at: None,
@@ -81,10 +82,11 @@ impl Turn {
         match deployment.kind {
             Kind::Deploy | Kind::Activate | Kind::Rollback | Kind::Variables => {
                 format!(
-                    "{kind} {} → {}, {}",
+                    "{kind} {} → {}, {}{}",
                     name(deployment.from),
                     name(deployment.to),
-                    strategy_word(deployment.strategy)
+                    strategy_word(deployment.strategy),
+                    if self.app.makes_canary(deployment) { " with a canary" } else { "" }
                 )
             }
             Kind::Scale => {

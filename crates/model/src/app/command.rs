@@ -34,6 +34,8 @@ pub enum Command {
         /// Number of the deployment that results, if one does.
         deployment: DeploymentId,
     },
+    /// End the running deployment's canary: all requests go to the new version.
+    Promote,
     /// Give up a running deployment, or a queued one.
     Cancel {
         /// Which.
@@ -189,6 +191,9 @@ pub enum Refused {
     /// The app runs.
     #[error("the app is running already")]
     AppRunning,
+    /// No canary is running.
+    #[error("no canary is running")]
+    NoCanary,
     /// No such deployment is running or queued.
     #[error("deployment {deployment} is neither running nor queued")]
     NoDeployment {

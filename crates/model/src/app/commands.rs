@@ -21,6 +21,7 @@ impl Turn {
                 self.activate(version, settings.map(|settings| *settings), deployment, by)
             }
             Command::Rollback { deployment } => self.roll_back_by_hand(deployment, by),
+            Command::Promote => self.promote(),
             Command::Cancel { deployment } => self.cancel(deployment),
             Command::Restart { place, deployment } => self.restart(place, deployment, by),
             Command::Stop { deployment } => self.stop_app(deployment, by),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::canary::Canary;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, EffectId, InstanceId, Place};
 use crate::settings::Strategy;
@@ -29,6 +30,9 @@ pub struct Deployment {
     pub begun_at: Timestamp,
     /// When the first instance was started: `deploy_deadline` counts from here.
     pub started_at: Option<Timestamp>,
+    /// Its switch made in steps, if it is.
+    #[serde(default)]
+    pub canary: Option<Canary>,
     /// When traffic was switched from all old instances to all new ones (`parallel`).
     #[serde(default)]
     pub switched_at: Option<Timestamp>,
@@ -304,6 +308,7 @@ impl Deployment {
         match &self.phase {
             Phase::Staging { .. } => "staging",
             Phase::Commands { .. } => "commands",
+            Phase::Replacing if self.running_canary().is_some() => "canary",
             Phase::Replacing => "replacing",
             Phase::Watching { .. } => "watching",
             Phase::RollingBack { .. } | Phase::AfterRollback { .. } => "rolling back",

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
+use super::comparison::Counted;
 use super::deployment::DrainFigures;
 use super::instance::ExitHow;
 use super::version::{Origin, Target};
-use crate::names::{EffectId, InstanceId};
+use crate::names::{DeploymentId, EffectId, InstanceId};
 
 /// Something that happened to an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,17 @@ pub enum Event {
         down: Option<String>,
         /// How often that has changed since it was told last, this time included.
         changes: u32,
+    },
+    /// What both versions have answered in a canary since this was told last.
+    CanaryCounts {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The canary's window in which it was counted; see [`super::Canary::window`].
+        window: u32,
+        /// What the old version has answered.
+        old: Counted,
+        /// What the new version has answered in the same time.
+        new: Counted,
     },
     /// The daemon has started and asked every shim: these instances live, the others have ended.
     Adopted {

@@ -18,10 +18,13 @@ impl Turn {
         if self.is_watch_over() {
             return self.commit();
         }
-        if self.app.deployment.as_ref().is_some_and(Deployment::is_serving) {
+        if self.app.deployment.as_ref().is_some_and(|it| it.is_serving() || it.running_canary().is_some()) {
             self.end_laggards();
         }
         self.switch();
+        if self.deployment().is_rolling_back() {
+            return;
+        }
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in places {
             self.advance_lane(place);
@@ -132,10 +135,11 @@ impl Turn {
         }
     }
 
-    /// All new instances are ready: from now on they get the traffic, and the old ones only end what they have.
+    /// All new instances are ready: from now on they get the traffic, and the old ones only end what they have. Where
+    /// there is a canary, it comes first.
     fn switch(&mut self) {
         let (at, deployment) = (self.at, self.deployment().clone());
-        if self.app.may_switch(&deployment) {
+        if self.app.may_switch(&deployment) && !self.canary_goes_on() {
             self.deployment().switched_at = Some(at);
         }
     }

@@ -41,6 +41,7 @@ impl App {
             Command::Scale { .. } => matches!(by, Origin::Autoscaler { .. }),
             Command::Rollback { .. }
             | Command::Cancel { .. }
+            | Command::Promote
             | Command::Restart { .. }
             | Command::Stop { .. }
             | Command::Start { .. }

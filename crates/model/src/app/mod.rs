@@ -8,11 +8,14 @@
 
 mod back;
 mod beginning;
+mod canary;
 mod command;
 mod commands;
+mod comparison;
 mod deployment;
 mod effect;
 mod event;
+mod evidence;
 mod forward;
 mod freeze;
 mod instance;
@@ -41,14 +44,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use canary::{Canary, Doubt, Held, sides};
 pub use command::{Command, Refused};
+pub use comparison::{Comparison, Counted, Finding, Rules};
 pub use deployment::{Deployment, Drain, DrainFigures, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
 pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use freeze::Frozen;
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use note::{Level, Note, Step};
-pub use route::{Backend, BackendMode, ProxyCheck, Route, Routing};
+pub use route::{Backend, BackendMode, CanaryRoute, ProxyCheck, Route, Routing};
 pub use server_errors::{Responses, is_clearly_above};
 pub use version::{Ghost, NewVersion, Origin, Revision, Target, Variables, Version};
 pub use wants::CheckWanted;

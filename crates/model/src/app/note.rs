@@ -51,6 +51,8 @@ pub enum Step {
     Ready,
     /// An instance was stopped.
     Stopped,
+    /// A new version gets a share of the requests, more of them, or no more.
+    Canary,
     /// Every new instance is ready.
     Serving,
     /// The watch window held.

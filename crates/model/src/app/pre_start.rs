@@ -21,9 +21,15 @@ impl Turn {
         if !self.deployment().switches_at_once() {
             return;
         }
+        let canary = if self.app.deployment.as_ref().is_some_and(|it| self.app.makes_canary(it)) {
+            ", and without a canary"
+        } else {
+            ""
+        };
         self.deployment().strategy = Strategy::Rolling;
-        let text =
-            format!("rolling instead of parallel: not enough memory for old and new side by side ({detail})");
+        let text = format!(
+            "rolling instead of parallel{canary}: not enough memory for old and new side by side ({detail})"
+        );
         self.note(Step::Staged, text).level = Level::Warning;
     }
 

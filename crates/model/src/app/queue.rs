@@ -78,6 +78,7 @@ impl Turn {
             strategy: Strategy::default(),
             begun_at: self.at,
             started_at: None,
+            canary: None,
             switched_at: None,
             serving_at: None,
             ended_at: Some(self.at),

@@ -53,6 +53,7 @@ impl App {
             hold: if settings.proxy && self.will_be_ready() { settings.hold_timeout } else { Duration::ZERO },
             drain: settings.drain_timeout,
             endless_types: settings.endless_types.clone(),
+            canary: self.canary_route(),
             backends: backends.into_iter().filter_map(|(it, mode)| self.backend(it, mode)).collect(),
         })
     }
@@ -85,7 +86,7 @@ impl App {
         let Some(lane) = deployment.lanes.get(&it.place) else { return true };
         let has_switched = deployment.switched_at.is_some();
         if lane.new == Some(it.id) {
-            has_switched
+            has_switched || deployment.canary.is_some()
         } else if lane.old == Some(it.id) {
             !has_switched || deployment.is_rolling_back()
         } else {
@@ -138,6 +139,7 @@ impl App {
             port,
             health_port: health_port.filter(|health_port| *health_port != port),
             mode,
+            canary: self.is_canary(it),
         })
     }
 

@@ -37,6 +37,9 @@ pub struct Route {
     pub drain: Duration,
     /// Media types of responses that never end by themselves.
     pub endless_types: Vec<String>,
+    /// The share of those that are marked as canary, while a new version gets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<CanaryRoute>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }
@@ -79,6 +82,18 @@ pub struct Backend {
     pub health_port: Option<u16>,
     /// What it is for.
     pub mode: BackendMode,
+    /// Whether it gets the share of [`Route::canary`]. Without one it is as good as any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub canary: bool,
+}
+
+/// Which clients get the new version while there is a canary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryRoute {
+    /// Percent of the clients.
+    pub percent: u8,
+    /// Name of a request header that chooses by its value: `always` or `never`.
+    pub header: Option<String>,
 }
 
 /// What a backend is for.

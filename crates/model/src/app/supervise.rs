@@ -187,7 +187,7 @@ impl Turn {
         let current = living
             .iter()
             .rev()
-            .find(|it| it.is_ready() && self.app.is_chosen(it))
+            .find(|it| it.is_ready() && self.app.is_chosen(it) && !self.app.is_canary(it))
             .or_else(|| living.iter().find(|it| !it.is_ending() && it.ready_at.is_some()))
             .or_else(|| living.iter().find(|it| !it.is_ending()))
             .or_else(|| living.first())

@@ -53,6 +53,9 @@ impl Turn {
             Event::ProxyHealth { instance, run, down, changes } => {
                 self.take_proxy_health(instance, run, down, changes)
             }
+            Event::CanaryCounts { deployment, window, old, new } => {
+                self.take_canary_counts(deployment, window, &old, &new)
+            }
             Event::Adopted { alive, unknown } => {
                 self.take_adoption(&alive, &unknown);
                 Ok(())

@@ -20,7 +20,7 @@ pub struct CheckWanted {
     pub readiness: bool,
 }
 
-fn later(time: Timestamp, by: Duration) -> Option<Timestamp> {
+pub(super) fn later(time: Timestamp, by: Duration) -> Option<Timestamp> {
     time.checked_add(SignedDuration::try_from(by).ok()?).ok()
 }
 
@@ -55,7 +55,12 @@ impl App {
     fn deployment_wakes_at(&self) -> Option<Timestamp> {
         let deployment = self.deployment.as_ref()?;
         match deployment.phase {
-            Phase::Replacing if !deployment.is_serving() => self.deadline(deployment),
+            Phase::Replacing if deployment.running_canary().is_some() && self.may_switch(deployment) => {
+                self.canary_wakes_at(deployment)
+            }
+            Phase::Replacing if !deployment.is_serving() && deployment.running_canary().is_none() => {
+                self.deadline(deployment)
+            }
             // While one is not ready, its coming back (or its end) is waited for.
             Phase::Watching { until } if self.holds(deployment) => Some(until),
             Phase::Replacing | Phase::Watching { .. } | Phase::RollingBack { .. } => {
@@ -65,9 +70,11 @@ impl App {
         }
     }
 
-    /// When a deployment must be serving: `deploy_deadline` after its first start.
+    /// When a deployment must be serving: `deploy_deadline` after its first start. While a canary runs there is no such
+    /// time, and it counts from the canary's end.
     pub(super) fn deadline(&self, deployment: &Deployment) -> Option<Timestamp> {
-        later(deployment.started_at?, self.revision(deployment.to?)?.settings.deploy_deadline)
+        let since = deployment.canary.as_ref().map_or(deployment.started_at, |canary| canary.ended_at);
+        later(since?, self.revision(deployment.to?)?.settings.deploy_deadline)
     }
 
     /// Whether all that a deployment brought is ready now.

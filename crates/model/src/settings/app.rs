@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::autoscale::Autoscale;
+use super::canary::CanarySettings;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
@@ -106,6 +107,8 @@ pub struct AppSettings {
     pub ports: BTreeMap<VariableName, u16>,
     /// How a full deployment replaces the old instances.
     pub strategy: Strategy,
+    /// How the switch of a `parallel` deployment is made in steps.
+    pub canary: CanarySettings,
     /// Node names of the instances.
     pub node_name: NodeName,
     /// Whether the host's proxy leads HTTP requests to the app.
@@ -197,6 +200,7 @@ impl Default for AppSettings {
             port: 4000,
             ports: BTreeMap::new(),
             strategy: Strategy::Parallel,
+            canary: CanarySettings::default(),
             node_name: NodeName::Slot,
             proxy: true,
             proxy_port: PortName::Port,

@@ -321,6 +321,48 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Most requests that wait while no instance is ready; beyond, they get 503 at once. 0: no limit.",
     ),
     key(
+        "canary.steps",
+        Kind::Percents,
+        Default::Unset("no canary: all requests are switched at once", "[1, 5, 25, 50]"),
+        "Percent of the clients that get a new version first, step by step; it is compared with the old one meanwhile, and aborted where it does worse.",
+    ),
+    key(
+        "canary.step_time",
+        between(SECOND, 7 * DAY),
+        Default::Is(r#""5 min""#),
+        "How long a step lasts at least.",
+    ),
+    key(
+        "canary.header",
+        Kind::HeaderName,
+        Default::Unset("none", r#""x-canary""#),
+        "A request header that chooses the version: with `always` a request goes to the new one, with `never` to the old one.",
+    ),
+    key(
+        "canary.minimum_requests",
+        Kind::Integer { min: 1, max: 1_000_000_000 },
+        Default::Is("100"),
+        "Fewest requests of each version in a step; before that nothing is decided.",
+    ),
+    key(
+        "canary.latency_margin",
+        Kind::Integer { min: 0, max: 100_000 },
+        Default::Is("50"),
+        "Percent by which the new version's latency (p95) may be above the old one's.",
+    ),
+    key(
+        "canary.hold_limit",
+        between(0, 30 * DAY),
+        Default::Is(r#""1 h""#),
+        "How long a step is held that cannot be decided, beyond its `canary.step_time`.",
+    ),
+    key(
+        "canary.when_unsure",
+        Kind::Choice { words: &["promote", "abort", "hold"], refused: &[] },
+        Default::Is(r#""promote""#),
+        "What follows then: all requests go to the new version, it is rolled back, or it waits for a person. While both versions fail it is never promoted.",
+    ),
+    key(
         "deploy_deadline",
         between(SECOND, 7 * DAY),
         Default::Is(r#""10 min""#),

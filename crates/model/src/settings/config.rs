@@ -37,14 +37,19 @@ impl HostConfig {
     }
 
     /// The settings of an app's version: what the host says for all apps, over it the package's own
-    /// `bellrock.toml`, the host's files, and what `--settings` names.
+    /// `bellrock.toml`, the host's files, and what `--settings` names. Where the host has no proxy, nothing makes a canary.
     pub fn app_settings(
         &self,
         app: &AppName,
         package: Option<&AppLayer>,
         command: Option<&AppLayer>,
     ) -> Result<AppSettings, Problems> {
-        merge(&self.layers(app, package, command))
+        let mut settings = merge(&self.layers(app, package, command))?;
+        if !self.settings.proxy.is_on() {
+            // Nobody shares requests here. A package may be for hosts where somebody does.
+            settings.canary.steps.clear();
+        }
+        Ok(settings)
     }
 
     /// The layers of an app, lowest first.

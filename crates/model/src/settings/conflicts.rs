@@ -19,7 +19,7 @@ pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "por
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 12] = [
+const CHECKS: [(&[&str], Check); 13] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
@@ -28,6 +28,7 @@ const CHECKS: [(&[&str], Check); 12] = [
     (&["readiness.kind", "readiness.command", "health.kind", "health.command"], commands),
     (&["readiness.port", "health.port", "proxy_port", "ports"], named_ports),
     (&["proxy"], without_proxy),
+    (&["canary.steps", "canary.header", "strategy", "proxy"], super::canary::conflicts),
     (
         &[
             "readiness.kind",

@@ -74,6 +74,10 @@ pub(super) enum Kind {
     PathPrefixes,
     /// `type/subtype`, or `type/*`.
     MediaTypes,
+    /// Name of a request header.
+    HeaderName,
+    /// Whole percentages below 100.
+    Percents,
     /// Where to listen: IP address and port.
     Addresses,
     /// Networks of IP addresses.
@@ -141,6 +145,8 @@ impl Kind {
             Kind::HostNames => "array of host names".to_owned(),
             Kind::PathPrefixes => "array of paths of URLs".to_owned(),
             Kind::MediaTypes => "array of media types".to_owned(),
+            Kind::HeaderName => "name of a header".to_owned(),
+            Kind::Percents => "array of 0 to 99".to_owned(),
             Kind::Addresses => "array of `IP:PORT`".to_owned(),
             Kind::Networks => "array of networks (CIDR)".to_owned(),
             Kind::Certificates => "array of `{ chain = PATH, key = PATH }`".to_owned(),

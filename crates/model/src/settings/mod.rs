@@ -10,6 +10,7 @@
 mod app;
 mod app_keys;
 mod autoscale;
+mod canary;
 mod checks;
 mod command;
 mod config;
@@ -42,6 +43,7 @@ mod variable;
 
 pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, Strategy};
 pub use autoscale::Autoscale;
+pub use canary::{CanarySettings, WhenUnsure};
 pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};
 pub use command::{BadCommand, Command, PreCommand};
 pub use config::{HostConfig, load_host};

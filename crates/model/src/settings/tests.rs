@@ -83,6 +83,7 @@ snapshot!(places_and_ports);
 snapshot!(ports_between_apps);
 snapshot!(proxied);
 snapshot!(proxied_conflicts);
+snapshot!(canaries);
 snapshot!(ranges);
 snapshot!(strategies);
 snapshot!(units);
@@ -225,6 +226,15 @@ fn the_example_reads_when_uncommented() {
 
 fn shop() -> AppName {
     "shop".parse().unwrap()
+}
+
+#[test]
+fn a_host_without_a_proxy_makes_no_canary() {
+    for (http, steps) in [("\"127.0.0.1:8080\"", vec![5, 50]), ("", vec![])] {
+        let config = format!("proxy.http = [{http}]\n[apps.shop]\ncanary.steps = [5, 50]\n");
+        let host = load_host(&Source::new("config.toml", &config), &[]).unwrap();
+        assert_eq!(host.app_settings(&shop(), None, None).unwrap().canary.steps, steps);
+    }
 }
 
 #[test]

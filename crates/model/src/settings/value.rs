@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use toml_edit::{Item, Value};
 
 use super::PortName;
+use super::canary::{header_name, percent};
 use super::command::{BadCommand, Command, PreCommand};
 use super::edge::{address, certificate, host_name, media_type, network, path_prefix};
 use super::keys::{Key, Kind, Refused};
@@ -52,6 +53,8 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::HostNames => array(key, item, "name", |key, item| text(key, item).and_then(host_name)),
         Kind::PathPrefixes => array(key, item, "path", |key, item| text(key, item).and_then(path_prefix)),
         Kind::MediaTypes => array(key, item, "type", |key, item| text(key, item).and_then(media_type)),
+        Kind::HeaderName => one(text(key, item).and_then(header_name)),
+        Kind::Percents => array(key, item, "step", percent),
         Kind::Addresses => array(key, item, "address", |key, item| text(key, item).and_then(address)),
         Kind::Networks => array(key, item, "network", |key, item| text(key, item).and_then(network)),
         Kind::Certificates => array(key, item, "certificate", certificate),

@@ -4,7 +4,7 @@ use model::Place;
 use model::app::{App, Command, Effect, Event, Verdict};
 use model::settings::{AppSettings, PreCommand, Strategy};
 
-use crate::world::{Boot, Reply, World, web, with};
+use crate::world::{Boot, Reply, World, canary, web, with};
 
 fn two() -> AppSettings {
     with(|it| it.replicas = 2)
@@ -322,6 +322,19 @@ fn traffic() -> Vec<(&'static str, World)> {
         ("parallel, old ones stop", later(deploying(is_stop))),
         ("parallel, old ones taken back", taken_back),
         ("parallel, rolling back after the switch", back),
+        ("canary, first step", canary_of(|_| ())),
+        ("canary, the proxy is told of the first step", {
+            later(frozen(canary(), is_route, |world: &mut World| _ = world.deploy("2", canary())))
+        }),
+        ("canary, last step", canary_of(|world| world.counts((0, 1000), (0, 1000)))),
+        ("canary, held for requests", canary_of(|world| world.counts((0, 1000), (0, 10)))),
+        ("canary, held for both fail", canary_of(|world| world.counts((500, 1000), (500, 1000)))),
+        ("canary, rolling back", {
+            let mut world = canary_of(|_| ());
+            hold(&mut world, is_drain);
+            world.unhealthy(1);
+            world
+        }),
         ("rolling, the proxy is told of the first", {
             later(frozen(rolling(), is_route, |world: &mut World| _ = world.deploy("2", rolling())))
         }),
@@ -333,6 +346,15 @@ fn traffic() -> Vec<(&'static str, World)> {
         ("scale down, draining", frozen(two(), is_drain, down)),
         ("idle, the proxy takes no route", refused),
     ]
+}
+
+/// Version 2 gets its share; `counts` has been counted, and a minute has passed.
+fn canary_of(counts: impl FnOnce(&mut World)) -> World {
+    let mut world = frozen(canary(), never, |world: &mut World| _ = world.deploy("2", canary()));
+    world.pass(2);
+    counts(&mut world);
+    world.pass(61);
+    world
 }
 
 fn is_drain(effect: &Effect) -> bool {

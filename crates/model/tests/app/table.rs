@@ -11,7 +11,7 @@ use model::{DeploymentId, EffectId, InstanceId, Place};
 
 use crate::invariants;
 use crate::states::{self, describe};
-use crate::world::{World, label, settings, with};
+use crate::world::{World, answered, label, settings, with};
 
 #[test]
 fn every_state_and_event() {
@@ -116,6 +116,16 @@ fn events(world: &World) -> Vec<(String, jiff::Timestamp, Event)> {
             events.push((format!("{version} answers with errors"), now, event));
         }
     }
+    let canary = world.app.deployment.as_ref().and_then(|it| Some((it.id, it.canary.as_ref()?.window)));
+    let (deployment, window) = canary.unwrap_or((running(world), 1));
+    for (name, old, new) in [
+        ("both answer well", (0, 1000), (0, 1000)),
+        ("the new one fails", (0, 1000), (500, 1000)),
+        ("both fail", (500, 1000), (500, 1000)),
+    ] {
+        let event = Event::CanaryCounts { deployment, window, old: answered(old), new: answered(new) };
+        events.push((name.into(), now, event));
+    }
     events.push(("tick".into(), now, Event::Tick));
     if let Some(at) = world.app.wake_at() {
         events.push(("tick when it is wanted".into(), at.max(now), Event::Tick));
@@ -125,9 +135,13 @@ fn events(world: &World) -> Vec<(String, jiff::Timestamp, Event)> {
     events
 }
 
+fn running(world: &World) -> DeploymentId {
+    world.app.deployment.as_ref().map_or(DeploymentId(50), |it| it.id)
+}
+
 fn commands(world: &World) -> Vec<(String, Event)> {
     let deployment = DeploymentId(99);
-    let running = world.app.deployment.as_ref().map_or(DeploymentId(50), |it| it.id);
+    let running = running(world);
     let deploy = |version: &str, settings| Command::Deploy {
         version: Box::new(World::package(version, settings)),
         deployment,
@@ -147,6 +161,7 @@ fn commands(world: &World) -> Vec<(String, Event)> {
         ("activate 2", activate("2")),
         ("rollback", Command::Rollback { deployment }),
         ("cancel", Command::Cancel { deployment: running }),
+        ("promote", Command::Promote),
         ("cancel another", Command::Cancel { deployment: DeploymentId(77) }),
         ("restart", Command::Restart { place: None, deployment }),
         ("restart 1", Command::Restart { place: Some(Place(1)), deployment }),

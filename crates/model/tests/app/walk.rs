@@ -7,12 +7,12 @@ use model::app::{
     App, Command, Deployment, Effect, Ended, Event, ExitHow, NotTaken, Origin, Outcome, Phase, RunKind,
     ShimFact, Status, Verdict,
 };
-use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy};
+use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy, WhenUnsure};
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
 use crate::invariants;
 use crate::proxy::Proxy;
-use crate::world::{World, label, seconds};
+use crate::world::{World, answered, label, seconds};
 
 /// What a step does, as chance gives it; `pick` and `how` choose among what there is.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,13 @@ fn settings(weather: Weather, version: usize) -> AppSettings {
     settings.watch_window = seconds(if version == 3 { 0 } else { 60 });
     if version % 2 == 1 {
         settings.strategy = Strategy::Rolling;
+    }
+    if version.is_multiple_of(4) {
+        settings.canary.steps = if version == 0 { vec![10] } else { vec![5, 50] };
+        settings.canary.step_time = seconds(30);
+        settings.canary.minimum_requests = 20;
+        settings.canary.hold_limit = seconds(120);
+        settings.canary.when_unsure = if version == 0 { WhenUnsure::Abort } else { WhenUnsure::Promote };
     }
     if weather == Weather::Calm {
         return settings;
@@ -354,6 +361,7 @@ impl Walk {
                 Command::SetVariables { changes, later: pick.is_multiple_of(3), deployment }
             }
             13 => Command::Follow,
+            14 if pick.is_multiple_of(2) => Command::Promote,
             14 => Command::PinTo { version, deployment },
             _ => Command::Delete { version },
         };
@@ -396,11 +404,23 @@ impl Walk {
 
     /// What a version answered: now and then it is found to be bad.
     fn count_errors(&mut self, choice: Choice) {
+        if let Some((deployment, window)) = self.canary() {
+            let old = answered((if choice.pick.is_multiple_of(7) { 30 } else { 0 }, 100));
+            let new = answered((if choice.how < 20 { 30 } else { 0 }, 30));
+            let counts = Event::CanaryCounts { deployment, window, old, new };
+            self.event(counts).expect("counts of a running canary are taken");
+            return;
+        }
         let target = self.app.deployment.as_ref().and_then(|it| it.to).filter(|_| choice.how < 30);
         if let Some(target) = target.filter(|_| self.weather == Weather::Storm) {
             // A deployment that does not watch (any more) does not take it.
             let _ = self.event(Event::ServerErrors { target, reason: "it answers with 5xx".into() });
         }
+    }
+
+    fn canary(&self) -> Option<(DeploymentId, u32)> {
+        let deployment = self.app.deployment.as_ref()?;
+        Some((deployment.id, deployment.running_canary()?.window))
     }
 
     /// From now on all goes well: whatever is under way comes to its end, and what should run does.

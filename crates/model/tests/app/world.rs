@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, BackendMode, Command, CommandLine, Deployment, Effect, Event, ExitHow, Instance, Level, NewVersion,
-    NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
+    App, BackendMode, Command, CommandLine, Counted, Deployment, Effect, Event, ExitHow, Instance, Level,
+    NewVersion, NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
 };
 use model::settings::{AppSettings, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place, VersionLabel};
@@ -368,6 +368,16 @@ impl World {
         self.settle();
     }
 
+    /// Both versions of the running canary have answered: (errors, requests) of the old one, of the new one.
+    pub(crate) fn counts(&mut self, old: (u64, u64), new: (u64, u64)) {
+        let running = self.app.deployment.as_ref().expect("a deployment is under way");
+        let (deployment, canary) = (running.id, running.canary.as_ref().expect("it has a canary"));
+        let window = canary.window;
+        self.event(Event::CanaryCounts { deployment, window, old: answered(old), new: answered(new) })
+            .expect("the counts are taken");
+        self.settle();
+    }
+
     // Time
 
     /// Does what is to be done, until only time could change anything.
@@ -520,6 +530,11 @@ fn route_text(route: Option<&Route>) -> String {
     if !draining.is_empty() {
         text += &format!(", draining {draining}");
     }
+    if let Some(canary) = &route.canary {
+        let ids = route.backends.iter().filter(|it| it.canary).map(|it| it.instance.to_string());
+        let ids = ids.collect::<Vec<_>>().join(" ");
+        text += &format!(", {} % to {ids}", canary.percent);
+    }
     if active.is_none() {
         text += &format!(", holding for {}", model::human::duration(route.hold));
     }
@@ -544,6 +559,20 @@ pub(crate) fn with(change: impl FnOnce(&mut AppSettings)) -> AppSettings {
     let mut settings = settings();
     change(&mut settings);
     settings
+}
+
+/// As [`web`], in two places, with a canary of two steps of a minute.
+pub(crate) fn canary() -> AppSettings {
+    let mut settings = AppSettings { replicas: 2, ..web() };
+    settings.canary.steps = vec![5, 50];
+    settings.canary.step_time = seconds(60);
+    settings.canary.hold_limit = seconds(600);
+    settings
+}
+
+/// What a version has answered: so many errors of so many requests.
+pub(crate) fn answered((errors, requests): (u64, u64)) -> Counted {
+    Counted { requests, errors, latency: [(20_000, requests)].into() }
 }
 
 pub(crate) fn seconds(seconds: u64) -> Duration {

@@ -128,6 +128,7 @@ pub(crate) fn backend(number: u64, address: SocketAddr) -> Backend {
         mode: BackendMode::Active,
         run: 1,
         health_port: None,
+        canary: false,
     }
 }
 

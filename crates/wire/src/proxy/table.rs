@@ -86,6 +86,20 @@ message! {
         11 => pub backends: Vec<Backend>,
         /// What its instances speak.
         12 => pub protocol: Protocol,
+        /// The share of requests that its canary backends get; `None`: they are like all others.
+        16 => pub canary: Option<Canary>,
+    }
+}
+
+message! {
+    /// Which requests go to canary backends. The choice follows from the app and the client's address alone, so that a
+    /// client stays where it is, and goes on being chosen when the share grows. Where the chosen side has no backend
+    /// that is up, the other one serves.
+    pub struct Canary {
+        /// How many of 10,000 clients.
+        1 => pub share: u32,
+        /// Name of a request header that chooses instead: `always` or `never`; empty: none does.
+        2 => pub header: String,
     }
 }
 
@@ -149,5 +163,7 @@ message! {
         6 => pub run: u32,
         /// Port of the proxy's checks, where it is not that of `address`.
         7 => pub health_port: Option<u16>,
+        /// It gets the requests of the route's canary, and no others while there is one.
+        8 => pub canary: bool,
     }
 }

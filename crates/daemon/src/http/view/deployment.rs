@@ -1,11 +1,12 @@
 //! Deployments.
 
 use api::deployment::{
-    Deployment as Shown, DeploymentKind, DeploymentPlace, Drain as ShownDrain, Member, Phase as ShownPhase,
+    Canary as ShownCanary, Counted as ShownCounted, Deployment as Shown, DeploymentKind, DeploymentPlace,
+    Drain as ShownDrain, Held as ShownHeld, Member, Phase as ShownPhase,
 };
 use host::journal::DeploymentRecord;
 use model::InstanceId;
-use model::app::{App, Command, Deployment, Drain, Ended, Kind, Lane, Phase, Queued};
+use model::app::{App, Canary, Command, Counted, Deployment, Doubt, Drain, Ended, Kind, Lane, Phase, Queued};
 use model::settings::Strategy;
 
 use super::app::instance_state;
@@ -44,6 +45,7 @@ pub(in crate::http) fn queued(app: &App, queued: &Queued) -> Shown {
         to,
         strategy: strategy(settings.unwrap_or_default()),
         begun_at: None,
+        canary: None,
         serving_at: None,
         watching_until: None,
         ended_at: None,
@@ -78,6 +80,7 @@ fn shown(
         to,
         strategy: strategy(deployment.strategy),
         begun_at: Some(deployment.begun_at),
+        canary: deployment.canary.as_ref().map(canary),
         serving_at: deployment.serving_at,
         watching_until: match deployment.phase {
             Phase::Watching { until } => Some(until),
@@ -105,6 +108,33 @@ fn drain(drain: &Drain) -> ShownDrain {
     }
 }
 
+fn canary(canary: &Canary) -> ShownCanary {
+    ShownCanary {
+        step: u32::try_from(canary.step + 1).unwrap_or(u32::MAX),
+        steps: u32::try_from(canary.steps.len()).unwrap_or(u32::MAX),
+        percent: canary.percent(),
+        since: canary.window_began_at,
+        old: counted(&canary.comparison.old),
+        new: counted(&canary.comparison.new),
+        held: canary.held.as_ref().map(|held| ShownHeld {
+            why: match held.why {
+                Doubt::TooFew => "too_few".into(),
+                Doubt::BothBad => "both_bad".into(),
+            },
+            since: held.since,
+        }),
+        ended_at: canary.ended_at,
+    }
+}
+
+fn counted(counted: &Counted) -> ShownCounted {
+    ShownCounted {
+        requests: counted.requests,
+        errors: counted.errors,
+        p95_us: counted.p95_us().filter(|p95| *p95 != u64::MAX),
+    }
+}
+
 fn place(app: Option<&App>, place: u16, lane: &Lane) -> DeploymentPlace {
     let member = |id: InstanceId| {
         let instance = app.and_then(|app| app.instances.get(&id));
@@ -124,6 +154,7 @@ fn phase(deployment: &Deployment) -> (ShownPhase, Option<String>, Option<String>
     match &deployment.phase {
         Phase::Staging { .. } => (ShownPhase::Staging, given_up(), None),
         Phase::Commands { .. } => (ShownPhase::Commands, given_up(), None),
+        Phase::Replacing if deployment.running_canary().is_some() => (ShownPhase::Canary, None, None),
         Phase::Replacing => (ShownPhase::Replacing, None, None),
         Phase::Watching { .. } => (ShownPhase::Watching, None, None),
         Phase::RollingBack { reason, tail, .. } | Phase::AfterRollback { reason, tail, .. } => {

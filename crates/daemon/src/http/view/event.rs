@@ -30,6 +30,7 @@ fn step(step: Step) -> ShownStep {
         Step::Started => ShownStep::Started,
         Step::Ready => ShownStep::Ready,
         Step::Stopped => ShownStep::Stopped,
+        Step::Canary => ShownStep::Canary,
         Step::Serving => ShownStep::Serving,
         Step::Committed => ShownStep::Committed,
         Step::RollingBack => ShownStep::RollingBack,
