@@ -65,6 +65,7 @@ fn start() -> Start {
         cgroup_parent: Some("/sys/fs/cgroup/bellrock".into()),
         crash_dump: Some(CrashDump { folder: "/var/crash".into(), keep: 3, max_bytes: 1 << 30, seconds: 30 }),
         listen: vec![],
+        cgroup_files: vec![],
         listen_from: None,
     }
 }
@@ -90,6 +91,9 @@ fn status() -> Status {
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9, after: 12 }));
     check_command("start", Command::Start(start()));
+    let file = |name: &str, value: &str| CgroupFile { name: name.into(), value: value.into() };
+    let cgroup_files = vec![file("memory.max", "512000000"), file("cpu.max", "150000 100000")];
+    check_command("start-limited", Command::Start(Start { cgroup_files, ..start() }));
     let listen = vec![Listen { address: "[::]:443".into(), backlog: 9 }];
     let listen_from = Some("/run/bellrock/shims/proxy".into());
     let listening = Start { id: "proxy.2".into(), listen, listen_from, ..Start::default() };
@@ -151,6 +155,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         swept: 2,
         survivors: 0,
         reason: None,
+        memory_limit: None,
     };
     let killed = Exited {
         status: None,
@@ -184,6 +189,9 @@ fn events() {
         let event = Event { seq: 12, time_ms: 1_700_000_000_000, since_boot_ms: 5_000, what: Some(what) };
         check_answer(&format!("event-{name}"), Answer::Event(event));
     }
+    let at_its_limit = Exited { oom: true, memory_limit: Some(512_000_000), ..Exited::default() };
+    let event = Event { what: Some(Happening::Exited(at_its_limit)), ..Event::default() };
+    check_answer("event-exited-at-its-limit", Answer::Event(event));
     for how in How::ALL {
         let what = Some(Happening::Exited(Exited { how: *how, ..Exited::default() }));
         check_answer(
