@@ -180,3 +180,37 @@ async fn an_app_may_have_a_store_and_an_environment_of_its_own() {
     wait_for("the app is known", LONG, async || app.api.app(&app.name).await.ok()).await;
     runs(&app, "0.1.0").await;
 }
+
+#[tokio::test]
+async fn a_frozen_app_is_left_alone_by_store_and_pushes_and_can_be_rolled_back() {
+    let host = TempHost::start().await;
+    let (app, witness) = (host.app("lantern", LANTERN), host.app("witness", LANTERN));
+    app.publish_package("lantern-1");
+    app.publish_version("lantern-1", &[]);
+    wait_for("the app is known", LONG, async || app.api.app(&app.name).await.ok()).await;
+    runs(&app, "0.1.0").await;
+    app.publish_package("lantern-2");
+    app.publish_version("lantern-2", &[]);
+    runs(&app, "0.2.0").await;
+    let frozen = host.bellrock(&["freeze", &app.name, "--reason", "the sale", "--until", "2h"]).await;
+    assert_eq!(frozen.code, 0, "{frozen:?}");
+    app.publish_version("lantern-1", &[]);
+    round(&witness).await;
+    round(&witness).await;
+    let log = host.daemon_log();
+    let told: Vec<&str> =
+        log.lines().filter(|line| line.contains("version 0.1.0 waits: the app is frozen by")).collect();
+    assert_eq!(told.len(), 1, "told once: {told:?}");
+    let pushed = host.bellrock(&["deploy", &app.name, sample("lantern-3").path.to_str().unwrap()]).await;
+    assert_eq!(pushed.code, 9, "{pushed:?}");
+    assert!(pushed.stderr.contains("the sale") && pushed.stderr.contains("bellrock unfreeze"), "{pushed:?}");
+    assert!(host.bellrock(&["status"]).await.stdout.contains("frozen by"));
+    // A crash is mended, and a person may go back.
+    host.restart_daemon().await;
+    app.ends(app.api.rollback(&app.name).await.unwrap(), Phase::Committed).await;
+    runs(&app, "0.1.0").await;
+    assert_eq!(host.bellrock(&["unfreeze", "--all"]).await.code, 0);
+    assert_eq!(app.state().await.frozen, None);
+    app.deploy("lantern-3", Phase::Committed).await;
+    assert_eq!(host.bellrock(&["unfreeze", &app.name]).await.code, 3, "it is not frozen any more");
+}

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::deployment::Deployment;
 use crate::exit::ExitHow;
 use crate::routes::Traffic;
+use crate::version::By;
 
 /// Everything that is true of an app now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct App {
     pub ready: u16,
     /// Since when a ready instance of it has been running.
     pub up_since: Option<Timestamp>,
+    /// Why nothing is deployed now, if somebody wants that.
+    #[serde(default)]
+    pub frozen: Option<Frozen>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     /// What the proxy counts over all its instances; `None` where none serves it.
@@ -43,6 +47,20 @@ pub struct App {
     pub deployment: Option<Deployment>,
     /// The deployment that waits for it.
     pub queued: Option<Deployment>,
+}
+
+/// Why nothing is deployed now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Frozen {
+    /// Why.
+    pub reason: String,
+    /// Who wanted it.
+    pub by: By,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
 }
 
 /// Between how many places the load decides, and by what.

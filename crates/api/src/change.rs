@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A wish that was granted.
@@ -85,6 +86,18 @@ pub enum SetMode {
         /// The version.
         version: String,
     },
+}
+
+/// Refuse deployments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// Why, for whoever is refused.
+    pub reason: String,
+    /// When it ends by itself.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 /// Keep a version whatever its age, or no longer.

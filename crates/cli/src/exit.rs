@@ -24,13 +24,15 @@ pub enum Exit {
     Unreachable = 7,
     /// A paper of a version that does not exist.
     NotAvailable = 8,
+    /// The app is frozen.
+    Frozen = 9,
     /// Ctrl-C.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code.
-    pub const ALL: [Exit; 10] = [
+    pub const ALL: [Exit; 11] = [
         Exit::Ok,
         Exit::Failed,
         Exit::Usage,
@@ -40,6 +42,7 @@ impl Exit {
         Exit::ConnectionLost,
         Exit::Unreachable,
         Exit::NotAvailable,
+        Exit::Frozen,
         Exit::Interrupted,
     ];
 
@@ -60,6 +63,7 @@ impl Exit {
             Exit::ConnectionLost => "bellrockd went away while something was under way; it may go on",
             Exit::Unreachable => "bellrockd does not answer on its socket",
             Exit::NotAvailable => "not available: there is no such paper of the version",
+            Exit::Frozen => "refused because the app is frozen: nothing has changed",
             Exit::Interrupted => "Ctrl-C; what was begun goes on",
         }
     }

@@ -45,6 +45,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => Exit::Usage,
             Failure::Problem(problem) if problem.slug() == "not-available" => Exit::NotAvailable,
+            Failure::Problem(problem) if problem.slug() == "frozen" => Exit::Frozen,
             Failure::Problem(problem) if problem.status < 500 => Exit::Refused,
             Failure::Problem(_) | Failure::Answer(_) | Failure::Here(_) => Exit::Failed,
             Failure::Declined => Exit::Refused,

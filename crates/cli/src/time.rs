@@ -48,16 +48,37 @@ pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
 
 /// A time that somebody wrote: `10 min` (ago), `2026-11-21T09:36:00Z`, `2026-11-21 09:36` in the reader's zone.
 pub(crate) fn parse_since(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+    let span = match parse_time(text.trim_end_matches("ago"), zone)? {
+        Written::At(at) => return Ok(at),
+        Written::Span(span) => span,
+    };
+    now.checked_sub(span.abs()).map_err(|error| error.to_string())
+}
+
+/// The same for what is to come: `10 min` is from now.
+pub(crate) fn parse_until(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+    match parse_time(text, zone)? {
+        Written::At(at) => Ok(at),
+        Written::Span(span) => now.checked_add(span.abs()).map_err(|error| error.to_string()),
+    }
+}
+
+/// How a time can be written.
+enum Written {
+    At(Timestamp),
+    Span(jiff::SignedDuration),
+}
+
+fn parse_time(text: &str, zone: &TimeZone) -> Result<Written, String> {
     if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
+        return Ok(Written::At(at));
     }
     if let Ok(date_time) = text.parse::<jiff::civil::DateTime>() {
-        return zone.to_timestamp(date_time).map_err(|error| error.to_string());
+        return zone.to_timestamp(date_time).map(Written::At).map_err(|error| error.to_string());
     }
-    let span: jiff::SignedDuration = text.trim_end_matches("ago").trim().parse().map_err(|_| {
+    text.trim().parse().map(Written::Span).map_err(|_| {
         format!("{text:?} is neither a span (10 min, 2h) nor a time (2026-11-21 09:36, 2026-11-21T09:36:00Z)")
-    })?;
-    now.checked_sub(span.abs()).map_err(|error| error.to_string())
+    })
 }
 
 #[cfg(test)]
@@ -70,6 +91,10 @@ mod tests {
 
     #[test]
     fn times_that_people_write() {
+        let until = |text| parse_until(text, now(), &TimeZone::UTC).map(|at| at.to_string());
+        assert_eq!(until("2h").as_deref(), Ok("2026-11-21T14:00:00Z"));
+        assert_eq!(until("2026-11-21 18:00").as_deref(), Ok("2026-11-21T18:00:00Z"));
+        assert!(until("soon").is_err());
         let check = |text| parse_since(text, now(), &TimeZone::UTC).map(|at| at.to_string());
         assert_eq!(check("10 min").as_deref(), Ok("2026-11-21T11:50:00Z"));
         assert_eq!(check("2h").as_deref(), Ok("2026-11-21T10:00:00Z"));

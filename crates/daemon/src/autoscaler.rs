@@ -122,9 +122,9 @@ fn following(app: &App) -> Option<&Autoscale> {
     settings.autoscale_range().map(|_| &settings.autoscale)
 }
 
-/// Whether nothing else changes the app's instances.
+/// Whether nothing else changes the app's instances, and nobody wants them left alone.
 fn is_quiet(app: &App) -> bool {
-    app.deployment.is_none() && app.queued.is_none()
+    app.deployment.is_none() && app.queued.is_none() && app.frozen.is_none()
 }
 
 fn places(app: &App) -> Option<(u16, std::ops::RangeInclusive<u16>)> {

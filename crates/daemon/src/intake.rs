@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine::AppHandle;
-use host::disk::check_room;
+use host::disk::{check_room, staging_bytes};
 use model::app::{App, Command, Event, NewVersion, Origin, Refused};
 use model::settings::{AppLayer, AppSettings, PreCommand, Source};
 use model::{AppName, VersionLabel};
@@ -90,9 +90,9 @@ impl Control {
         let (site, packed) = (self.site.clone(), offer.arrival.package.to_path_buf());
         let (hint, expected) = (offer.arrival.file_name.clone(), offer.announced.digest);
         blocking(move || {
-            // The unpacked files are hardly smaller than the package.
             let size_bytes = fs_err::metadata(&packed).map_err(host)?.len();
-            check_room(&site.paths.uploads(), size_bytes, site.settings.min_free_disk.bytes())?;
+            let needed = staging_bytes(size_bytes, false, 0);
+            check_room(&site.paths.uploads(), needed, site.settings.min_free_disk.bytes())?;
             let aside = PathBuf::from(format!("{}.unpacked", packed.display()));
             install_version(
                 &packed,

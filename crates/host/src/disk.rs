@@ -33,6 +33,19 @@ pub enum DiskError {
     },
 }
 
+/// How much larger a release is than its package: `gzip` makes `.beam` files and ERTS two to three times smaller.
+const UNPACKED_BY: u64 = 3;
+
+/// What an instance's tree takes: folders and hard links, and the files that are its own.
+const TREE_BYTES: u64 = 1_000_000;
+
+/// What unpacking a package and laying out so many instances' trees will take on the disk, about.
+pub fn staging_bytes(package_bytes: u64, is_unpacked: bool, trees: usize) -> u64 {
+    let unpacking = if is_unpacked { 0 } else { package_bytes.saturating_mul(UNPACKED_BY) };
+    let trees = u64::try_from(trees).unwrap_or(u64::MAX).saturating_mul(TREE_BYTES);
+    unpacking.saturating_add(trees)
+}
+
 /// Sees that a folder's disk has room for so many bytes, and `least_bytes` more.
 ///
 /// # Errors
@@ -50,6 +63,13 @@ pub fn check_room(folder: &Path, needed_bytes: u64, least_bytes: u64) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_cost_little_and_unpacking_what_was_packed() {
+        assert_eq!(staging_bytes(5_000_000, true, 3), 3_000_000);
+        assert_eq!(staging_bytes(5_000_000, false, 0), 15_000_000);
+        assert_eq!(staging_bytes(u64::MAX, false, usize::MAX), u64::MAX);
+    }
 
     #[test]
     fn the_refusal_names_the_setting() {

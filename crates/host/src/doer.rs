@@ -10,7 +10,7 @@ use package::tree::{Check, remove_tree};
 use tokio::task::spawn_blocking;
 
 use crate::commands::Commands;
-use crate::disk::check_room;
+use crate::disk::{check_room, staging_bytes};
 use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::memory::{self, Room};
@@ -22,6 +22,9 @@ use crate::tell::Tell;
 
 /// Logs of ended instances kept per place.
 const MOST_LOGS: usize = 10;
+
+/// What helps against a disk that is too full.
+const ROOM_REMEDY: &str = "free some room: delete versions (bellrock package delete APP VERSION), lower keep_versions or log.keep; or lower min_free_disk in config.toml";
 
 /// Does what the engine asks for on this host.
 pub struct HostDoer<T> {
@@ -99,8 +102,10 @@ impl<T: Tell> HostDoer<T> {
     ) -> Result<String, String> {
         let site = &self.instances.site;
         let version = app.version(target.version).ok_or("its version is not registered any more")?;
-        let room = check_room(&site.paths.state(), 0, site.settings.min_free_disk.bytes());
-        room.map_err(|error| crate::chain(&error))?;
+        let is_unpacked = site.paths.version(&app.name, &version.label).exists();
+        let needed = staging_bytes(version.size_bytes, is_unpacked, places.len());
+        let room = check_room(&site.paths.state(), needed, site.settings.min_free_disk.bytes());
+        room.map_err(|error| format!("{}; {ROOM_REMEDY}", crate::chain(&error)))?;
         let unpacked = crate::versions::whole(site, app, target, Check::Full)
             .await
             .map_err(|error| crate::chain(&error))?;

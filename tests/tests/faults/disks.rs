@@ -105,3 +105,25 @@ async fn no_deployment_begins_on_a_nearly_full_disk() {
     app.deploy("buoy-module-changed", Phase::Committed).await;
     left_over::settles(&app, "1.1.0", 2).await;
 }
+
+#[tokio::test]
+async fn a_package_whose_files_do_not_fit_is_refused_with_figures_before_it_is_unpacked() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tested: only root may mount a small disk");
+        return;
+    }
+    let host = HostPlan::default().make().await;
+    // The first version's files fit, and the second's package, but not its files beside them.
+    let _disk = SmallDisk::over(&host.path("var/lib/bellrock"), "46m");
+    host.start_daemon().await;
+    let app = host.app("beacon", "replicas = 1");
+    app.deploy("beacon-base", Phase::Committed).await;
+    let pids = app.pids().await;
+    let refused = app.try_deploy("beacon-module-changed").await.unwrap_err().problem();
+    assert_eq!(refused.slug(), "no-room", "{}", refused.detail);
+    for said in ["are free on the disk of", "have to fit beside min_free_disk = 10.0 MB", "delete versions"] {
+        assert!(refused.detail.contains(said), "{}", refused.detail);
+    }
+    assert_eq!(app.api.deployments(&app.name).await.unwrap().len(), 1, "no deployment began");
+    assert_eq!(app.pids().await, pids);
+}

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod events;
 pub(crate) mod exits;
+pub(crate) mod freeze;
 pub(crate) mod ghosts;
 mod granted;
 pub(crate) mod logs;
@@ -75,6 +76,8 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Scale(args) => scale::run(context, args).await,
+        Command::Freeze(args) => freeze::run(context, args).await,
+        Command::Unfreeze(args) => freeze::unfreeze(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
         Command::Ghosts(args) => ghosts::run(context, args).await,

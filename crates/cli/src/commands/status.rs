@@ -1,7 +1,7 @@
 //! `status`
 
 use api::AppName;
-use api::app::{App, AppState, Autoscale, Instance, InstanceState, Load, LoadKind, Mode};
+use api::app::{App, AppState, Autoscale, Frozen, Instance, InstanceState, Load, LoadKind, Mode};
 use api::deployment::{Deployment, Phase};
 use api::human;
 use jiff::Timestamp;
@@ -51,7 +51,7 @@ pub(super) fn all(apps: &[App], now: Timestamp) -> String {
     let mut text = Vec::new();
     for (app, head) in apps.iter().zip(lines(&heads)) {
         text.push(head);
-        text.extend(remarks(app));
+        text.extend(remarks(app, now));
         for instance in &app.instances {
             text.extend(instances.next().map(|line| format!("  {line}")));
             text.extend(detail(instance, now));
@@ -150,8 +150,14 @@ fn under_way(deployment: &Deployment, now: Timestamp) -> String {
     format!("deployment {id}: {kind}{change}, {phase}, {begun}      bellrock deployments show {id}")
 }
 
-fn remarks(app: &App) -> Option<String> {
-    app.stuck.as_ref().map(|stuck| format!("  {}", styled(ALARM, &format!("needs a person: {stuck}"))))
+fn remarks(app: &App, now: Timestamp) -> Vec<String> {
+    let stuck = app.stuck.as_ref().map(|stuck| styled(ALARM, &format!("needs a person: {stuck}")));
+    let frozen = app.frozen.as_ref().map(|Frozen { reason, by, since, until }| {
+        let ends =
+            until.map(|until| format!(", for another {}", coarse(between(now, until)))).unwrap_or_default();
+        styled(WARNING, &format!("frozen by {by} {}{ends}: {reason}", ago(*since, now)))
+    });
+    stuck.into_iter().chain(frozen).map(|remark| format!("  {remark}")).collect()
 }
 
 /// `is_counted`: the proxy counts for some instance, so that there are columns for it.

@@ -11,6 +11,7 @@ mod deadline;
 mod deployments;
 mod events;
 mod extract;
+mod freeze;
 mod ghosts;
 mod logs;
 mod names;

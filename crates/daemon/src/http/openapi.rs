@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, papers, routes, running,
-    system, variables, versions,
+    apps, audit, config, deadline, deployments, events, freeze, ghosts, logs, packages, papers, routes,
+    running, system, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -40,6 +40,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(papers::routes())
         .merge(deployments::routes())
         .merge(variables::routes())
+        .merge(freeze::routes())
         .merge(ghosts::routes())
         .merge(events::routes())
         .merge(audit::routes())

@@ -83,6 +83,9 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::NotByLoad { .. } => ("not-by-load", conflict),
         Refused::TooFew => ("too-few", wrong),
         Refused::InUse { .. } => ("in-use", conflict),
+        Refused::Frozen { .. } => ("frozen", conflict),
+        Refused::NotFrozen => ("not-frozen", conflict),
+        Refused::Past { .. } => ("past", wrong),
         Refused::NoChange => ("no-change", conflict),
     }
 }
@@ -97,6 +100,7 @@ fn remedy(app: &AppName, refused: &Refused) -> Option<String> {
         Refused::Ghosted { version, .. } => format!("bellrock ghosts {app} clear {version}"),
         Refused::Manual => format!("bellrock mode {app} automatic"),
         Refused::AppStopped => format!("bellrock start {app}"),
+        Refused::Frozen { .. } => format!("bellrock unfreeze {app}"),
         Refused::TooFew => format!("bellrock stop {app}"),
         Refused::NoDeployment { .. } => "bellrock deployments".to_owned(),
         Refused::NoPlace { .. } => format!("bellrock status {app}"),

@@ -87,6 +87,13 @@ impl Follower {
         if !self.is_wanted(known.as_deref(), &offer)? || self.not_now(known.as_deref(), &offer) {
             return Ok(());
         }
+        if let Some(frozen) = known.as_ref().and_then(|app| app.frozen_at(jiff::Timestamp::now())) {
+            // Told once, and without a copy of the package.
+            return Err(format!(
+                "version {} waits: the app is frozen by {} ({})",
+                offer.label, frozen.by, frozen.reason
+            ));
+        }
         self.take(&store, offer).await
     }
 

@@ -68,6 +68,8 @@ kinds! {
         PinTo = "pin-to": Command::PinTo { .. },
         ClearGhosts = "clear-ghosts": Command::ClearGhosts { .. },
         Pin = "pin": Command::Pin { .. },
+        Freeze = "freeze": Command::Freeze { .. },
+        Unfreeze = "unfreeze": Command::Unfreeze,
         Delete = "delete": Command::Delete { .. },
     }
 }

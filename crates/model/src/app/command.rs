@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::version::NewVersion;
@@ -92,6 +93,15 @@ pub enum Command {
         /// Whether it is kept.
         pinned: bool,
     },
+    /// Refuse deployments until told otherwise.
+    Freeze {
+        /// Why.
+        reason: String,
+        /// When it ends by itself.
+        until: Option<Timestamp>,
+    },
+    /// Let it be deployed again.
+    Unfreeze,
     /// Delete an inactive version.
     Delete {
         /// The version.
@@ -237,6 +247,25 @@ pub enum Refused {
         version: VersionLabel,
         /// What it is used as.
         role: String,
+    },
+    /// Nothing is deployed now, because somebody said so.
+    #[error("the app is frozen by {who}{}: {reason}", until.map(|until| format!(" until {until}")).unwrap_or_default())]
+    Frozen {
+        /// Why.
+        reason: String,
+        /// Who said so.
+        who: String,
+        /// When it ends by itself.
+        until: Option<Timestamp>,
+    },
+    /// It is not frozen.
+    #[error("the app is not frozen")]
+    NotFrozen,
+    /// A time that is over.
+    #[error("{until} is over already; choose a later time")]
+    Past {
+        /// The time.
+        until: Timestamp,
     },
     /// Nothing would change.
     #[error("nothing would change")]

@@ -12,6 +12,9 @@ use crate::settings::AppSettings;
 
 impl Turn {
     pub(super) fn take_command(&mut self, command: Command, by: Origin) -> Result<(), Refused> {
+        if let Some(refused) = self.app.refused_by_freeze(&command, &by, self.at) {
+            return Err(refused);
+        }
         match command {
             Command::Deploy { version, deployment } => self.deploy(*version, deployment, by),
             Command::Activate { version, settings, deployment } => {
@@ -30,6 +33,8 @@ impl Turn {
             Command::PinTo { version, deployment } => self.pin_to(version, deployment, by),
             Command::ClearGhosts { version } => self.clear_ghosts(version.as_ref()),
             Command::Pin { version, pinned } => self.pin(&version, pinned),
+            Command::Freeze { reason, until } => self.freeze(reason, until, by),
+            Command::Unfreeze => self.unfreeze(&by),
             Command::Delete { version } => self.delete(&version),
         }
     }

@@ -14,6 +14,7 @@ mod deployment;
 mod effect;
 mod event;
 mod forward;
+mod freeze;
 mod instance;
 mod note;
 mod operations;
@@ -44,6 +45,7 @@ pub use command::{Command, Refused};
 pub use deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict as RollbackVerdict};
 pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
+pub use freeze::Frozen;
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use note::{Level, Note, Step};
 pub use route::{Backend, BackendMode, ProxyCheck, Route, Routing};
@@ -89,6 +91,9 @@ pub struct App {
     /// What the proxy serves for it.
     #[serde(default)]
     pub routing: Routing,
+    /// Why nothing is deployed now, if somebody wants that.
+    #[serde(default)]
+    pub frozen: Option<Frozen>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -188,6 +193,7 @@ impl App {
             queued: None,
             outbox: BTreeMap::new(),
             routing: Routing::default(),
+            frozen: None,
             stuck: None,
             next_effect: 1,
             next_instance: 1,

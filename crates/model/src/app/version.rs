@@ -71,6 +71,17 @@ pub enum Origin {
     },
 }
 
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Operator { user: Some(user), .. } => f.write_str(user),
+            Origin::Operator { uid, user: None } => write!(f, "uid {uid}"),
+            Origin::Store => f.write_str("the store"),
+            Origin::Autoscaler { .. } => f.write_str("the load"),
+        }
+    }
+}
+
 /// Why a version is ghosted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ghost {

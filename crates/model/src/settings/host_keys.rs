@@ -87,7 +87,7 @@ pub(super) static HOST_KEYS: &[Key] = &[
         "min_free_disk",
         Kind::Size { min: 0, max: 1_000_000 * GB },
         Default::Is(r#""500 MB""#),
-        "No deployment begins when less than this is free on the disk.",
+        "No deployment begins unless this stays free on the disk beside what it will take: three times the package where it is unpacked, and 1 MB for each instance.",
     ),
     key(
         "proxy.http",

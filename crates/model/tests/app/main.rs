@@ -11,6 +11,7 @@ mod world;
 mod broken;
 mod commands;
 mod first;
+mod freezing;
 mod recorded;
 mod simulated;
 mod superseding;

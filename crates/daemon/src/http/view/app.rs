@@ -1,8 +1,8 @@
 //! Apps and instances.
 
 use api::app::{
-    App as Shown, AppState, Autoscale, Instance as ShownInstance, InstanceState, LastExit, Load, LoadKind,
-    Mode,
+    App as Shown, AppState, Autoscale, Frozen, Instance as ShownInstance, InstanceState, LastExit, Load,
+    LoadKind, Mode,
 };
 use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
 use host::environment::Standing;
@@ -14,7 +14,7 @@ use model::autoscale::{Look, Metric};
 use model::settings::AppSettings;
 
 use super::traffic::Interval;
-use super::{deployment, queued};
+use super::{by, deployment, queued};
 
 /// An app as it is; `memory` tells the resident bytes of a process.
 pub(in crate::http) fn app(
@@ -48,6 +48,7 @@ pub(in crate::http) fn app(
         max_replicas,
         ready,
         up_since: ready_instances.filter_map(|instance| instance.up_since).min(),
+        frozen: app.frozen.as_ref().map(frozen),
         stuck: app.stuck.clone(),
         traffic: counted.and_then(|it| it.app(app.name.as_str())),
         autoscale: wanted.and_then(|target| autoscale(&app.revision(target)?.settings, looks)),
@@ -55,6 +56,11 @@ pub(in crate::http) fn app(
         deployment: app.deployment.as_ref().map(|it| deployment(app, it)),
         queued: app.queued.as_ref().map(|it| queued(app, it)),
     }
+}
+
+fn frozen(frozen: &model::app::Frozen) -> Frozen {
+    let model::app::Frozen { reason, by: who, since, until } = frozen;
+    Frozen { reason: reason.clone(), by: by(who), since: *since, until: *until }
 }
 
 fn autoscale(settings: &AppSettings, looks: Option<Vec<Look>>) -> Option<Autoscale> {
