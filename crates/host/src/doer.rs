@@ -115,8 +115,11 @@ impl<T: Tell> HostDoer<T> {
             .map_err(|fault| fault.to_string())??;
         let facts = &unpacked.facts;
         let erts = facts.erts.as_ref().map_or("no ERTS of its own".to_owned(), |erts| format!("ERTS {erts}"));
+        let settings = app.revision(target).map(|revision| revision.settings.resources.clone());
+        let lack = settings.and_then(|resources| self.instances.limits_lack(&resources));
+        let lack = lack.map(|why| format!("; limits of resources do not hold: {why}")).unwrap_or_default();
         let digest: String = version.digest.chars().take(8).collect();
-        Ok(format!("package {}, sha256 {digest}…, {erts}", human::bytes(version.size_bytes)))
+        Ok(format!("package {}, sha256 {digest}…, {erts}{lack}", human::bytes(version.size_bytes)))
     }
 
     async fn run(&self, app: &Arc<App>, id: EffectId, run: &Run) -> Outcome {

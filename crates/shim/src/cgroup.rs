@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use wire::shim::CgroupFile;
 
 /// One cgroup that we made; removed when dropped, if it is empty.
 pub(crate) struct Cgroup {
@@ -26,6 +27,24 @@ impl Cgroup {
         let group = Self { path, members: members? };
         // Dropped, it is removed again; unless somebody is in it, who is none of ours.
         (killable && !group.is_populated()).then_some(group)
+    }
+
+    /// Writes what shall hold for its members: limits. What the kernel refuses holds not, and is no reason not to run.
+    pub(crate) fn write(&self, files: &[CgroupFile]) {
+        for CgroupFile { name, value } in files.iter().filter(|file| !file.name.contains('/')) {
+            if let Ok(file) = open(&self.path.join(name), OFlags::WRONLY) {
+                let _ = rustix::io::write(&file, value.as_bytes());
+            }
+        }
+    }
+
+    /// The limit that members were killed at: the kernel did so in here, and not for want of memory on the host.
+    pub(crate) fn limit_reached(&self) -> Option<u64> {
+        if self.oom_kills() == 0 {
+            return None;
+        }
+        let limit = crate::processes::read_file(&self.path.join("memory.max").to_string_lossy()).ok()?;
+        String::from_utf8_lossy(&limit).trim().parse().ok()
     }
 
     /// Whether the process is a direct member: its attempt to join may have been denied.
@@ -72,4 +91,35 @@ impl Drop for Cgroup {
 
 fn open(path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of plain files stands for a cgroup whose controllers are there.
+    #[test]
+    fn limits_are_written_and_what_was_reached_is_read() {
+        let folder = std::env::temp_dir().join(format!("bellrock-shim-cgroup-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        write("cgroup.procs", "");
+        write("memory.max", "max\n");
+        write("memory.events", "low 0\noom 1\noom_kill 0\n");
+        let members = open(&folder.join("cgroup.procs"), OFlags::RDWR).unwrap();
+        let group = Cgroup { path: folder.clone(), members };
+        let file = |name: &str, value: &str| CgroupFile { name: name.into(), value: value.into() };
+        group.write(&[file("memory.max", "512"), file("../elsewhere", "1"), file("not.there", "1")]);
+        // A file of the kernel's takes each write as a whole; a plain one keeps what was longer.
+        assert_eq!(std::fs::read_to_string(folder.join("memory.max")).unwrap(), "512\n");
+        assert!(!folder.join("not.there").exists() && !folder.with_file_name("elsewhere").exists());
+        assert_eq!(group.limit_reached(), None, "nobody was killed");
+        write("memory.events", "oom_kill 2\n");
+        write("memory.max", "536870912\n");
+        assert_eq!(group.limit_reached(), Some(536_870_912));
+        write("memory.max", "max\n");
+        assert_eq!(group.limit_reached(), None, "it has no limit of its own: one above it was reached");
+        drop(group);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -333,6 +333,9 @@ impl Supervisor {
             more.extend(crash_dump::variables(dump, &self.id, self.run));
         }
         let cgroup = start.cgroup_parent.as_ref().and_then(|parent| Cgroup::make(parent, &self.id));
+        if let Some(cgroup) = &cgroup {
+            cgroup.write(&start.cgroup_files);
+        }
         let (started, oom_kills) = (clock::since_boot_ms(), processes::oom_kills());
         let members = cgroup.as_ref().map(|cgroup| cgroup.members.as_fd());
         let bound = self.listeners.bind(&start.listen);
@@ -433,12 +436,14 @@ impl Supervisor {
         let uptime_ms = ended.at.saturating_sub(run.started);
         let dump = self.start.as_ref().and_then(|start| start.crash_dump.as_ref());
         let killed = ended.status.terminating_signal() == Some(Signal::KILL.as_raw());
+        let oom = killed && ended.how == How::ByItself && run.saw_oom_kill();
         let exited = Exited {
             run: self.run,
             status: ended.status.exit_status(),
             signal: ended.status.terminating_signal(),
             core: ended.status.as_raw() & 0x80 != 0 && ended.status.signaled(),
-            oom: killed && ended.how == How::ByItself && run.saw_oom_kill(),
+            oom,
+            memory_limit: run.cgroup.as_ref().filter(|_| oom).and_then(Cgroup::limit_reached),
             uptime_ms,
             how: ended.how,
             crash_dump: dump.and_then(|dump| crash_dump::left_by(dump, &self.id, self.run)),

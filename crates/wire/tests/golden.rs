@@ -65,6 +65,7 @@ fn start() -> Start {
         cgroup_parent: Some("/sys/fs/cgroup/bellrock".into()),
         crash_dump: Some(CrashDump { folder: "/var/crash".into(), keep: 3, max_bytes: 1 << 30, seconds: 30 }),
         listen: vec![],
+        cgroup_files: vec![],
     }
 }
 
@@ -89,6 +90,9 @@ fn status() -> Status {
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9, after: 12 }));
     check_command("start", Command::Start(start()));
+    let file = |name: &str, value: &str| CgroupFile { name: name.into(), value: value.into() };
+    let cgroup_files = vec![file("memory.max", "512000000"), file("cpu.max", "150000 100000")];
+    check_command("start-limited", Command::Start(Start { cgroup_files, ..start() }));
     check_command("start-empty", Command::Start(Start::default()));
     check_command("stop", Command::Stop(Stop { timeout_ms: 30_000 }));
     check_command("restart", Command::Restart(Restart { timeout_ms: 30_000 }));
@@ -140,6 +144,7 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         swept: 2,
         survivors: 0,
         reason: None,
+        memory_limit: None,
     };
     let killed = Exited {
         status: None,
@@ -152,12 +157,14 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         reason: Some("could not execute its program: No such file or directory".into()),
         ..exited.clone()
     };
+    let at_its_limit = Exited { memory_limit: Some(512_000_000), ..killed.clone() };
     let cgroup = Some("/sys/fs/cgroup/bellrock/beacon-1-i42".into());
     vec![
         ("began", Happening::Began(Began { run: 1 })),
         ("started", Happening::Started(Started { run: 3, pid: 4711, cgroup })),
         ("exited", Happening::Exited(exited)),
         ("exited-killed", Happening::Exited(killed)),
+        ("exited-at-its-limit", Happening::Exited(at_its_limit)),
         ("restarting", Happening::Restarting(Restarting { in_ms: 4_000, consecutive: 2 })),
         ("restart-forced", Happening::RestartForced(RestartForced {})),
         ("stopped", Happening::Stopped(Stopped {})),

@@ -15,6 +15,7 @@ pub(super) fn time(event: &Event) -> Timestamp {
 /// How a run ended.
 pub(crate) fn exit_how(exited: &Exited) -> ExitHow {
     match (exited.status, exited.signal) {
+        _ if exited.oom => ExitHow::OutOfMemory { limit_bytes: exited.memory_limit },
         (Some(status), _) => ExitHow::Status(status),
         (None, Some(signal)) => ExitHow::Signal(signal),
         (None, None) => ExitHow::Unknown,
@@ -58,4 +59,19 @@ pub(super) fn of(event: &Event, tail: impl FnOnce() -> Option<String>) -> Option
 
 fn run(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_for_want_of_memory_is_told_as_such() {
+        let killed = Exited { signal: Some(9), ..Exited::default() };
+        assert_eq!(exit_how(&killed).to_string(), "signal 9");
+        let by_host = Exited { oom: true, ..killed.clone() };
+        assert_eq!(exit_how(&by_host).to_string(), "killed by the kernel for want of memory");
+        let by_limit = Exited { memory_limit: Some(512_000_000), ..by_host };
+        assert_eq!(exit_how(&by_limit).to_string(), "killed by the kernel: memory limit 512 MB reached");
+    }
 }

@@ -216,6 +216,7 @@ impl<T: Tell> Instances<T> {
             stderr: log_file(&stderr, settings),
             restart: RestartPolicy::standard(),
             cgroup_parent: self.cgroups.clone(),
+            cgroup_files: crate::cgroup::files(&settings.resources),
             crash_dump: Some(CrashDump {
                 folder: dumps,
                 keep: settings.crash_dumps.keep,

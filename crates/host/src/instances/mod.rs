@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use model::settings::Resources;
 use model::{AppName, InstanceId, Place};
 use tokio::sync::watch;
 use wire::shim::Exited;
@@ -89,6 +90,17 @@ impl<T: Tell> Instances<T> {
             living: Mutex::default(),
             epmd: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// Why the limits that settings name do not hold for new instances, if they do not; it sees to it that they do.
+    pub(crate) fn limits_lack(&self, resources: &Resources) -> Option<String> {
+        if !resources.is_limited() {
+            return None;
+        }
+        let Some(parent) = &self.cgroups else {
+            return Some("instances get no cgroup here (see bellrock doctor)".to_owned());
+        };
+        crate::cgroup::enable_limits(parent).err().map(|error| crate::chain(&error))
     }
 
     fn living(&self, id: &ShimId) -> Option<Living> {

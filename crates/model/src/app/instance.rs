@@ -141,6 +141,11 @@ pub enum ExitHow {
     Status(i32),
     /// This signal ended it.
     Signal(i32),
+    /// The kernel killed it for want of memory.
+    OutOfMemory {
+        /// Its limit in bytes (`resources.memory`), if that was reached; else the host had no more.
+        limit_bytes: Option<u64>,
+    },
     /// Nobody saw how (its shim died).
     Unknown,
 }
@@ -150,6 +155,12 @@ impl std::fmt::Display for ExitHow {
         match self {
             ExitHow::Status(status) => write!(f, "exit {status}"),
             ExitHow::Signal(signal) => write!(f, "signal {signal}"),
+            ExitHow::OutOfMemory { limit_bytes: Some(limit) } => {
+                write!(f, "killed by the kernel: memory limit {} reached", crate::human::bytes(*limit))
+            }
+            ExitHow::OutOfMemory { limit_bytes: None } => {
+                f.write_str("killed by the kernel for want of memory")
+            }
             ExitHow::Unknown => f.write_str("lost with its shim"),
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::autoscale::Autoscale;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
-use super::limits::{ResourceLimits, Umask};
+use super::limits::{ResourceLimits, Resources, Umask};
 use super::routing::{Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
@@ -146,6 +146,8 @@ pub struct AppSettings {
     pub no_new_privs: bool,
     /// Resource limits of each process of the app.
     pub rlimits: ResourceLimits,
+    /// What all processes of an instance may use together.
+    pub resources: Resources,
     /// When an instance may get traffic.
     pub readiness: Readiness,
     /// Whether it may keep it.
@@ -214,6 +216,7 @@ impl Default for AppSettings {
             umask: Umask(0o027),
             no_new_privs: true,
             rlimits: ResourceLimits::default(),
+            resources: Resources::default(),
             readiness: Readiness::default(),
             health: Health::default(),
             deploy_deadline: Duration::from_secs(600),

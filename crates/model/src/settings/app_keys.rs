@@ -399,6 +399,18 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Versions kept; the active one, the rollback target and pinned ones stay even when older.",
     ),
     key(
+        "resources.memory",
+        Kind::Size { min: 1_000_000, max: 1_000_000_000_000_000 },
+        Default::Unset("no limit", r#""512 MB""#),
+        "Most memory of an instance, over all its processes and their page cache; beyond it the kernel kills the instance. Needs cgroup v2 with its memory controller; `bellrock doctor` says whether this host has it.",
+    ),
+    key(
+        "resources.cpu",
+        Kind::Integer { min: 1, max: 100_000 },
+        Default::Unset("no limit", "150"),
+        "Most time on cores of an instance, in percent of one core; beyond it the instance waits. Needs cgroup v2 with its cpu controller.",
+    ),
+    key(
         "autoscale.cpu",
         Kind::Integer { min: 1, max: 10_000 },
         Default::Unset("CPU does not count", "70"),

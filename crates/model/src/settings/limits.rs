@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Size;
+
 /// One resource limit, soft and hard alike (setrlimit(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -51,6 +53,23 @@ pub struct ResourceLimits {
     pub address_space: Option<Limit>,
     /// Bytes locked in memory.
     pub memlock: Option<Limit>,
+}
+
+/// What the kernel holds all processes of an instance to together (cgroup v2); `None` = no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Memory, page cache included; beyond it the kernel kills the instance.
+    pub memory: Option<Size>,
+    /// Time on cores, in percent of one; beyond it the instance waits.
+    pub cpu: Option<u32>,
+}
+
+impl Resources {
+    /// Whether anything is limited.
+    pub fn is_limited(&self) -> bool {
+        *self != Resources::default()
+    }
 }
 
 /// File mode creation mask; text is octal, as in `umask 027`.

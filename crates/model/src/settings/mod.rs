@@ -46,7 +46,7 @@ pub use command::{BadCommand, Command, PreCommand};
 pub use config::{HostConfig, load_host};
 pub use host::HostSettings;
 pub use layer::AppLayer;
-pub use limits::{BadUmask, Limit, ResourceLimits, Umask, Unlimited};
+pub use limits::{BadUmask, Limit, ResourceLimits, Resources, Umask, Unlimited};
 pub use merge::merge;
 pub use network::{BadNetwork, Network};
 pub use problem::{Problem, Problems};

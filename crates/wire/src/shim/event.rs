@@ -142,6 +142,8 @@ message! {
         10 => pub survivors: u32,
         /// Why it could not be executed.
         11 => pub reason: Option<String>,
+        /// With [`Exited::oom`]: the limit of its own cgroup in bytes (`memory.max`), if that was reached.
+        12 => pub memory_limit: Option<u64>,
     }
 }
 

@@ -25,8 +25,8 @@ pub use event::{
     Started, Stopped, Stream,
 };
 pub use start::{
-    CrashDump, Kind, Limit, Listen, LogFile, Owner, ResourceLimit, RestartMode, RestartPolicy, Start,
-    Variable,
+    CgroupFile, CrashDump, Kind, Limit, Listen, LogFile, Owner, ResourceLimit, RestartMode, RestartPolicy,
+    Start, Variable,
 };
 pub use status::{State, Status};
 

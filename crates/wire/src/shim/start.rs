@@ -88,6 +88,18 @@ message! {
         /// queues while the child is started anew. The child finds them at descriptors 3, 4 … in this order, and
         /// their number in [`super::LISTEN_VARIABLE`].
         17 => pub listen: Vec<Listen>,
+        /// What is written into the child's own cgroup before the child is in it, if it gets one.
+        18 => pub cgroup_files: Vec<CgroupFile>,
+    }
+}
+
+message! {
+    /// A file of a cgroup (cgroups(7)), such as `memory.max`.
+    pub struct CgroupFile {
+        /// Its name, without a folder.
+        1 => pub name: String,
+        /// What is written.
+        2 => pub value: String,
     }
 }
 

@@ -179,6 +179,7 @@ fn how(how: ExitHow) -> ShownHow {
     match how {
         ExitHow::Status(status) => ShownHow::Status { status },
         ExitHow::Signal(signal) => ShownHow::Signal { signal },
+        ExitHow::OutOfMemory { limit_bytes } => ShownHow::OutOfMemory { limit_bytes },
         ExitHow::Unknown => ShownHow::Unknown,
     }
 }
