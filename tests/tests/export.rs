@@ -195,7 +195,8 @@ async fn runit_keeps_bellrock_running_and_leaves_the_apps_alone() {
     command.arg(&service).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     let log = fs_err::File::create(host.path("daemon.log")).unwrap().into_parts().0;
     command.stdout(log.try_clone().unwrap()).stderr(log);
-    let runsv = Runsv(command.spawn().unwrap_or_else(|error| panic!("runsv: {error}; run tools/setup.sh bench")));
+    let runsv =
+        Runsv(command.spawn().unwrap_or_else(|error| panic!("runsv: {error}; run tools/setup.sh bench")));
     host.wait_until_ready().await;
     let app = host.app("beacon", "replicas = 1");
     app.deploy("beacon-base", Phase::Committed).await;
