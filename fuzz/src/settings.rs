@@ -9,14 +9,14 @@ pub fn settings(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let app: AppName = "a".parse().expect("it is one");
     let own = [(app.clone(), Source::new("apps/a.toml", text.as_ref()))];
-    if let Ok(host) = load_host(&Source::new("config.toml", ""), &own) {
-        if let Ok(settings) = host.app_settings(&app, None, None) {
-            let written = [(app.clone(), Source::new("apps/a.toml", to_toml(&settings)))];
-            let again = load_host(&Source::new("config.toml", ""), &written);
-            let again = again.and_then(|host| host.app_settings(&app, None, None));
-            let again = again.unwrap_or_else(|problems| panic!("{problems}\n{}", to_toml(&settings)));
-            assert_eq!(again, settings);
-        }
+    if let Ok(host) = load_host(&Source::new("config.toml", ""), &own)
+        && let Ok(settings) = host.app_settings(&app, None, None)
+    {
+        let written = [(app.clone(), Source::new("apps/a.toml", to_toml(&settings)))];
+        let again = load_host(&Source::new("config.toml", ""), &written);
+        let again = again.and_then(|host| host.app_settings(&app, None, None));
+        let again = again.unwrap_or_else(|problems| panic!("{problems}\n{}", to_toml(&settings)));
+        assert_eq!(again, settings);
     }
     let _ = load_host(&Source::new("config.toml", text.as_ref()), &[]);
     let package = AppLayer::parse_package(&Source::new("bellrock.toml", text.as_ref()));

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Route, Run, RunKind, Target};
 use model::export::Upstream;
 use model::{EffectId, Place, Slot, VersionId, VersionLabel, human};
@@ -75,7 +77,9 @@ impl<T: Tell> HostDoer<T> {
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
             Effect::Route { route } => self.route(app, id, route.as_ref()).await,
             Effect::Drain { instance, until } => {
-                tokio::join!(self.proxy.drain(app, instance, until), self.exports.drained(&app.name)).0
+                let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+                let elsewhere = self.exports.drained(&app.name, instance, left);
+                tokio::join!(self.proxy.drain(app, instance, until), elsewhere).0
             }
         }
     }

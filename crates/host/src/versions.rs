@@ -46,6 +46,17 @@ pub enum VersionError {
         #[source]
         source: std::io::Error,
     },
+    /// The folder of its app's versions could not be made, where a restored state has none yet.
+    #[error("{damage}; and {folder} could not be made", folder = folder.display())]
+    Make {
+        /// What is wrong with it.
+        damage: String,
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// It could not be unpacked again.
     #[error("{damage}; and it could not be unpacked again")]
     Install {
@@ -85,7 +96,8 @@ pub(crate) async fn whole(
         return Ok(unpacked);
     }
     let _one_at_a_time = REPAIR.lock().await;
-    let (site, packed) = (site.clone(), site.paths.package(&app.name, &version.label));
+    let (site, name) = (site.clone(), app.name.clone());
+    let packed = site.paths.package(&name, &version.label);
     spawn_blocking(move || {
         let damage = match sound(&folder, &digest, check) {
             Ok(unpacked) => return Ok(unpacked),
@@ -94,6 +106,10 @@ pub(crate) async fn whole(
         tracing::warn!(folder = %folder.display(), damage, "unpacked again");
         if let Err(source) = remove_tree(&folder) {
             return Err(VersionError::Remove { damage, folder, source });
+        }
+        let versions = site.paths.versions(&name);
+        if let Err(source) = fs_err::create_dir_all(&versions) {
+            return Err(VersionError::Make { damage, folder: versions, source });
         }
         install_version(&packed, Some(&digest), None, &folder, &site.platform, &Limits::default())
             .map_err(|source| VersionError::Install { damage, source: Box::new(source) })

@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use model::export::{Rival, Upstream};
 use model::settings::{Command, ExportSettings};
-use model::{AppName, EffectId, human};
+use model::{AppName, EffectId, InstanceId, human};
 use tokio::process::Command as Process;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Search path of reloads: as that of apps.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -84,6 +85,8 @@ pub struct Exports {
     settings: ExportSettings,
     /// One reload at a time: a later one must not be overtaken by an earlier one.
     state: tokio::sync::Mutex<State>,
+    /// What all of them have read.
+    read: watch::Sender<BTreeMap<AppName, Read>>,
 }
 
 #[derive(Debug, Default)]
@@ -91,15 +94,21 @@ struct State {
     /// What each app offers, with the effect that wanted it.
     upstreams: BTreeMap<AppName, (Option<EffectId>, Upstream)>,
     /// What each proxy was told last, and read.
-    read: BTreeMap<Rival, String>,
-    /// When an app's instances were last taken out of what they read.
-    changed_at: BTreeMap<AppName, Instant>,
+    texts: BTreeMap<Rival, String>,
+}
+
+/// What was read of an app.
+#[derive(Debug)]
+struct Read {
+    upstream: Upstream,
+    /// Since when.
+    at: Instant,
 }
 
 impl Exports {
     /// The proxies that the settings name, told of nothing yet.
     pub fn new(settings: ExportSettings) -> Self {
-        Exports { settings, state: tokio::sync::Mutex::default() }
+        Exports { settings, state: tokio::sync::Mutex::default(), read: watch::Sender::default() }
     }
 
     /// Whether any proxy is told.
@@ -133,31 +142,41 @@ impl Exports {
             return Ok(());
         }
         let mut state = self.state.lock().await;
-        let app = upstream.app.clone();
-        match state.upstreams.get(&app) {
+        let app = &upstream.app;
+        match state.upstreams.get(app) {
             // The app has wanted something else since.
             Some((Some(before), _)) if *before > effect => return Ok(()),
             _ => state.upstreams.insert(app.clone(), (Some(effect), upstream)),
         };
-        self.tell(&mut state).await?;
-        // After a start of the daemon it is not known when what was read last was read.
-        state.changed_at.insert(app, Instant::now());
-        Ok(())
+        self.tell(&mut state).await
     }
 
-    /// Waits as long as requests may still come to instances of an app that were taken out.
-    pub async fn drained(&self, app: &AppName) {
+    /// Waits until all have read that an instance gets no new requests, at most `within`, and then as long as requests
+    /// may still come that were on their way. False: it was not read in time.
+    pub async fn drained(&self, app: &AppName, instance: InstanceId, within: Duration) -> bool {
         if !self.is_on() {
-            return;
+            return true;
         }
-        let changed_at = self.state.lock().await.changed_at.get(app).copied();
-        sleep_until(changed_at.unwrap_or_else(Instant::now) + self.settings.drain).await;
+        let is_out = |read: &BTreeMap<AppName, Read>| {
+            read.get(app)
+                .is_some_and(|it| it.upstream.servers.iter().all(|server| server.instance != instance))
+        };
+        let mut read = self.read.subscribe();
+        let since = match timeout(within + self.settings.timeout, read.wait_for(is_out)).await {
+            Ok(Ok(read)) => read.get(app).map(|it| it.at),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        match since {
+            Some(since) => sleep_until(since + self.settings.drain).await,
+            None => warn!(%app, %instance, "another proxy did not read in time that it gets no requests"),
+        }
+        since.is_some()
     }
 
     async fn tell(&self, state: &mut State) -> Result<(), ExportError> {
         for (rival, file, reload) in self.targets() {
             let text = rival.text(state.upstreams.values().map(|(_, upstream)| upstream));
-            if state.read.get(&rival) == Some(&text) {
+            if state.texts.get(&rival) == Some(&text) {
                 continue;
             }
             write(rival, file, &text).await?;
@@ -165,8 +184,16 @@ impl Exports {
                 run(rival, reload, self.settings.timeout).await?;
             }
             info!(to = rival.name(), file = %file.display(), "told what is ready");
-            state.read.insert(rival, text);
+            state.texts.insert(rival, text);
         }
+        let now = Instant::now();
+        self.read.send_modify(|read| {
+            for (app, (_, upstream)) in &state.upstreams {
+                if read.get(app).is_none_or(|it| it.upstream != *upstream) {
+                    read.insert(app.clone(), Read { upstream: upstream.clone(), at: now });
+                }
+            }
+        });
         Ok(())
     }
 }

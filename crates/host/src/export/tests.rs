@@ -68,18 +68,59 @@ async fn a_reload_that_hangs_is_given_up() {
     assert!(matches!(error, ExportError::Late { .. }), "{error}");
 }
 
+/// An instance is drained by one effect while another one has it taken out.
+#[tokio::test]
+async fn what_is_taken_out_is_waited_for_until_it_was_read() {
+    let told = Told::new();
+    let reload = format!("while ! test -e {}/go; do sleep 0.01; done", told.0.path().display());
+    let argv = ["sh", "-c", &reload].map(str::to_owned).to_vec();
+    let nginx = ExportTo { file: Some(told.file()), reload: Some(Command::try_from(argv).unwrap()) };
+    let drain = Duration::from_millis(300);
+    let exports = Exports::new(ExportSettings { nginx, drain, ..ExportSettings::default() });
+    let go = told.0.path().join("go");
+    fs_err::write(&go, "").unwrap();
+    let (app, old) = ("a".parse().unwrap(), InstanceId(1));
+    exports.publish(EffectId(1), upstream("a", 4000)).await.unwrap();
+    fs_err::remove_file(&go).unwrap();
+    let empty = Upstream { servers: Vec::new(), ..upstream("a", 0) };
+    let read_at = async {
+        exports.publish(EffectId(2), empty).await.unwrap();
+        Instant::now()
+    };
+    let drained_at = async {
+        assert!(exports.drained(&app, old, Duration::from_secs(30)).await);
+        Instant::now()
+    };
+    let let_go = async {
+        // Both are under way.
+        tokio::task::yield_now().await;
+        fs_err::write(&go, "").unwrap();
+    };
+    let (drained_at, read_at, ()) = tokio::join!(drained_at, read_at, let_go);
+    assert!(drained_at >= read_at);
+}
+
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_out_is_waited_for() {
+async fn what_was_on_its_way_has_its_time_after_that() {
     let told = Told::new();
     let nginx = ExportTo { file: Some(told.file()), reload: None };
     let settings = ExportSettings { nginx, drain: Duration::from_secs(7), ..ExportSettings::default() };
     let exports = Exports::new(settings);
     exports.publish(EffectId(1), upstream("a", 4000)).await.unwrap();
-    let read = Instant::now();
-    exports.drained(&"a".parse().unwrap()).await;
-    assert!(read.elapsed() >= Duration::from_secs(6), "{:?}", read.elapsed());
+    exports.publish(EffectId(2), Upstream { servers: Vec::new(), ..upstream("a", 0) }).await.unwrap();
+    let read_at = Instant::now();
+    assert!(exports.drained(&"a".parse().unwrap(), InstanceId(1), Duration::ZERO).await);
+    assert_eq!(read_at.elapsed().as_secs(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_reads_nothing_is_not_waited_for_endlessly() {
+    let told = Told::new();
+    let nginx = ExportTo { file: Some(told.file()), reload: None };
+    let exports = Exports::new(ExportSettings { nginx, ..ExportSettings::default() });
+    exports.publish(EffectId(1), upstream("a", 4000)).await.unwrap();
+    let app = "a".parse().unwrap();
+    assert!(!exports.drained(&app, InstanceId(1), Duration::from_secs(30)).await, "it is still offered");
     let off = Exports::new(ExportSettings::default());
-    let began = Instant::now();
-    off.drained(&"a".parse().unwrap()).await;
-    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert!(off.drained(&app, InstanceId(1), Duration::ZERO).await);
 }
