@@ -53,6 +53,7 @@ impl App {
             hold: if settings.proxy && self.will_be_ready() { settings.hold_timeout } else { Duration::ZERO },
             drain: settings.drain_timeout,
             endless_types: settings.endless_types.clone(),
+            access_log: settings.access_log,
             backends: backends.into_iter().filter_map(|(it, mode)| self.backend(it, mode)).collect(),
         })
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::Target;
 use crate::names::{EffectId, InstanceId, Place, Slot};
-use crate::settings::{Balance, Protocol, RequestLimits};
+use crate::settings::{AccessLog, Balance, Protocol, RequestLimits};
 use crate::units::millis;
 
 /// What the proxy shall serve for an app.
@@ -37,6 +37,9 @@ pub struct Route {
     pub drain: Duration,
     /// Media types of responses that never end by themselves.
     pub endless_types: Vec<String>,
+    /// How its requests are written down; `None`: as the host says.
+    #[serde(default)]
+    pub access_log: Option<AccessLog>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }
