@@ -201,6 +201,16 @@ impl Paths {
         self.logs_root().join(format!("bellrock-proxy-{stream}.log"))
     }
 
+    /// Folder of the proxy's access log, which is the proxy's user's. No app's name has a dot.
+    pub fn access_logs(&self) -> PathBuf {
+        self.logs_root().join("bellrock-proxy.access")
+    }
+
+    /// The proxy's access log.
+    pub fn access_log(&self) -> PathBuf {
+        self.access_logs().join("access.log")
+    }
+
     /// Run folders of the shims.
     pub fn shims_run(&self) -> PathBuf {
         self.run().join("shims")

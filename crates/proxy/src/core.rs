@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use wire::proxy::BackendMode;
 
+use crate::access_log::{Line, Lines};
 use crate::connection;
 use crate::core_table::{CoreRoute, CoreTable};
 use crate::instance::Padded;
@@ -164,6 +165,7 @@ pub(crate) struct Core {
     facts: mpsc::Sender<Fact>,
     /// The proxy ends: everything drains.
     ending: Cell<Option<Draining>>,
+    lines: Lines,
 }
 
 /// How often table or health had changed.
@@ -176,6 +178,7 @@ impl Core {
         shared: Arc<Shared>,
         serving: Arc<Serving>,
         facts: mpsc::Sender<Fact>,
+        lines: Lines,
         ids: RequestIds,
     ) -> Rc<Self> {
         Rc::new(Self {
@@ -191,6 +194,7 @@ impl Core {
             waiting: RefCell::default(),
             facts,
             ending: Cell::new(None),
+            lines,
         })
     }
 
@@ -347,6 +351,11 @@ impl Core {
     /// Tells the health checker. It is told again if that does not go now.
     pub(crate) fn tell(&self, fact: Fact) {
         let _ = self.facts.try_send(fact);
+    }
+
+    /// Writes a request down; what is too much is dropped.
+    pub(crate) fn log(&self, line: Box<Line>) {
+        self.lines.put(line);
     }
 
     /// An attempt at the backend is followed by another one elsewhere.

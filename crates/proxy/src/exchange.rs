@@ -21,6 +21,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 
+use crate::access_log::Record;
 use crate::core::{Core, Fact};
 use crate::core_table::{Choice, CoreBackend, CoreRoute};
 use crate::hold::Hold;
@@ -29,7 +30,7 @@ use crate::instance::Health;
 use crate::own_answer::{self, Problem};
 use crate::request_body::{AttemptBody, BodyFailure, RequestBody};
 use crate::request_head::{self, REQUEST_ID};
-use crate::response_body::{Link, PassedBody, ResponseBody, Source};
+use crate::response_body::{Link, PassedBody, RecordedBody, ResponseBody, Source};
 use crate::session::{Expired, Phase, Session};
 use crate::stream_end::{self, Draining, Ending, Endless};
 use crate::upstream::{ConnectError, Upgraded, Upstream};
@@ -64,11 +65,18 @@ async fn serve_one(
     let route = request_head::check(&mut head).and_then(|()| find(&core, &head));
     let trusted = core.table().serving.front.trusts(session.peer);
     let exchange = match route {
-        Ok(route) => Exchange::new(core.clone(), session.clone(), started, route, head, incoming, trusted),
+        Ok(route) => {
+            let record = Record::begin(&core, &session, started, &head, Some(&route.route));
+            let exchange =
+                Exchange::new(core.clone(), session.clone(), started, route, head, incoming, trusted);
+            Exchange { record, ..exchange }
+        }
         Err(problem) => {
             core.shared.unrouted.fetch_add(1, Ordering::Relaxed);
+            let record = Record::begin(&core, &session, started, &head, None);
             let id = request_head::forward(&mut head.headers, &session, trusted, || core.ids.next());
-            return Ok(refuse(&core, &session, problem, &head, &id));
+            let answer = refuse(&core, &session, problem, &head, &id);
+            return Ok(recorded(record, answer, &id, &head));
         }
     };
     Ok(exchange.run().await)
@@ -93,6 +101,22 @@ fn refuse(
     answer.map(|bytes| ResponseBody::own(core, session, bytes))
 }
 
+/// An answer whose end writes its request down.
+fn recorded(
+    record: Option<Record>,
+    answer: Response<ResponseBody>,
+    id: &HeaderValue,
+    request: &Parts,
+) -> Response<ResponseBody> {
+    let Some(mut record) = record else { return answer };
+    record.note(|line, front| {
+        line.status = answer.status().as_u16();
+        line.id = Some(id.clone());
+        line.client = request_head::client(&request.headers, line.client, |peer| front.trusts(peer));
+    });
+    answer.map(|body| ResponseBody::Recorded(Box::new(RecordedBody { body, record })))
+}
+
 /// A request that belongs to a route.
 struct Exchange {
     core: Rc<Core>,
@@ -105,6 +129,8 @@ struct Exchange {
     gate: Option<Arc<AtomicBool>>,
     wants_upgrade: bool,
     id: HeaderValue,
+    /// Becomes its line in the access log; `None`: there is none.
+    record: Option<Record>,
     hold: Option<Hold>,
     /// When holding ends at the latest, however often it begins anew.
     held_until: Option<tokio::time::Instant>,
@@ -164,6 +190,7 @@ impl Exchange {
             gate,
             wants_upgrade,
             id,
+            record: None,
             hold: None,
             held_until: None,
             tried: Vec::new(),
@@ -173,7 +200,7 @@ impl Exchange {
     }
 
     async fn run(mut self) -> Response<ResponseBody> {
-        match self.answer().await {
+        let answer = match self.answer().await {
             Ok(answer) => answer,
             Err(problem) => {
                 self.route.route.count(|app| &app.own_errors);
@@ -182,7 +209,8 @@ impl Exchange {
                 }
                 refuse(&self.core, &self.session, problem, &self.head, &self.id)
             }
-        }
+        };
+        recorded(self.record.take(), answer, &self.id, &self.head)
     }
 
     async fn answer(&mut self) -> Result<Response<ResponseBody>, Problem> {
@@ -388,6 +416,11 @@ impl Exchange {
         let (mut head, incoming) = response.into_parts();
         let us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
         in_flight.backend().counts().answered(head.status.as_u16(), us);
+        if let Some(record) = &mut self.record {
+            let route = self.route.route.clone();
+            let uid = in_flight.backend().backend.uid;
+            record.note(|line, _| line.served_by(route, uid));
+        }
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             if !self.wants_upgrade {
                 return Err(Problem::UpstreamInvalid);

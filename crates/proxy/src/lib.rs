@@ -12,6 +12,7 @@
 //! Never: knowledge of deployments; versions are labels here.
 
 mod acceptor;
+mod access_log;
 mod canary;
 mod client_io;
 mod connection;

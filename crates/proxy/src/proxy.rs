@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use wire::proxy::{CERTIFICATES_FILE, ListenerReport, SetCertificates, TABLE_FILE, Table};
 
 use crate::acceptor::{Acceptor, Listener};
+use crate::access_log::{Lines, Writer};
 use crate::control::{self, Control, Parts, SocketError};
 use crate::core::{Core, Fact, Message, Shared};
 use crate::log;
@@ -102,6 +103,8 @@ impl Proxy {
         let reports = reports.collect();
         let shared = Arc::new(Shared::new(cores, tls(&options)?));
         let (facts, facts_inbox) = mpsc::channel(FACTS);
+        let log_settings = Arc::new(Mutex::new(serving.access_log()));
+        let (lines, writer) = Writer::new(log_settings.clone());
         let (stop_accepting, stopped_accepting) = rustix::pipe::pipe().map_err(StartError::Pipe)?;
         let mut proxy = Self {
             shared: shared.clone(),
@@ -113,13 +116,17 @@ impl Proxy {
             threads: Vec::new(),
         };
         for index in 0..cores {
-            proxy.start_core(index, &serving, &facts)?;
+            proxy.start_core(index, &serving, &facts, &lines)?;
         }
+        // the writer ends with the last core
+        drop(lines);
+        proxy.start_thread("access-log", move || writer.run())?;
         let parts = Parts {
             cores: proxy.cores.clone(),
             shared,
             registry,
             serving,
+            log_settings,
             state: options.state,
             listeners: reports,
             incarnation: getrandom::u64().map_err(StartError::Random)?,
@@ -134,13 +141,15 @@ impl Proxy {
         index: usize,
         serving: &Arc<Serving>,
         facts: &mpsc::Sender<Fact>,
+        lines: &Lines,
     ) -> Result<(), StartError> {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (shared, serving, facts) = (self.shared.clone(), serving.clone(), facts.clone());
+        let lines = lines.clone();
         let ids = RequestIds::new().map_err(StartError::Random)?;
         self.cores.push(sender);
         self.spawn(format!("core-{index}"), move |runtime| {
-            runtime.block_on(async { Core::new(index, shared, serving, facts, ids).run(inbox).await });
+            runtime.block_on(async { Core::new(index, shared, serving, facts, lines, ids).run(inbox).await });
         })
     }
 
@@ -178,6 +187,13 @@ impl Proxy {
         let thread = thread::Builder::new().name("acceptor".to_owned()).spawn(move || acceptor.run(&stop));
         let thread = thread.map_err(|source| StartError::Thread { name: "acceptor".to_owned(), source })?;
         self.acceptor = Some(thread);
+        Ok(())
+    }
+
+    fn start_thread(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+        let thread = thread.map_err(|source| StartError::Thread { name: name.to_owned(), source })?;
+        self.threads.push(thread);
         Ok(())
     }
 

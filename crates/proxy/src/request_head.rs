@@ -1,6 +1,8 @@
 //! The heads of requests and answers on their way through: what must not pass is taken out, and what the instance
 //! is to know of the client is put in.
 
+use std::net::IpAddr;
+
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::PathAndQuery;
@@ -178,6 +180,22 @@ fn forwarded_for(headers: &HeaderMap, session: &Session) -> HeaderValue {
     }
     list.extend_from_slice(session.peer_text.as_bytes());
     HeaderValue::try_from(list).unwrap_or_else(|_| session.peer_text.clone())
+}
+
+/// Whose request it is, of a request as the instance gets it: the last of `X-Forwarded-For` that is not trusted to
+/// speak for others.
+pub(crate) fn client(headers: &HeaderMap, peer: IpAddr, is_trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let mut client = peer;
+    let lists = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let all: Vec<&str> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+    for text in all.into_iter().rev() {
+        let Ok(address) = text.parse() else { return client };
+        client = address;
+        if !is_trusted(client) {
+            return client;
+        }
+    }
+    client
 }
 
 /// RFC 9110 9.2.2.

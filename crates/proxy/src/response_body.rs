@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
+use crate::access_log::Record;
 use crate::core::Core;
 use crate::in_flight::InFlight;
 use crate::request_body::RequestBody;
@@ -25,9 +26,29 @@ pub(crate) enum ResponseBody {
     Passed(PassedBody),
     /// An instance's that never ends by itself.
     Endless(Box<EndlessBody>),
+    /// Any of these, whose end writes its request down.
+    Recorded(Box<RecordedBody>),
 }
 
 type EndlessBody = Endless<PassedBody, Pin<Box<dyn Future<Output = Draining>>>, Box<dyn FnOnce(Ending)>>;
+
+/// A body whose bytes are counted for the access log.
+pub(crate) struct RecordedBody {
+    pub(crate) body: ResponseBody,
+    pub(crate) record: Record,
+}
+
+impl RecordedBody {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &next
+            && let Some(data) = frame.data_ref()
+        {
+            self.record.note(|line, _| line.bytes += data.len() as u64);
+        }
+        next
+    }
+}
 
 /// The instance broke off: the client sees an incomplete answer.
 #[derive(Debug, Error)]
@@ -197,6 +218,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
             Self::Passed(body) => Pin::new(body).poll_frame(cx),
             Self::Endless(body) => Pin::new(body).poll_frame(cx),
+            Self::Recorded(body) => body.poll_frame(cx),
         }
     }
 
@@ -205,6 +227,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => bytes.is_end_stream(),
             Self::Passed(body) => body.is_end_stream(),
             Self::Endless(body) => body.is_end_stream(),
+            Self::Recorded(body) => body.body.is_end_stream(),
         }
     }
 
@@ -213,6 +236,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => bytes.size_hint(),
             Self::Passed(body) => body.size_hint(),
             Self::Endless(body) => body.size_hint(),
+            Self::Recorded(body) => body.body.size_hint(),
         }
     }
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, Protocol, Table};
+use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, LogFormat, Protocol, Table};
 
+use crate::access_log;
 use crate::canary::Canary;
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
@@ -50,6 +51,7 @@ pub(crate) struct Route {
     pub(crate) endless_types: Vec<String>,
     pub(crate) protocol: Protocol,
     pub(crate) canary: Option<Canary>,
+    pub(crate) access_log: LogFormat,
     pub(crate) backends: Vec<Entry>,
 }
 
@@ -193,6 +195,7 @@ impl Registry {
             endless_types: route.endless_types.clone(),
             protocol: route.protocol,
             canary: route.canary.as_ref().map(|canary| Canary::new(&route.app, canary, uids)),
+            access_log: route.access_log,
             backends,
         })
     }
@@ -246,6 +249,25 @@ impl Serving {
     pub(crate) fn nothing() -> Self {
         let front = FrontLimits::new(&Front::default()).expect("an empty list holds no wrong network");
         Self { table: Table::default(), front, routes: Vec::new(), hosts: HostMap::default() }
+    }
+
+    /// How a request is written down, of a route or of none.
+    pub(crate) fn log_format(&self, route: Option<&Route>) -> LogFormat {
+        match route.map_or(LogFormat::AsFront, |route| route.access_log) {
+            LogFormat::AsFront => self.table.front.access_log.format,
+            format => format,
+        }
+    }
+
+    /// Where lines of requests go.
+    pub(crate) fn access_log(&self) -> access_log::Settings {
+        let log = &self.table.front.access_log;
+        let rotation = access_log::Rotation {
+            max_bytes: log.max_bytes,
+            max_age: Duration::from_millis(log.max_age_ms),
+            keep: log.keep,
+        };
+        access_log::Settings { path: log.path.clone().into(), rotation }
     }
 
     /// The route and entry of an instance.

@@ -100,11 +100,32 @@ fn certificates() -> SetCertificates {
     SetCertificates { certificates: vec![certificate, Certificate::default()] }
 }
 
+/// What a table says of the edge to the network since 0.1's second half.
+fn edge() -> Table {
+    let access_log = AccessLog {
+        path: "/var/log/bellrock/bellrock-proxy.access/access.log".into(),
+        format: LogFormat::Json,
+        max_bytes: 10_000_000,
+        max_age_ms: 604_800_000,
+        keep: 5,
+    };
+    let front =
+        Front { proxy_protocol: vec!["10.0.0.0/8".into()], http1_only: true, access_log, ..Front::default() };
+    let route = Route {
+        app: "beacon".into(),
+        protocol: Protocol::H2c,
+        access_log: LogFormat::Common,
+        ..Route::default()
+    };
+    Table { revision: 1, front, routes: vec![route], ..Table::default() }
+}
+
 #[test]
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9 }));
     check_command("set-table", Command::SetTable(SetTable { table: table() }));
     check_command("set-table-canary", Command::SetTable(SetTable { table: table_with_canary() }));
+    check_command("set-table-edge", Command::SetTable(SetTable { table: edge() }));
     check_command("set-table-empty", Command::SetTable(SetTable::default()));
     check_command("set-certificates", Command::SetCertificates(certificates()));
     check_command("watch", Command::Watch(Watch {}));

@@ -9,11 +9,14 @@ use wire::proxy::SOCKET_FILE;
 use super::plan::ProxyPlan;
 use crate::paths::Paths;
 
-/// What all proxies of this host share: their saved table, for their user alone, and the folder of their log.
+/// What all proxies of this host share: their saved table, for their user alone, and the folders of their logs.
 pub(super) fn make_shared(paths: &Paths, plan: &ProxyPlan) -> io::Result<()> {
     fs_err::create_dir_all(paths.logs_root())?;
     make(&paths.proxy_run(), plan)?;
-    make(&paths.proxy_state(), plan)
+    make(&paths.proxy_state(), plan)?;
+    make(&paths.access_logs(), plan)?;
+    // a group of its user may read along
+    fs_err::set_permissions(paths.access_logs(), std::fs::Permissions::from_mode(0o750))
 }
 
 /// A folder for the proxy's user alone.

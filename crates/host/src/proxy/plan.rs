@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::settings::{CertificateFiles, HostSettings, LogSettings, ProxySettings};
-use wire::proxy::Front;
+use wire::proxy::{AccessLog, Front};
 use wire::shim::{Kind, Listen, LogFile, Owner, RestartMode, RestartPolicy, Start};
 
 use super::number::Number;
+use super::wish::log_format;
 use crate::paths::Paths;
 use crate::users::{self, Account, UserError};
 
@@ -42,7 +43,7 @@ impl ProxyPlan {
     ///
     /// # Errors
     /// When its user cannot be used.
-    pub fn of(settings: &HostSettings, program: PathBuf) -> Result<Option<Self>, UserError> {
+    pub fn of(settings: &HostSettings, program: PathBuf, paths: &Paths) -> Result<Option<Self>, UserError> {
         let proxy = &settings.proxy;
         if !proxy.is_on() {
             return Ok(None);
@@ -59,7 +60,7 @@ impl ProxyPlan {
             certificates: proxy.certificates.clone(),
             account,
             log: settings.log.clone(),
-            front: front(proxy),
+            front: Front { access_log: access_log(settings, paths), ..front(proxy) },
         }))
     }
 
@@ -134,6 +135,16 @@ impl ProxyPlan {
     }
 }
 
+fn access_log(settings: &HostSettings, paths: &Paths) -> AccessLog {
+    AccessLog {
+        path: paths.access_log().to_string_lossy().into_owned(),
+        format: log_format(settings.proxy.access_log),
+        max_bytes: settings.log.max_size.bytes(),
+        max_age_ms: ms(settings.log.max_age),
+        keep: settings.log.keep,
+    }
+}
+
 fn front(proxy: &ProxySettings) -> Front {
     Front {
         max_header_bytes: proxy.header_size.bytes(),
@@ -143,6 +154,7 @@ fn front(proxy: &ProxySettings) -> Front {
         proxy_protocol: proxy.proxy_protocol.iter().map(ToString::to_string).collect(),
         http1_only: !proxy.http2,
         trusted_proxies: proxy.trusted.iter().map(ToString::to_string).collect(),
+        ..Front::default()
     }
 }
 

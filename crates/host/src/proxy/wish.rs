@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::AppName;
 use model::app::{self as app, App};
-use model::settings::{Balance, Protocol, RequestLimits};
+use model::settings::{AccessLog, Balance, Protocol, RequestLimits};
 use wire::proxy as wire;
 
 use super::book::Page;
@@ -40,6 +40,7 @@ pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
         paused: false,
         drain_ms: ms(route.drain),
         endless_types: route.endless_types.clone(),
+        access_log: route.access_log.map_or(wire::LogFormat::AsFront, log_format),
         backends: route.backends.iter().map(backend).collect(),
         canary: route.canary.as_ref().map(canary),
     }
@@ -47,6 +48,15 @@ pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
 
 fn canary(canary: &app::CanaryRoute) -> wire::Canary {
     wire::Canary { share: u32::from(canary.percent) * 100, header: canary.header.clone().unwrap_or_default() }
+}
+
+/// How requests are written down, in the proxy's words.
+pub(super) fn log_format(log: AccessLog) -> wire::LogFormat {
+    match log {
+        AccessLog::Off => wire::LogFormat::Off,
+        AccessLog::Common => wire::LogFormat::Common,
+        AccessLog::Json => wire::LogFormat::Json,
+    }
 }
 
 fn limits(limits: &RequestLimits) -> wire::Limits {

@@ -54,6 +54,7 @@ impl App {
             drain: settings.drain_timeout,
             endless_types: settings.endless_types.clone(),
             canary: self.canary_route(),
+            access_log: settings.access_log,
             backends: backends.into_iter().filter_map(|(it, mode)| self.backend(it, mode)).collect(),
         })
     }

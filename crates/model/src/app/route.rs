@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::Target;
 use crate::names::{EffectId, InstanceId, Place, Slot};
-use crate::settings::{Balance, Protocol, RequestLimits};
+use crate::settings::{AccessLog, Balance, Protocol, RequestLimits};
 use crate::units::millis;
 
 /// What the proxy shall serve for an app.
@@ -40,6 +40,9 @@ pub struct Route {
     /// The share of those that are marked as canary, while a new version gets one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<CanaryRoute>,
+    /// How its requests are written down; `None`: as the host says.
+    #[serde(default)]
+    pub access_log: Option<AccessLog>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }

@@ -12,7 +12,7 @@ use super::canary::CanarySettings;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
-use super::routing::{Balance, Protocol, RequestLimits};
+use super::routing::{AccessLog, Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
 use crate::units::{Size, millis};
@@ -131,6 +131,8 @@ pub struct AppSettings {
     pub hold_timeout: Duration,
     /// Media types of responses that never end by themselves.
     pub endless_types: Vec<String>,
+    /// How the proxy writes its requests down; `None` = as the host's `proxy.access_log` says.
+    pub access_log: Option<AccessLog>,
     /// What the proxy allows its requests.
     pub limits: RequestLimits,
     /// Store of this app; `None` = the host's.
@@ -211,6 +213,7 @@ impl Default for AppSettings {
             drain_timeout: Duration::from_secs(30),
             hold_timeout: Duration::from_secs(30),
             endless_types: vec!["text/event-stream".to_owned()],
+            access_log: None,
             limits: RequestLimits::default(),
             store: None,
             env: None,

@@ -122,6 +122,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         Default::Is(r#"["text/event-stream"]"#),
         "Media types of responses that never end by themselves: when their instance is to be stopped they are ended in order, after an event or a line.",
     ),
+    key(
+        "access_log",
+        Kind::Choice { words: &["off", "common", "json"], refused: &[] },
+        Default::Unset("as the host's `proxy.access_log`", r#""json""#),
+        "How the proxy writes the app's requests down: not at all, in the Common Log Format, or as JSON.",
+    ),
     host_only(
         "store",
         Kind::Path,

@@ -204,7 +204,7 @@ fn named_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 /// Keys that only the proxy follows.
-const PROXY_KEYS: [&str; 13] = [
+const PROXY_KEYS: [&str; 14] = [
     "proxy_port",
     "hosts",
     "paths",
@@ -213,6 +213,7 @@ const PROXY_KEYS: [&str; 13] = [
     "drain_timeout",
     "hold_timeout",
     "endless_types",
+    "access_log",
     "limits.body_size",
     "limits.body_timeout",
     "limits.response_timeout",

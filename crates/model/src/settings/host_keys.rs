@@ -153,6 +153,12 @@ pub(super) static HOST_KEYS: &[Key] = &[
         "Whether clients may speak HTTP/2: agreed on within TLS, or begun at once by those that know.",
     ),
     key(
+        "proxy.access_log",
+        Kind::Choice { words: &["off", "common", "json"], refused: &[] },
+        Default::Is(r#""off""#),
+        "How the proxy writes requests down, for apps that say nothing else: not at all, in the Common Log Format, or as JSON; rotated as `log` says.",
+    ),
+    key(
         "proxy.user",
         Kind::Word,
         Default::Unset("the daemon's own", r#""bellrock-proxy""#),

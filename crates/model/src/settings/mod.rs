@@ -57,7 +57,7 @@ pub use problem::{Problem, Problems};
 pub use proxy::{CertificateFiles, ProxySettings};
 pub use reference::{example, reference};
 pub use reserved::reserved_variable;
-pub use routing::{Balance, Protocol, RequestLimits};
+pub use routing::{AccessLog, Balance, Protocol, RequestLimits};
 pub use source::Source;
 pub use text::to_toml;
 pub use variable::{BadSecret, SecretReference, VariableValue};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::network::Network;
+use super::routing::AccessLog;
 use crate::units::{Size, millis};
 
 /// Where the host's proxy listens and what holds for connections before their route is known.
@@ -35,6 +36,8 @@ pub struct ProxySettings {
     pub idle_timeout: Duration,
     /// Whether HTTP/2 is offered to clients.
     pub http2: bool,
+    /// How requests are written down, of apps that say nothing else and of none.
+    pub access_log: AccessLog,
     /// User that it runs as, when the daemon runs as root; `None` = the daemon's own.
     pub user: Option<String>,
 }
@@ -68,6 +71,7 @@ impl Default for ProxySettings {
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             http2: true,
+            access_log: AccessLog::Off,
             user: None,
         }
     }

@@ -17,6 +17,19 @@ pub enum Balance {
     RoundRobin,
 }
 
+/// How the proxy writes requests down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessLog {
+    /// Not at all.
+    #[default]
+    Off,
+    /// In the Common Log Format.
+    Common,
+    /// As an object of JSON a line.
+    Json,
+}
+
 /// What an app's instances speak with the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

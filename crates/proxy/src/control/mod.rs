@@ -14,8 +14,8 @@ mod socket;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{self, Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -26,6 +26,7 @@ use wire::proxy::{self, Answer, BackendMode, Drained, ListenerReport, SetCertifi
 pub(crate) use self::report::Past;
 pub use self::socket::SocketError;
 pub(crate) use self::socket::bind;
+use crate::access_log;
 use crate::core::{Fact, Message, Shared};
 use crate::drains::Drains;
 use crate::health::{Change, Checks};
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) registry: Registry,
     pub(crate) serving: Arc<Serving>,
+    pub(crate) log_settings: Arc<sync::Mutex<access_log::Settings>>,
     pub(crate) state: PathBuf,
     pub(crate) listeners: Vec<ListenerReport>,
     pub(crate) incarnation: u64,
@@ -57,6 +59,8 @@ pub(crate) struct Control {
     /// Held while a table is being applied: one after another.
     registry: Mutex<Registry>,
     serving: RefCell<Arc<Serving>>,
+    /// What the writer of the access log goes by.
+    log_settings: Arc<sync::Mutex<access_log::Settings>>,
     /// Highest that was heard of.
     epoch: Cell<u64>,
     drains: RefCell<Drains>,
@@ -109,6 +113,7 @@ impl Control {
             registry: Mutex::new(parts.registry),
             epoch: Cell::new(parts.serving.table.epoch),
             serving: RefCell::new(parts.serving),
+            log_settings: parts.log_settings,
             drains: RefCell::default(),
             drains_changed: Notify::new(),
             past: RefCell::default(),
@@ -207,6 +212,7 @@ impl Control {
     /// All cores serve by this table: what must be checked and what drains follows from it.
     fn follow(&self, serving: &Serving, mut draining: Vec<Arc<Instance>>) {
         self.shared.max_connections.store(serving.front.max_connections, Ordering::Relaxed);
+        *self.log_settings.lock().unwrap_or_else(PoisonError::into_inner) = serving.access_log();
         self.checks.follow(serving);
         let entries = || serving.routes.iter().flat_map(|route| &route.backends);
         let in_mode = |mode| entries().filter(move |entry| entry.mode == mode);

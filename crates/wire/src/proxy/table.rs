@@ -35,6 +35,38 @@ message! {
         6 => pub proxy_protocol: Vec<String>,
         /// HTTP/2 is neither offered nor taken.
         7 => pub http1_only: bool,
+        /// Where requests are written down, and how those of routes that say nothing else.
+        8 => pub access_log: AccessLog,
+    }
+}
+
+number_enum! {
+    /// How requests are written down.
+    pub enum LogFormat {
+        /// As the front says; of the front itself: not at all.
+        AsFront = 0,
+        /// Not at all.
+        Off = 1,
+        /// Common Log Format, as Apache has it.
+        Common = 2,
+        /// An object of JSON a line.
+        Json = 3,
+    }
+}
+
+message! {
+    /// The file that requests are written to.
+    pub struct AccessLog {
+        /// Empty: there is none.
+        1 => pub path: String,
+        /// How those of routes that say nothing else are written, and of none.
+        2 => pub format: LogFormat,
+        /// It is rotated at this length; 0: never.
+        3 => pub max_bytes: u64,
+        /// It is rotated at this age; 0: never.
+        4 => pub max_age_ms: u64,
+        /// Rotated files that are kept.
+        5 => pub keep: u32,
     }
 }
 
@@ -86,6 +118,8 @@ message! {
         11 => pub backends: Vec<Backend>,
         /// What its instances speak.
         12 => pub protocol: Protocol,
+        /// How its requests are written down.
+        13 => pub access_log: LogFormat,
         /// The share of requests that its canary backends get; `None`: they are like all others.
         16 => pub canary: Option<Canary>,
     }
