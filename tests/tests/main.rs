@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod autoscale;
+mod canary;
 mod command;
 mod commands;
 mod daemon;

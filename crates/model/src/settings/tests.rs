@@ -232,7 +232,7 @@ fn shop() -> AppName {
 fn a_host_without_a_proxy_makes_no_canary() {
     for (http, steps) in [("\"127.0.0.1:8080\"", vec![5, 50]), ("", vec![])] {
         let config = format!("proxy.http = [{http}]\n[apps.shop]\ncanary.steps = [5, 50]\n");
-        let host = load_host(&source("config.toml", &config), &[]).unwrap();
+        let host = load_host(&Source::new("config.toml", &config), &[]).unwrap();
         assert_eq!(host.app_settings(&shop(), None, None).unwrap().canary.steps, steps);
     }
 }
