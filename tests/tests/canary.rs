@@ -89,17 +89,22 @@ fn held(app: &App) -> Option<&str> {
 }
 
 /// The version that answers a client of this address.
-async fn version_for(at: SocketAddr, client: &str) -> String {
-    let request = reqwest::Client::new().get(format!("http://{at}/")).header("x-forwarded-for", client);
+async fn version_for(at: SocketAddr, address: &str) -> String {
+    ask_as(&reqwest::Client::new(), at, address).await
+}
+
+async fn ask_as(client: &reqwest::Client, at: SocketAddr, address: &str) -> String {
+    let request = client.get(format!("http://{at}/")).header("x-forwarded-for", address);
     let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
     answer["version"].as_str().unwrap().to_owned()
 }
 
 /// Which of 200 clients get the new version.
 async fn who_gets_new(at: SocketAddr) -> BTreeSet<u8> {
+    let client = reqwest::Client::new();
     let mut chosen = BTreeSet::new();
     for number in 0..200 {
-        if version_for(at, &format!("203.0.113.{number}")).await == "1.1.0" {
+        if ask_as(&client, at, &format!("203.0.113.{number}")).await == "1.1.0" {
             chosen.insert(number);
         }
     }
