@@ -76,7 +76,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
         shim_binary: program("bellrock-shim", "--shim", plan.shim)?,
         epoch: journal.next_epoch(Timestamp::now()).await?,
     };
-    let proxy = proxy_plan(&site, &paths, plan.proxy).await?;
+    let proxy = proxy_plan(&site, plan.proxy).await?;
     let daemon = Daemon::new(site, settings_files, journal, shims, proxy)?;
     let apps: Vec<Arc<App>> = daemon.control.journal.apps().await?.into_iter().map(Arc::new).collect();
     daemon.start_proxy(&apps).await;
@@ -278,17 +278,13 @@ fn folders_below(folder: &Path, depth: usize) -> Vec<PathBuf> {
 }
 
 /// What the proxy shall be, by the host's settings.
-async fn proxy_plan(
-    site: &Arc<Site>,
-    paths: &Paths,
-    named: Option<PathBuf>,
-) -> anyhow::Result<Option<ProxyPlan>> {
+async fn proxy_plan(site: &Arc<Site>, named: Option<PathBuf>) -> anyhow::Result<Option<ProxyPlan>> {
     if !site.settings.proxy.is_on() {
         return Ok(None);
     }
     let program = program("bellrock-proxy", "--proxy", named)?;
-    let (site, paths) = (site.clone(), paths.clone());
-    let plan = spawn_blocking(move || ProxyPlan::of(&site.settings, program, &paths)).await?;
+    let site = site.clone();
+    let plan = spawn_blocking(move || ProxyPlan::of(&site.settings, program, &site.paths)).await?;
     plan.context("proxy.user in config.toml cannot be used")
 }
 
