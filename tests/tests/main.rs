@@ -11,6 +11,7 @@ mod daemon;
 mod failing;
 mod faults;
 mod first_deployment;
+mod interruptions;
 mod isolation;
 mod load;
 mod papers;

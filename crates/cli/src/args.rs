@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, mode, package, restart,
-    rollback, routes, scale, start, status, stop, version, versions,
+    activate, config, deploy, deployments, doctor, env, events, exits, ghosts, logs, maintenance, mode,
+    package, pause, restart, resume, rollback, routes, scale, start, status, stop, version, versions,
 };
 use crate::exit::Exit;
 
@@ -56,6 +56,9 @@ pub enum Command {
     Stop(stop::Args),
     Start(start::Args),
     Scale(scale::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Maintenance(maintenance::Args),
     Logs(logs::Args),
     Env(env::Args),
     Ghosts(ghosts::Args),

@@ -28,6 +28,7 @@ mod instance;
 mod log;
 mod network;
 pub mod own_answer;
+mod pause;
 mod proxy;
 mod request_body;
 mod request_head;

@@ -12,6 +12,8 @@ use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, Protoc
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
 use crate::network::{Network, NotANetwork};
+use crate::own_answer::MaintenanceAnswer;
+use crate::pause::Pause;
 
 /// A table in use.
 #[derive(Debug)]
@@ -42,7 +44,9 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
     pub(crate) health: Option<HealthCheck>,
     pub(crate) hold: Duration,
-    pub(crate) paused: bool,
+    pub(crate) pause: Option<Pause>,
+    /// Every request is answered with this.
+    pub(crate) maintenance: Option<MaintenanceAnswer>,
     pub(crate) drain_ms: u64,
     pub(crate) endless_types: Vec<String>,
     pub(crate) protocol: Protocol,
@@ -68,6 +72,7 @@ pub(crate) struct App {
     pub(crate) held_total: AtomicU64,
     pub(crate) held_in_vain: AtomicU64,
     pub(crate) own_errors: AtomicU64,
+    pub(crate) maintained: AtomicU64,
     /// All its instances have failed at once.
     pub(crate) panic: AtomicBool,
 }
@@ -81,6 +86,7 @@ impl App {
             held_total: zero(),
             held_in_vain: zero(),
             own_errors: zero(),
+            maintained: zero(),
             panic: AtomicBool::new(false),
         }
     }
@@ -172,7 +178,8 @@ impl Registry {
             limits: route.limits.clone(),
             health: route.health.clone(),
             hold: Duration::from_millis(route.hold_ms),
-            paused: route.paused,
+            pause: route.paused.then(|| Pause::new(route.paused_until_ms)),
+            maintenance: route.maintenance.as_ref().map(MaintenanceAnswer::new),
             drain_ms: route.drain_ms,
             endless_types: route.endless_types.clone(),
             protocol: route.protocol,

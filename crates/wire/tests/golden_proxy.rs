@@ -79,6 +79,7 @@ fn table() -> Table {
                 drain_ms: 30_002,
                 endless_types: vec!["text/event-stream".into(), "video/*".into()],
                 backends: vec![draining, backend],
+                ..Route::default()
             },
             Route::default(),
         ],
@@ -167,6 +168,7 @@ fn report() -> Report {
             held_in_vain: 3,
             panic: true,
             own_errors: 4,
+            ..RouteReport::default()
         }],
         backends: BackendState::ALL.iter().copied().map(backend).collect(),
     }

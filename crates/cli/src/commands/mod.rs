@@ -11,10 +11,13 @@ pub(crate) mod exits;
 pub(crate) mod ghosts;
 mod granted;
 pub(crate) mod logs;
+pub(crate) mod maintenance;
 pub(crate) mod mode;
 pub(crate) mod package;
 mod papers;
+pub(crate) mod pause;
 pub(crate) mod restart;
+pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod routes;
 pub(crate) mod scale;
@@ -75,6 +78,9 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,
         Command::Scale(args) => scale::run(context, args).await,
+        Command::Pause(args) => pause::run(context, args).await,
+        Command::Resume(args) => resume::run(context, args).await,
+        Command::Maintenance(args) => maintenance::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
         Command::Ghosts(args) => ghosts::run(context, args).await,

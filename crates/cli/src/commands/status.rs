@@ -51,7 +51,7 @@ pub(super) fn all(apps: &[App], now: Timestamp) -> String {
     let mut text = Vec::new();
     for (app, head) in apps.iter().zip(lines(&heads)) {
         text.push(head);
-        text.extend(remarks(app));
+        text.extend(remarks(app, now));
         for instance in &app.instances {
             text.extend(instances.next().map(|line| format!("  {line}")));
             text.extend(detail(instance, now));
@@ -150,8 +150,19 @@ fn under_way(deployment: &Deployment, now: Timestamp) -> String {
     format!("deployment {id}: {kind}{change}, {phase}, {begun}      bellrock deployments show {id}")
 }
 
-fn remarks(app: &App) -> Option<String> {
-    app.stuck.as_ref().map(|stuck| format!("  {}", styled(ALARM, &format!("needs a person: {stuck}"))))
+fn remarks(app: &App, now: Timestamp) -> impl Iterator<Item = String> {
+    let stuck = app.stuck.as_ref().map(|stuck| styled(ALARM, &format!("needs a person: {stuck}")));
+    let maintenance = app.maintenance.map(|it| {
+        let page = if it.own_page { "your page" } else { "the proxy's page" };
+        let lasts = coarse(between(it.since, now));
+        let text = format!("in maintenance for {lasts}: every request gets 503 and {page}");
+        format!("{}      bellrock maintenance {} off", styled(WARNING, &text), app.name)
+    });
+    let paused = app.paused_until.map(|until| {
+        let text = format!("paused: requests wait for {} more", coarse(between(now, until)));
+        format!("{}      bellrock resume {}", styled(WARNING, &text), app.name)
+    });
+    stuck.into_iter().chain(maintenance).chain(paused).map(|line| format!("  {line}"))
 }
 
 /// `is_counted`: the proxy counts for some instance, so that there are columns for it.

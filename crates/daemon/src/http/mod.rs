@@ -12,6 +12,7 @@ mod deployments;
 mod events;
 mod extract;
 mod ghosts;
+mod interruptions;
 mod logs;
 mod names;
 mod openapi;

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, config, deadline, deployments, events, ghosts, logs, packages, papers, routes, running,
-    system, variables, versions,
+    apps, audit, config, deadline, deployments, events, ghosts, interruptions, logs, packages, papers,
+    routes, running, system, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -36,6 +36,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(apps::routes())
         .merge(routes::routes())
         .merge(running::routes())
+        .merge(interruptions::routes())
         .merge(versions::routes())
         .merge(papers::routes())
         .merge(deployments::routes())

@@ -83,6 +83,11 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::NotByLoad { .. } => ("not-by-load", conflict),
         Refused::TooFew => ("too-few", wrong),
         Refused::InUse { .. } => ("in-use", conflict),
+        Refused::NotProxied => ("not-proxied", conflict),
+        Refused::PauseTooLong => ("pause-too-long", wrong),
+        Refused::NotPaused => ("not-paused", conflict),
+        Refused::PageTooLarge => ("page-too-large", wrong),
+        Refused::NoMaintenance => ("no-maintenance", conflict),
         Refused::NoChange => ("no-change", conflict),
     }
 }

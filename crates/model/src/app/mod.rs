@@ -15,6 +15,7 @@ mod effect;
 mod event;
 mod forward;
 mod instance;
+mod interruption;
 mod note;
 mod operations;
 mod outcomes;
@@ -45,6 +46,7 @@ pub use deployment::{Deployment, Drain, DrainFigures, Ended, Kind, Lane, Phase, 
 pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
+pub use interruption::{LONGEST_PAUSE, MOST_PAGE_BYTES, Maintenance, Pause};
 pub use note::{Level, Note, Step};
 pub use route::{Backend, BackendMode, ProxyCheck, Route, Routing};
 pub use server_errors::{Responses, is_clearly_above};
@@ -89,6 +91,12 @@ pub struct App {
     /// What the proxy serves for it.
     #[serde(default)]
     pub routing: Routing,
+    /// Requests wait: an operator wants it so.
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    /// Requests get a page and 503: an operator wants it so.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -188,6 +196,8 @@ impl App {
             queued: None,
             outbox: BTreeMap::new(),
             routing: Routing::default(),
+            pause: None,
+            maintenance: None,
             stuck: None,
             next_effect: 1,
             next_instance: 1,

@@ -37,6 +37,12 @@ pub struct Route {
     pub drain: Duration,
     /// Media types of responses that never end by themselves.
     pub endless_types: Vec<String>,
+    /// Requests wait until then; `None`: they do not.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
+    /// Since when every request gets the app's maintenance page ([`super::App::maintenance`]); `None`: none does.
+    #[serde(default)]
+    pub maintenance: Option<Timestamp>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }

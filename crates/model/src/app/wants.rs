@@ -41,7 +41,9 @@ impl App {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let retries = self.vacancies().into_iter().filter_map(|vacancy| vacancy.not_before);
         let relinks = self.places.values().filter_map(|state| state.relink_at);
-        retries.chain(relinks).chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
+        let pause = self.pause.map(|pause| pause.until);
+        let waits = retries.chain(relinks).chain(self.routing.retry_at).chain(pause);
+        waits.chain(self.deployment_wakes_at()).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {

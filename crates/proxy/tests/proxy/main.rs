@@ -19,6 +19,7 @@ mod hostile;
 mod http2;
 mod instance;
 mod limits;
+mod maintenance;
 mod program;
 mod retrying;
 mod rig;

@@ -22,7 +22,9 @@ pub use answer::{Answer, Applied, Done, Drained, Health, Refusal, Refused, Welco
 pub use command::{Certificate, Command, Hello, QueryReport, SetCertificates, SetTable, Watch};
 pub use latency::{BOUNDS_US, bucket, quantile_us};
 pub use report::{BackendReport, BackendState, Connections, Counts, ListenerReport, Report, RouteReport};
-pub use table::{Backend, BackendMode, Balance, Front, HealthCheck, Limits, Protocol, Route, Table};
+pub use table::{
+    Backend, BackendMode, Balance, Front, HealthCheck, Limits, Maintenance, Protocol, Route, Table,
+};
 
 /// The protocol version that this code speaks as a proxy; as the daemon it speaks all from 1 to this.
 pub const PROTOCOL_VERSION: u32 = 1;
