@@ -14,6 +14,7 @@ mod export;
 mod failing;
 mod faults;
 mod first_deployment;
+mod interruptions;
 mod isolation;
 mod load;
 mod papers;

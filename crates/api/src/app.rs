@@ -33,6 +33,12 @@ pub struct App {
     /// Why nothing is deployed now, if somebody wants that.
     #[serde(default)]
     pub frozen: Option<Frozen>,
+    /// While its requests wait because an operator wants it so: until when.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
+    /// While its requests get 503 and a page because an operator wants it so.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     /// What the proxy counts over all its instances; `None` where none serves it.
@@ -98,6 +104,16 @@ pub enum LoadKind {
     Memory,
     /// Requests a second.
     Requests,
+}
+
+/// An app's requests get 503 and a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Maintenance {
+    /// Since when, or since the page was changed last.
+    pub since: Timestamp,
+    /// Whether it is a page of the operator's, not the proxy's own.
+    pub own_page: bool,
 }
 
 /// An app's state in one word.

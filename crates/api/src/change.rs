@@ -74,6 +74,24 @@ pub struct Scale {
     pub replicas: u16,
 }
 
+/// Let an app's requests wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// For how long; at most 10 minutes.
+    pub for_ms: u64,
+}
+
+/// Answer an app's requests with 503 and a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct BeginMaintenance {
+    /// The page in HTML, at most 64 KiB; absent: the proxy's own.
+    pub page: Option<String>,
+}
+
 /// Follow the store, or stay on a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

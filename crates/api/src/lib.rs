@@ -22,6 +22,7 @@ pub mod variable;
 pub mod version;
 
 pub use model::human;
+pub use model::units::parse_duration;
 pub use model::{AppName, BadName, VariableName, VersionLabel};
 
 /// The API's Unix socket, below the root.

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     activate, backup, config, deploy, deployments, doctor, env, events, exits, export, freeze, ghosts, logs,
-    mode, package, promote, restart, rollback, routes, run, scale, start, status, stop, tasks, version,
-    versions,
+    maintenance, mode, package, pause, promote, restart, resume, rollback, routes, run, scale, start, status,
+    stop, tasks, version, versions,
 };
 use crate::exit::Exit;
 
@@ -62,6 +62,9 @@ pub enum Command {
     Unfreeze(freeze::UnfreezeArgs),
     Run(run::Args),
     Tasks(tasks::Args),
+    Pause(pause::Args),
+    Resume(resume::Args),
+    Maintenance(maintenance::Args),
     Logs(logs::Args),
     Env(env::Args),
     Ghosts(ghosts::Args),

@@ -27,7 +27,7 @@ use crate::core_table::{Choice, CoreBackend, CoreRoute};
 use crate::hold::Hold;
 use crate::in_flight::InFlight;
 use crate::instance::Health;
-use crate::own_answer::{self, Problem};
+use crate::own_answer::{self, MaintenanceAnswer, Problem};
 use crate::request_body::{AttemptBody, BodyFailure, RequestBody};
 use crate::request_head::{self, REQUEST_ID};
 use crate::response_body::{Link, PassedBody, RecordedBody, ResponseBody, Source};
@@ -75,7 +75,7 @@ async fn serve_one(
             core.shared.unrouted.fetch_add(1, Ordering::Relaxed);
             let record = Record::begin(&core, &session, started, &head, None);
             let id = request_head::forward(&mut head.headers, &session, trusted, || core.ids.next());
-            let answer = refuse(&core, &session, problem, &head, &id);
+            let answer = refuse(&core, &session, problem, None, &head, &id);
             return Ok(recorded(record, answer, &id, &head));
         }
     };
@@ -87,15 +87,19 @@ fn find(core: &Core, head: &Parts) -> Result<Rc<CoreRoute>, Problem> {
     core.table().find(host, head.uri.path()).cloned().ok_or(Problem::NoRoute)
 }
 
-/// The proxy's own answer.
+/// The proxy's own answer; `page`: what an operator wants it to say.
 fn refuse(
     core: &Rc<Core>,
     session: &Rc<Session>,
     problem: Problem,
+    page: Option<&MaintenanceAnswer>,
     head: &Parts,
     id: &HeaderValue,
 ) -> Response<ResponseBody> {
     let mut answer = own_answer::answer(problem, &head.headers, id.to_str().ok());
+    if let Some(page) = page {
+        page.dress(&mut answer);
+    }
     answer.headers_mut().insert(REQUEST_ID, id.clone());
     session.linger.set(problem.closes());
     answer.map(|bytes| ResponseBody::own(core, session, bytes))
@@ -203,11 +207,15 @@ impl Exchange {
         let answer = match self.answer().await {
             Ok(answer) => answer,
             Err(problem) => {
-                self.route.route.count(|app| &app.own_errors);
+                self.route.route.count(|app| match problem {
+                    Problem::Maintenance => &app.maintained,
+                    _ => &app.own_errors,
+                });
                 if self.body.as_ref().is_some_and(|body| !body.has_ended()) {
                     self.session.linger.set(true);
                 }
-                refuse(&self.core, &self.session, problem, &self.head, &self.id)
+                let page = self.route.route.maintenance.as_ref().filter(|_| problem == Problem::Maintenance);
+                refuse(&self.core, &self.session, problem, page, &self.head, &self.id)
             }
         };
         recorded(self.record.take(), answer, &self.id, &self.head)
@@ -239,7 +247,11 @@ impl Exchange {
             let change = self.core.changes();
             let route = self.core.table().again(&self.route).cloned().ok_or(Problem::NoRoute)?;
             self.route = route;
-            if !self.route.route.paused {
+            if self.route.route.maintenance.is_some() {
+                return Err(Problem::Maintenance);
+            }
+            let pause = self.route.route.pause.filter(|pause| !pause.is_over());
+            if pause.is_none() {
                 let canary = self.canary();
                 let mut choice = self.route.choose(&self.tried, canary);
                 if let Choice::AllTried = choice {
@@ -255,7 +267,7 @@ impl Exchange {
                 self.hold = Some(Hold::begin(&self.route.route, self.held_until)?);
             }
             let Some(hold) = &self.hold else { continue };
-            hold.wait(&self.core, change).await?;
+            hold.wait(&self.core, change, pause).await?;
         }
     }
 

@@ -1,4 +1,4 @@
-//! A request that waits because no instance is ready.
+//! A request that waits because no instance is ready, or its app is paused.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::core::{Changes, Core};
 use crate::own_answer::Problem;
+use crate::pause::Pause;
 use crate::serving::Route;
 
 /// Counts as held as long as it lives.
@@ -38,12 +39,21 @@ impl Hold {
         self.until
     }
 
-    /// Waits until something has changed.
-    pub(crate) async fn wait(&self, core: &Rc<Core>, since: Changes) -> Result<(), Problem> {
-        timeout_at(self.until, core.change(since)).await.map_err(|_| {
-            self.route.count(|app| &app.held_in_vain);
-            Problem::HoldTimeout
-        })
+    /// Waits until something has changed, or the pause for which it waits is over.
+    pub(crate) async fn wait(
+        &self,
+        core: &Rc<Core>,
+        since: Changes,
+        pause: Option<Pause>,
+    ) -> Result<(), Problem> {
+        let pause_ends = pause.and_then(Pause::end).filter(|end| *end < self.until);
+        match timeout_at(pause_ends.unwrap_or(self.until), core.change(since)).await {
+            Err(_) if pause_ends.is_none() => {
+                self.route.count(|app| &app.held_in_vain);
+                Err(Problem::HoldTimeout)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

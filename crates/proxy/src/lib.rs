@@ -32,6 +32,7 @@ mod instance;
 mod log;
 mod network;
 pub mod own_answer;
+mod pause;
 mod proxy;
 mod proxy_protocol;
 mod request_body;

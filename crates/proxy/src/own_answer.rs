@@ -2,9 +2,11 @@
 //! document (RFC 9457) for programs. They say what the client can use, and nothing of what is behind the proxy.
 
 mod accept;
+mod maintenance;
 mod page;
 mod problem;
 
+pub(crate) use maintenance::MaintenanceAnswer;
 pub use problem::Problem;
 
 use bytes::Bytes;

@@ -14,6 +14,8 @@ use crate::canary::Canary;
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
 use crate::network::{Network, NotANetwork};
+use crate::own_answer::MaintenanceAnswer;
+use crate::pause::Pause;
 
 /// A table in use.
 #[derive(Debug)]
@@ -46,7 +48,9 @@ pub(crate) struct Route {
     pub(crate) limits: Limits,
     pub(crate) health: Option<HealthCheck>,
     pub(crate) hold: Duration,
-    pub(crate) paused: bool,
+    pub(crate) pause: Option<Pause>,
+    /// Every request is answered with this.
+    pub(crate) maintenance: Option<MaintenanceAnswer>,
     pub(crate) drain_ms: u64,
     pub(crate) endless_types: Vec<String>,
     pub(crate) protocol: Protocol,
@@ -74,6 +78,7 @@ pub(crate) struct App {
     pub(crate) held_total: AtomicU64,
     pub(crate) held_in_vain: AtomicU64,
     pub(crate) own_errors: AtomicU64,
+    pub(crate) maintained: AtomicU64,
     /// All its instances have failed at once.
     pub(crate) panic: AtomicBool,
 }
@@ -87,6 +92,7 @@ impl App {
             held_total: zero(),
             held_in_vain: zero(),
             own_errors: zero(),
+            maintained: zero(),
             panic: AtomicBool::new(false),
         }
     }
@@ -190,7 +196,8 @@ impl Registry {
             limits: route.limits.clone(),
             health: route.health.clone(),
             hold: Duration::from_millis(route.hold_ms),
-            paused: route.paused,
+            pause: route.paused.then(|| Pause::new(route.paused_until_ms)),
+            maintenance: route.maintenance.as_ref().map(MaintenanceAnswer::new),
             drain_ms: route.drain_ms,
             endless_types: route.endless_types.clone(),
             protocol: route.protocol,

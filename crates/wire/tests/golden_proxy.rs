@@ -199,6 +199,7 @@ fn report() -> Report {
             held_in_vain: 3,
             panic: true,
             own_errors: 4,
+            ..RouteReport::default()
         }],
         backends: BackendState::ALL.iter().copied().map(backend).collect(),
     }

@@ -14,11 +14,14 @@ pub(crate) mod freeze;
 pub(crate) mod ghosts;
 mod granted;
 pub(crate) mod logs;
+pub(crate) mod maintenance;
 pub(crate) mod mode;
 pub(crate) mod package;
 mod papers;
+pub(crate) mod pause;
 pub(crate) mod promote;
 pub(crate) mod restart;
+pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod routes;
 pub(crate) mod run;
@@ -86,6 +89,9 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Unfreeze(args) => freeze::unfreeze(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Tasks(args) => tasks::run(context, args).await,
+        Command::Pause(args) => pause::run(context, args).await,
+        Command::Resume(args) => resume::run(context, args).await,
+        Command::Maintenance(args) => maintenance::run(context, args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Env(args) => env::run(context, args).await,
         Command::Ghosts(args) => ghosts::run(context, args).await,

@@ -161,14 +161,24 @@ fn under_way(deployment: &Deployment, now: Timestamp) -> String {
     format!("deployment {id}: {kind}{change}, {phase}, {begun}      bellrock deployments show {id}")
 }
 
-fn remarks(app: &App, now: Timestamp) -> Vec<String> {
+fn remarks(app: &App, now: Timestamp) -> impl Iterator<Item = String> {
     let stuck = app.stuck.as_ref().map(|stuck| styled(ALARM, &format!("needs a person: {stuck}")));
     let frozen = app.frozen.as_ref().map(|Frozen { reason, by, since, until }| {
         let ends =
             until.map(|until| format!(", for another {}", coarse(between(now, until)))).unwrap_or_default();
         styled(WARNING, &format!("frozen by {by} {}{ends}: {reason}", ago(*since, now)))
     });
-    stuck.into_iter().chain(frozen).map(|remark| format!("  {remark}")).collect()
+    let maintenance = app.maintenance.map(|it| {
+        let page = if it.own_page { "your page" } else { "the proxy's page" };
+        let lasts = coarse(between(it.since, now));
+        let text = format!("in maintenance for {lasts}: every request gets 503 and {page}");
+        format!("{}      bellrock maintenance {} off", styled(WARNING, &text), app.name)
+    });
+    let paused = app.paused_until.map(|until| {
+        let text = format!("paused: requests wait for {} more", coarse(between(now, until)));
+        format!("{}      bellrock resume {}", styled(WARNING, &text), app.name)
+    });
+    stuck.into_iter().chain(frozen).chain(maintenance).chain(paused).map(|line| format!("  {line}"))
 }
 
 /// `is_counted`: the proxy counts for some instance, so that there are columns for it.

@@ -205,6 +205,9 @@ fn status_with_traffic() {
         "mode": {"mode": "manual", "because": "v2 was deployed by hand", "since": "2026-11-21T09:00:00Z"},
         "instances": [instance(1, json!({"traffic": quiet}))]}),
     );
+    let kept = json!({"paused_until": "2026-11-21T12:00:20Z",
+        "maintenance": {"since": "2026-11-21T11:00:00Z", "own_page": true}});
+    check("status_interrupted", &status::all(&from::<Vec<_>>(json!([app("beacon", kept)])), now()));
     check("status_traffic", &status::all(&from::<Vec<_>>(json!([beacon, buoy])), now()));
 }
 

@@ -72,6 +72,7 @@ pub(super) fn granted(before: Option<&App>, accepted: &Accepted) -> Granted {
             app.name
         ));
     }
+    remarks.extend(waits_in_vain(before, app));
     let queued = app.queued.as_ref().map(|queued| queued.deployment);
     if let (Some(running), Some(_)) = (&app.deployment, queued.filter(|id| accepted.deployment == Some(*id)))
     {
@@ -83,6 +84,19 @@ pub(super) fn granted(before: Option<&App>, accepted: &Accepted) -> Granted {
         version: None,
         remarks,
     }
+}
+
+/// Said where a new pause is longer than a request may wait.
+fn waits_in_vain(before: Option<&App>, app: &App) -> Option<String> {
+    let pause = app.pause.filter(|pause| before.and_then(|before| before.pause) != Some(*pause))?;
+    let hold = app.revision(app.active()?)?.settings.hold_timeout;
+    let lasts = pause.until.duration_since(Timestamp::now()).unsigned_abs();
+    (lasts > hold).then(|| {
+        format!(
+            "each request waits at most {} (hold_timeout), then it gets 503",
+            model::human::duration(hold)
+        )
+    })
 }
 
 /// The running deployment, if the wish made it go back.

@@ -15,6 +15,7 @@ mod export;
 mod extract;
 mod freeze;
 mod ghosts;
+mod interruptions;
 mod logs;
 mod names;
 mod openapi;

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, backup, config, deadline, deployments, events, export, freeze, ghosts, logs, packages,
-    papers, routes, running, system, tasks, variables, versions,
+    apps, audit, backup, config, deadline, deployments, events, export, freeze, ghosts, interruptions, logs,
+    packages, papers, routes, running, system, tasks, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -38,6 +38,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(export::routes())
         .merge(running::routes())
         .merge(tasks::routes())
+        .merge(interruptions::routes())
         .merge(versions::routes())
         .merge(papers::routes())
         .merge(deployments::routes())

@@ -87,6 +87,11 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::Frozen { .. } => ("frozen", conflict),
         Refused::NotFrozen => ("not-frozen", conflict),
         Refused::Past { .. } => ("past", wrong),
+        Refused::NotProxied => ("not-proxied", conflict),
+        Refused::PauseTooLong => ("pause-too-long", wrong),
+        Refused::NotPaused => ("not-paused", conflict),
+        Refused::PageTooLarge => ("page-too-large", wrong),
+        Refused::NoMaintenance => ("no-maintenance", conflict),
         Refused::NoChange => ("no-change", conflict),
     }
 }

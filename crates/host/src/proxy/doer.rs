@@ -35,7 +35,7 @@ fn figures(drained: &Drained, waited: Duration) -> DrainFigures {
 impl Proxy {
     /// Has the proxy serve a route for an app.
     pub(crate) async fn route(&self, app: &App, effect: EffectId, route: Option<&Route>) -> Outcome {
-        let route = route.map(|route| wish::route(&app.name, route));
+        let route = route.map(|route| wish::route(app, route));
         match self.serve(Page { app: app.name.clone(), effect: Some(effect), route }).await {
             Ok(_) => Outcome::Ok { detail: None },
             Err(error) => Outcome::Failed { reason: error.to_string(), tail: None },

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use model::AppName;
+use jiff::Timestamp;
 use model::app::{self as app, App};
 use model::settings::{AccessLog, Balance, Protocol, RequestLimits};
 use wire::proxy as wire;
@@ -13,17 +13,17 @@ use super::book::Page;
 /// What the proxy shall serve for an app, as the journal has it. After a reboot none of its instances runs: requests
 /// wait until the app says which are ready.
 pub fn page(app: &App, rebooted: bool) -> Page {
-    let mut route = app.routing.wanted.as_ref().map(|it| route(&app.name, it));
+    let mut route = app.routing.wanted.as_ref().map(|it| route(app, it));
     if let (true, Some(route)) = (rebooted, &mut route) {
         route.backends.clear();
     }
     Page { app: app.name.clone(), effect: app.routing.effect, route }
 }
 
-/// A route of the model in the proxy's words.
-pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
+/// A route of an app in the proxy's words.
+pub(crate) fn route(app: &App, route: &app::Route) -> wire::Route {
     wire::Route {
-        app: app.to_string(),
+        app: app.name.to_string(),
         hosts: route.hosts.clone(),
         paths: route.paths.clone(),
         balance: match route.balance {
@@ -37,7 +37,9 @@ pub(crate) fn route(app: &AppName, route: &app::Route) -> wire::Route {
         limits: limits(&route.limits),
         health: route.health.as_ref().map(health),
         hold_ms: ms(route.hold),
-        paused: false,
+        paused: route.paused_until.is_some(),
+        paused_until_ms: route.paused_until.map_or(0, ms_since_1970),
+        maintenance: route.maintenance.map(|_| maintenance(app)),
         drain_ms: ms(route.drain),
         endless_types: route.endless_types.clone(),
         access_log: route.access_log.map_or(wire::LogFormat::AsFront, log_format),
@@ -57,6 +59,19 @@ pub(super) fn log_format(log: AccessLog) -> wire::LogFormat {
         AccessLog::Common => wire::LogFormat::Common,
         AccessLog::Json => wire::LogFormat::Json,
     }
+}
+
+/// What clients are told to wait before they look again, in s.
+const RETRY_AFTER_S: u32 = 60;
+
+fn maintenance(app: &App) -> wire::Maintenance {
+    let page = app.maintenance.as_ref().and_then(|it| it.page.clone());
+    wire::Maintenance { page: page.unwrap_or_default(), retry_after_s: RETRY_AFTER_S }
+}
+
+/// Never 0, which would be a pause without an end.
+fn ms_since_1970(time: Timestamp) -> u64 {
+    u64::try_from(time.as_millisecond()).unwrap_or_default().max(1)
 }
 
 fn limits(limits: &RequestLimits) -> wire::Limits {

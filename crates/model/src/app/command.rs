@@ -1,6 +1,7 @@
 //! What operators and the store ask for, and why it may be refused.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::version::NewVersion;
 use crate::names::{DeploymentId, Place, VariableName, VersionLabel};
 use crate::settings::{AppSettings, VariableValue};
+use crate::units::millis;
 
 /// Something that somebody wants of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +67,21 @@ pub enum Command {
         /// Number of the deployment that results.
         deployment: DeploymentId,
     },
+    /// Let requests wait instead of reaching an instance.
+    Pause {
+        /// For how long; at most [`super::LONGEST_PAUSE`].
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// Let them go on.
+    Resume,
+    /// Answer every request with 503 and a page.
+    BeginMaintenance {
+        /// The page in HTML, at most [`super::MOST_PAGE_BYTES`]; `None`: the proxy's own.
+        page: Option<String>,
+    },
+    /// Serve requests again.
+    EndMaintenance,
     /// Set and unset variables; a new revision of the active version.
     SetVariables {
         /// New values; `None` unsets.
@@ -272,6 +289,24 @@ pub enum Refused {
         /// The time.
         until: Timestamp,
     },
+    /// Requests do not come through the proxy.
+    #[error("the app's requests do not come through the proxy (proxy = false in its settings)")]
+    NotProxied,
+    /// Longer than a pause may be, or no time at all.
+    #[error(
+        "a pause is longer than nothing and lasts at most {}",
+        crate::human::duration(super::LONGEST_PAUSE)
+    )]
+    PauseTooLong,
+    /// There is no pause.
+    #[error("the app is not paused")]
+    NotPaused,
+    /// More than a page may have.
+    #[error("the page has more than {} bytes", super::MOST_PAGE_BYTES)]
+    PageTooLarge,
+    /// There is no maintenance.
+    #[error("the app is not in maintenance")]
+    NoMaintenance,
     /// Nothing would change.
     #[error("nothing would change")]
     NoChange,

@@ -27,6 +27,10 @@ impl Turn {
             Command::Stop { deployment } => self.stop_app(deployment, by),
             Command::Start { deployment } => self.start_app(deployment, by),
             Command::Scale { replicas, deployment } => self.scale(replicas, deployment, by),
+            Command::Pause { within } => self.pause(within),
+            Command::Resume => self.resume(),
+            Command::BeginMaintenance { page } => self.begin_maintenance(page),
+            Command::EndMaintenance => self.end_maintenance(),
             Command::SetVariables { changes, later, deployment } => {
                 self.set_variables(changes, later, deployment, by)
             }

@@ -42,6 +42,10 @@ impl App {
             Command::Rollback { .. }
             | Command::Cancel { .. }
             | Command::Promote
+            | Command::Pause { .. }
+            | Command::Resume
+            | Command::BeginMaintenance { .. }
+            | Command::EndMaintenance
             | Command::Restart { .. }
             | Command::Stop { .. }
             | Command::Start { .. }

@@ -19,6 +19,7 @@ mod evidence;
 mod forward;
 mod freeze;
 mod instance;
+mod interruption;
 mod note;
 mod operations;
 mod outcomes;
@@ -52,6 +53,7 @@ pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use freeze::Frozen;
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
+pub use interruption::{LONGEST_PAUSE, MOST_PAGE_BYTES, Maintenance, Pause};
 pub use note::{Level, Note, Step};
 pub use route::{Backend, BackendMode, CanaryRoute, ProxyCheck, Route, Routing};
 pub use server_errors::{Responses, is_clearly_above};
@@ -99,6 +101,12 @@ pub struct App {
     /// Why nothing is deployed now, if somebody wants that.
     #[serde(default)]
     pub frozen: Option<Frozen>,
+    /// Requests wait: an operator wants it so.
+    #[serde(default)]
+    pub pause: Option<Pause>,
+    /// Requests get a page and 503: an operator wants it so.
+    #[serde(default)]
+    pub maintenance: Option<Maintenance>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -199,6 +207,8 @@ impl App {
             outbox: BTreeMap::new(),
             routing: Routing::default(),
             frozen: None,
+            pause: None,
+            maintenance: None,
             stuck: None,
             next_effect: 1,
             next_instance: 1,

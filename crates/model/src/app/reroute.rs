@@ -55,12 +55,14 @@ impl App {
             endless_types: settings.endless_types.clone(),
             canary: self.canary_route(),
             access_log: settings.access_log,
+            paused_until: self.pause.map(|pause| pause.until),
+            maintenance: self.maintenance.as_ref().map(|it| it.since),
             backends: backends.into_iter().filter_map(|(it, mode)| self.backend(it, mode)).collect(),
         })
     }
 
     /// Whose settings the route has: those of what serves, which changes at the switch.
-    fn routed_by(&self) -> Option<Target> {
+    pub(super) fn routed_by(&self) -> Option<Target> {
         let Some(deployment) = &self.deployment else { return self.active() };
         let has_switched = deployment.switched_at.or(deployment.serving_at).is_some();
         let to = deployment.to.filter(|_| deployment.started_at.is_some());

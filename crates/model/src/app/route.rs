@@ -43,6 +43,12 @@ pub struct Route {
     /// How its requests are written down; `None`: as the host says.
     #[serde(default)]
     pub access_log: Option<AccessLog>,
+    /// Requests wait until then; `None`: they do not.
+    #[serde(default)]
+    pub paused_until: Option<Timestamp>,
+    /// Since when every request gets the app's maintenance page ([`super::App::maintenance`]); `None`: none does.
+    #[serde(default)]
+    pub maintenance: Option<Timestamp>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }

@@ -67,6 +67,7 @@ impl Turn {
     /// Goes on until nothing more follows from the facts.
     pub(super) fn advance(&mut self) {
         self.thaw();
+        self.end_pause();
         loop {
             let before = (self.effects.len(), self.notes.len(), self.stage());
             self.advance_deployment();

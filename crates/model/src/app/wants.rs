@@ -43,13 +43,9 @@ impl App {
         let relinks = self.places.values().filter_map(|state| state.relink_at);
         let thaw = self.frozen.as_ref().and_then(|it| it.until);
         let drains = self.instances.values().filter_map(|it| self.blind_drain_ends(it));
-        retries
-            .chain(relinks)
-            .chain(thaw)
-            .chain(drains)
-            .chain(self.routing.retry_at)
-            .chain(self.deployment_wakes_at())
-            .min()
+        let pause = self.pause.map(|pause| pause.until);
+        let waits = retries.chain(relinks).chain(thaw).chain(drains).chain(pause);
+        waits.chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {

@@ -1,5 +1,6 @@
 //! The state machine of an app, driven from outside through its public types only.
 
+mod interruption;
 mod invariants;
 mod proxy;
 mod states;

@@ -94,5 +94,6 @@ fn report_of(route: &Route) -> RouteReport {
         held_in_vain: app.held_in_vain.load(Ordering::Relaxed),
         panic: app.panic.load(Ordering::Relaxed),
         own_errors: app.own_errors.load(Ordering::Relaxed),
+        maintained: app.maintained.load(Ordering::Relaxed),
     }
 }

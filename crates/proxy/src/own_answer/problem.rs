@@ -25,6 +25,8 @@ pub enum Problem {
     HoldTimeout,
     /// Too many requests are held already.
     HeldTooMany,
+    /// An operator has put the app into maintenance.
+    Maintenance,
     /// No instance could be connected to.
     ConnectFailed,
     /// The instance broke off before its response.
@@ -44,7 +46,7 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            Self::NoRoute | Self::NoInstance | Self::HoldTimeout | Self::HeldTooMany => {
+            Self::NoRoute | Self::NoInstance | Self::HoldTimeout | Self::HeldTooMany | Self::Maintenance => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
@@ -65,6 +67,7 @@ impl Problem {
             Self::NoInstance => "no-instance",
             Self::HoldTimeout => "hold-timeout",
             Self::HeldTooMany => "held-too-many",
+            Self::Maintenance => "maintenance",
             Self::ConnectFailed => "connect-failed",
             Self::UpstreamReset => "upstream-reset",
             Self::UpstreamInvalid => "upstream-invalid",
@@ -84,6 +87,7 @@ impl Problem {
             Self::NoInstance | Self::HoldTimeout | Self::HeldTooMany => {
                 "The service is not available at the moment. Please try again shortly."
             }
+            Self::Maintenance => "The service is being worked on. Please come back in a while.",
             Self::ConnectFailed | Self::UpstreamReset | Self::UpstreamInvalid => {
                 "The service could not answer this request. Please try again."
             }

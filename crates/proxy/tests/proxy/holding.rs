@@ -1,6 +1,6 @@
 //! Requests that wait because no instance is ready.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use wire::proxy::BackendMode;
 
@@ -125,4 +125,27 @@ fn a_route_that_is_taken_away_ends_it() {
     rig.table.routes.clear();
     rig.apply();
     assert_eq!(client.reply().error(), "no-route");
+}
+
+#[test]
+fn a_pause_ends_by_itself_without_the_daemon() {
+    let instance = Instance::named("x");
+    let mut rig = Rig::serving(&[instance.address]);
+    let ends = SystemTime::now() + Duration::from_millis(700);
+    rig.change(|route| {
+        route.hold_ms = 60_000;
+        route.paused = true;
+        route.paused_until_ms = ends.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
+    });
+    let mut clients: Vec<_> = (0..8).map(|_| rig.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    }
+    for client in &mut clients {
+        assert_eq!(client.reply().text(), "x");
+    }
+    assert!(SystemTime::now() >= ends, "held until then");
+    assert_eq!(rig.client().get("/").text(), "x", "nobody is held any more");
+    let report = &rig.daemon.report().routes[0];
+    assert_eq!((report.held, report.held_in_vain, report.own_errors), (0, 0, 0));
 }

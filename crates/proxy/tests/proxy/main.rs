@@ -22,6 +22,7 @@ mod hostile;
 mod http2;
 mod instance;
 mod limits;
+mod maintenance;
 mod program;
 mod proxy_header;
 mod retrying;

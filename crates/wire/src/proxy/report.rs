@@ -59,6 +59,8 @@ message! {
         5 => pub panic: bool,
         /// Responses that the proxy itself made (408, 413, 502, 503, 504 …), since the start.
         6 => pub own_errors: u64,
+        /// Requests that were answered because of maintenance, since the start; not among `own_errors`.
+        20 => pub maintained: u64,
     }
 }
 

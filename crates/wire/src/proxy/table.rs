@@ -116,6 +116,10 @@ message! {
         10 => pub endless_types: Vec<String>,
         /// Its instances.
         11 => pub backends: Vec<Backend>,
+        /// Of `paused`: requests are let go at this time, ms since 1970, whether or not the daemon says so; 0: never.
+        20 => pub paused_until_ms: u64,
+        /// Every request is answered with this, and none reaches an instance; goes before `paused`.
+        21 => pub maintenance: Option<Maintenance>,
         /// What its instances speak.
         12 => pub protocol: Protocol,
         /// How its requests are written down.
@@ -134,6 +138,16 @@ message! {
         1 => pub share: u32,
         /// Name of a request header that chooses instead: `always` or `never`; empty: none does.
         2 => pub header: String,
+    }
+}
+
+message! {
+    /// What is answered while an app is in maintenance: 503.
+    pub struct Maintenance {
+        /// HTML of the page; empty: the proxy's own. Who prefers JSON gets a problem document.
+        1 => pub page: String,
+        /// `Retry-After`, in s.
+        2 => pub retry_after_s: u32,
     }
 }
 

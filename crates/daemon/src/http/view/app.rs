@@ -2,7 +2,7 @@
 
 use api::app::{
     App as Shown, AppState, Autoscale, Frozen, Instance as ShownInstance, InstanceState, LastExit, Load,
-    LoadKind, Mode,
+    LoadKind, Maintenance, Mode,
 };
 use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
 use host::environment::Standing;
@@ -49,6 +49,8 @@ pub(in crate::http) fn app(
         ready,
         up_since: ready_instances.filter_map(|instance| instance.up_since).min(),
         frozen: app.frozen.as_ref().map(frozen),
+        paused_until: app.pause.map(|pause| pause.until),
+        maintenance: app.maintenance.as_ref().map(maintenance),
         stuck: app.stuck.clone(),
         traffic: counted.and_then(|it| it.app(app.name.as_str())),
         autoscale: wanted.and_then(|target| autoscale(&app.revision(target)?.settings, looks)),
@@ -90,6 +92,10 @@ fn state(app: &App, ready: u16, replicas: u16) -> AppState {
 /// Whether a deployment brings instances up: a stopped app is not stopped any more.
 fn is_coming(app: &App) -> bool {
     app.deployment.as_ref().is_some_and(|it| it.to.is_some() && !it.is_rolling_back())
+}
+
+fn maintenance(maintenance: &model::app::Maintenance) -> Maintenance {
+    Maintenance { since: maintenance.since, own_page: maintenance.page.is_some() }
 }
 
 fn mode(mode: &ModelMode) -> Mode {

@@ -1,8 +1,12 @@
 //! What the proxy serves where, and why an instance gets no requests.
 
+use std::time::Duration;
+
 use api::routes::{Listener, Proxy, ProxyState, Route, RoutedInstance, RoutedState, Routes};
 use host::proxy::{Process, ProxyFacts};
+use jiff::Timestamp;
 use model::app::{App, Instance, Status};
+use model::human;
 use wire::proxy::{Backend, BackendMode, BackendReport, BackendState, Report, RouteReport, Table};
 
 use super::app::{detail, instance_state};
@@ -96,10 +100,25 @@ impl Scene<'_> {
             held_in_vain: counted.map_or(0, |it| it.held_in_vain),
             panic: counted.is_some_and(|it| it.panic),
             own_errors: counted.map_or(0, |it| it.own_errors),
-            remarks: shadow.map(taken).into_iter().collect(),
+            remarks: self.interruptions(counted).chain(shadow.map(taken)).collect(),
             traffic: self.interval.and_then(|it| it.app(name)),
             instances,
         }
+    }
+
+    /// What keeps requests from the instances on purpose.
+    fn interruptions(&self, counted: Option<&RouteReport>) -> impl Iterator<Item = String> {
+        let name = &self.app.name;
+        let maintained = counted.map_or(0, |it| it.maintained);
+        let maintenance = self.app.maintenance.as_ref().map(|_| {
+            format!("in maintenance: every request gets 503 and a page ({maintained} since the proxy's start); bellrock maintenance {name} off")
+        });
+        let paused = self.app.pause.map(|pause| {
+            let left = pause.until.duration_since(Timestamp::now()).unsigned_abs();
+            let left = human::duration(Duration::from_secs(left.as_secs()));
+            format!("paused: requests wait for {left} more; bellrock resume {name}")
+        });
+        maintenance.into_iter().chain(paused)
     }
 
     fn instance(&self, instance: &Instance) -> RoutedInstance {
