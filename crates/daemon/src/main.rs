@@ -11,6 +11,7 @@ mod intake;
 mod partners;
 mod root_lock;
 mod settings;
+mod shutdown;
 mod startup;
 mod store_poll;
 #[cfg(debug_assertions)]
@@ -45,6 +46,11 @@ struct Arguments {
     /// Restores what `bellrock backup` saved into this root, which must have no state, and ends.
     #[arg(long, value_name = "FILE")]
     restore: Option<PathBuf>,
+
+    /// Ends all instances and the proxy in order, and ends; for a host that goes down, when the daemon has ended. The next
+    /// daemon starts them again.
+    #[arg(long)]
+    stop_all: bool,
 
     /// Prints the OpenAPI document of the API, and ends.
     #[arg(long)]
@@ -105,7 +111,9 @@ fn main() -> ExitCode {
         shim: arguments.shim,
         proxy: arguments.proxy,
     };
-    let ended = runtime.block_on(startup::run(plan));
+    let ended = runtime.block_on(async {
+        if arguments.stop_all { shutdown::stop_all(plan).await } else { startup::run(plan).await }
+    });
     // A thread may hang in a store or a name service that does not answer; nothing that counts is left to it.
     runtime.shutdown_background();
     match ended {

@@ -217,7 +217,7 @@ impl Signals {
     }
 }
 
-fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
     fs_err::create_dir_all(root)?;
     Ok(fs_err::canonicalize(root)?)
 }
@@ -289,7 +289,7 @@ async fn proxy_plan(site: &Arc<Site>, named: Option<PathBuf>) -> anyhow::Result<
 }
 
 /// A program of ours: the one beside this program, unless an option names another.
-fn program(name: &str, option: &str, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+pub(crate) fn program(name: &str, option: &str, named: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let beside = || {
         let own = std::env::current_exe().context("could not tell where this program is")?;
         anyhow::Ok(own.with_file_name(name))

@@ -23,6 +23,7 @@ mod prepared;
 pub mod program;
 pub mod proxy;
 pub mod shim;
+pub mod shutdown;
 pub mod site;
 pub mod tasks;
 pub mod tell;

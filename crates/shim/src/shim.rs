@@ -344,6 +344,10 @@ impl Shim {
                 }
             }
             Command::Release(_) => self.released = true,
+            Command::End(_) => {
+                self.terminated = true;
+                supervisor.terminate();
+            }
             Command::Hello(_) | Command::Lend(_) | Command::Renew(_) => {}
         }
         Ok(Answer::Done(Done {}))

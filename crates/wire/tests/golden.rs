@@ -109,6 +109,7 @@ fn commands() {
     check_command("release", Command::Release(Release {}));
     let program = "/usr/lib/bellrock/bellrock-shim".into();
     check_command("renew", Command::Renew(Renew { program, formats: vec![1, 2] }));
+    check_command("end", Command::End(End {}));
     check_command("lend", Command::Lend(Lend {}));
     check_command("stop-let-go", Command::Stop(Stop { timeout_ms: 35_000, let_go: true }));
 }

@@ -1,10 +1,10 @@
 //! A reboot, as far as a test can make one: every process is killed at once and the run folder is empty.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::deployment::Phase;
 use testkit::app::log;
-use testkit::{TempHost, TestApp, processes};
+use testkit::{TempHost, TestApp, processes, wait_for};
 
 use super::{left_over, migrated_once, migrating, migrations_reach, over, sees};
 
@@ -45,9 +45,11 @@ async fn everything_runs_again_after_a_reboot_at_the_right_version() {
     stopped.deploy("lantern-1", Phase::Committed).await;
     let stop = stopped.api.stop(&stopped.name).await.unwrap();
     stopped.ends(stop, Phase::Committed).await;
+    let begin = Instant::now();
     reboot(&host).await;
     for (app, version) in apps.iter().zip(["1.1.0", "0.2.0"]) {
         left_over::settles(app, version, 2).await;
+        println!("{} is as it should be {:?} after the power went", app.name, begin.elapsed());
         nothing_ghosted(app).await;
         assert_eq!(app.api.deployments(&app.name).await.unwrap().len(), 2, "a restore is no deployment");
     }
@@ -110,4 +112,39 @@ async fn a_reboot_in_the_watch_window_and_one_in_a_rollback_end_right() {
     let ended = over(&app, id).await;
     assert_eq!(ended.deployment.phase, Phase::RolledBack, "{}", log(&ended));
     left_over::settles(&app, "1.1.0", 2).await;
+}
+
+/// The host goes down in order: the daemon ends, then a unit has everything else end.
+async fn shut_down(host: &TempHost) {
+    assert_eq!(testkit::host::code(host.stop_daemon().await), 0);
+    let mut command = host.daemon_command();
+    let status = tokio::task::spawn_blocking(move || command.arg("--stop-all").status().unwrap());
+    assert!(status.await.unwrap().success(), "{}", host.daemon_log());
+    wait_for("nothing is left", Duration::from_secs(20), async || {
+        processes::below(host.root()).is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_orderly_shutdown_stops_each_app_and_the_next_start_brings_all_back() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", "watch_window = '3 s'");
+    app.deploy("beacon-base", Phase::Committed).await;
+    let stopped = host.app("buoy", "replicas = 1\nmax = 1\nproxy = false");
+    stopped.deploy("buoy-base", Phase::Committed).await;
+    let stop = stopped.api.stop(&stopped.name).await.unwrap();
+    stopped.ends(stop, Phase::Committed).await;
+    let id = app.deploy("beacon-module-changed", Phase::Watching).await.deployment.id;
+    // Beside a daemon it does nothing.
+    let refused = host.daemon_command().arg("--stop-all").status().unwrap();
+    assert!(!refused.success() && host.daemon_log().contains("stop it first"));
+    app.ready().await;
+    shut_down(&host).await;
+    host.start_daemon().await;
+    let ended = over(&app, id).await;
+    assert_eq!(ended.deployment.phase, Phase::Committed, "{}", log(&ended));
+    left_over::settles(&app, "1.1.0", 2).await;
+    nothing_ghosted(&app).await;
+    left_over::nothing_left(&stopped).await;
 }

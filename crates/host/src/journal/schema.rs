@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::JournalError;
 
 /// Steps from each schema to the next; the schema's number is how many have been taken (`user_version`).
-const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &["
     create table app (name text primary key, schema integer not null, state text not null) strict, without rowid;
     create table turn (id integer primary key, at integer not null, app text not null, event text not null) strict;
     create table event (

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod commit;
+mod older;
 mod prepare;
 mod schema;
 mod torn;

@@ -34,6 +34,6 @@ pub use facts::{Process, ProxyFacts, Sample};
 pub use health_watch::HealthWatch;
 pub use keeper::Keeper;
 pub use plan::ProxyPlan;
-pub use process::{ProcessError, was_of_another_boot};
+pub use process::{ProcessError, is_proxy, was_of_another_boot};
 pub use proxy_handle::{CloseWatch, Proxy, Unserved};
 pub use wish::page;

@@ -21,7 +21,7 @@ use super::folders;
 use super::number::Number;
 use super::plan::{ProxyPlan, STOP};
 use crate::paths::Paths;
-use crate::shim::{Connected, Found, ShimError, ShimHost};
+use crate::shim::{Connected, Found, ShimError, ShimHost, ShimId};
 
 /// How long the shim may take to answer when it is looked for.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -259,6 +259,11 @@ pub(crate) async fn remove(shims: &ShimHost, paths: &Paths) -> Result<(), Proces
         end(shims, paths, one, STOP).await?;
     }
     Ok(())
+}
+
+/// Whether this is a proxy's shim.
+pub fn is_proxy(id: &ShimId) -> bool {
+    Number::of_shim(id).is_some()
 }
 
 /// Whether the proxy ran before the host was started anew: then nothing runs of what the journal says.

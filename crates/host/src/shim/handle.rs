@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wire::shim::{
-    Ack, Answer, Command, Hello, QueryStatus, Release, Renew, Restart, RestartPolicy, Rotate, SetPolicy,
+    Ack, Answer, Command, End, Hello, QueryStatus, Release, Renew, Restart, RestartPolicy, Rotate, SetPolicy,
     Start, Status, Stop, Tail, Welcome,
 };
 
@@ -144,6 +144,20 @@ impl Handle {
             Err(ShimError::Closed { .. }) => Ok(()),
             Err(error) => Err(error),
             Ok(_) => Err(self.wrong(DOING)),
+        }
+    }
+
+    /// Has the shim end, with its child in order; returns when it is gone. Its folders stay for [`super::Dead`].
+    ///
+    /// # Errors
+    /// See [`Self::start`]; [`ShimError::TimedOut`] while its child lives after `within`.
+    pub async fn end(&self, within: Duration) -> Result<(), ShimError> {
+        const DOING: &str = "end with its child";
+        self.done(DOING, Command::End(End {})).await?;
+        let mut gone = self.gone.clone();
+        match timeout(within, gone.wait_for(Option::is_some)).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.timed_out(DOING, within)),
         }
     }
 

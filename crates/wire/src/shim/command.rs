@@ -31,6 +31,8 @@ message_enum! {
         40 => Lend(Lend),
         /// Go on as another program, with everything that runs.
         41 => Renew(Renew),
+        /// End: the host goes down.
+        42 => End(End),
     }
 }
 
@@ -122,4 +124,10 @@ message! {
         /// Formats of the record that it reads: what it prints when it is run with `--takes-over`.
         2 => pub formats: Vec<u32>,
     }
+}
+
+message! {
+    /// What SIGTERM to the shim means: the child is stopped within the time that its [`Start`] gives, and the shim exits.
+    /// Its folders stay, for the next daemon to read.
+    pub struct End {}
 }
