@@ -167,8 +167,6 @@ impl Daemon {
             self.control.start_app(Arc::unwrap_or_clone(app), news);
         }
         self.control.all_started();
-        let (instances, stop) = (self.instances.clone(), self.stop.clone());
-        self.tasks.spawn(async move { stop.run_until_cancelled(instances.renew_shims()).await });
         self.control.one_off().recover().await?;
         Ok(())
     }

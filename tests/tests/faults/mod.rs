@@ -13,7 +13,6 @@ mod operations;
 mod output;
 mod phases;
 mod points;
-mod power_cut;
 pub(crate) mod reboot;
 
 use std::collections::BTreeSet;

@@ -45,7 +45,8 @@ impl<T: Tell> Instances<T> {
         let found = self.shims.adopt_all(ANSWER, ours, |id| known(id).map_or(0, |(_, seq)| seq)).await?;
         let mut adopted: Vec<(Arc<App>, Adopted)> =
             apps.iter().map(|app| (app.clone(), Adopted::default())).collect();
-        for shim in found {
+        let outdated = self.outdated_shims();
+        for mut shim in found {
             let id = match &shim {
                 Found::Alive(connected) => connected.handle.id().clone(),
                 Found::Dead(dead) => dead.id.clone(),
@@ -63,6 +64,9 @@ impl<T: Tell> Instances<T> {
             let Some((_, of_app)) = adopted.iter_mut().find(|(app, _)| app.name == which.app) else {
                 continue;
             };
+            if outdated.contains(&id) {
+                shim = self.renewed(shim, seq).await;
+            }
             match shim {
                 Found::Alive(connected) => {
                     info!(shim = %id, run = connected.welcome.status.run, "found again");

@@ -3,7 +3,7 @@
 //! The states in `older/` were written by the programs of their time, and stay as they are: three places of version 2
 //! that have replaced those of version 1, and are watched until 09:05:26.
 
-use model::app::Phase;
+use model::app::{Outcome, Phase};
 
 use super::super::schema::{STEPS, open_with};
 use super::*;
@@ -53,6 +53,15 @@ async fn step(journal: &Journal, app: &App, at: &str, event: Event) -> App {
     stepped.app
 }
 
+/// Every effect that was asked for is done.
+async fn all_done(journal: &Journal, mut app: App, at: &str) -> App {
+    while let Some(effect) = app.outbox.keys().next().copied() {
+        let outcome = Outcome::Ok { detail: None };
+        app = step(journal, &app, at, Event::Done { effect, outcome }).await;
+    }
+    app
+}
+
 #[tokio::test]
 async fn a_watch_window_goes_on_and_ends_well() {
     for (steps, schema, state) in OLDER {
@@ -67,7 +76,9 @@ async fn a_watch_window_goes_on_and_ends_well() {
         drop(journal);
         let journal = root.open();
         assert_eq!(only_app(&journal).await, app);
+        let app = all_done(&journal, app, "09:04:01").await;
         let app = step(&journal, &app, "09:05:27", Event::Tick).await;
+        let app = all_done(&journal, app, "09:05:28").await;
         assert_eq!(ends(&app).1, Some(VersionId(2)), "schema {steps}/{schema}");
         let ready = app.instances.values().filter(|it| it.status == Status::Ready).map(|it| it.id.0);
         assert_eq!(ready.collect::<Vec<_>>(), [4, 5, 6], "nothing was started or stopped for it");
@@ -81,7 +92,6 @@ async fn a_watch_window_goes_on_and_a_failure_in_it_leads_back() {
     for (steps, schema, state) in OLDER {
         let root = left_by(steps, schema, state);
         let journal = root.open();
-        // The machine went down: nothing of it lives. It was ready before, so it is restored, and then it crashes.
         let mut app = adopt(&journal, "09:04:00", &[4, 5, 6]).await;
         for (nth, second) in [(2, 10), (3, 20), (4, 30), (5, 40)] {
             let at = format!("09:04:{second}");
