@@ -105,7 +105,7 @@ impl<'h> Mortal<'h> {
             state.deployment.is_none()
                 && state.queued.is_none()
                 && state.state == AppState::Ready
-                && state.version.as_deref() == Some(version)
+                && state.version.as_deref().and_then(|it| it.split('+').next()) == Some(version)
                 && state.ready == places
                 && state
                     .instances
