@@ -99,13 +99,13 @@ impl<'h> Mortal<'h> {
         self.asks(name, async || self.app.api.deploy(&self.app.name, upload.clone()).await).await;
     }
 
-    /// Waits until a version serves in so many places and nothing is under way.
+    /// Waits until a version, with whatever variables, serves in so many places and nothing is under way.
     async fn serves(&self, version: &str, places: u16) {
         let is_there = |state: &App| {
             state.deployment.is_none()
                 && state.queued.is_none()
                 && state.state == AppState::Ready
-                && state.version.as_deref() == Some(version)
+                && state.version.as_deref().and_then(|it| it.split('+').next()) == Some(version)
                 && state.ready == places
                 && state
                     .instances
@@ -119,15 +119,11 @@ impl<'h> Mortal<'h> {
         self.waits(what, async || self.app.api.app(&self.app.name).await.ok().filter(|it| look(it))).await
     }
 
-    /// Begins a deployment whose init commands take long, and gives it up while one runs.
-    async fn cancels(&self, name: &str) {
-        self.deploys(name, "init_commands = [['/bin/sleep', '20']]").await;
-        let state = self
-            .sees("an init command runs", |state| {
-                state.instances.iter().any(|it| it.state == InstanceState::Creating)
-                    && state.deployment.as_ref().is_some_and(|it| it.phase == Phase::Replacing)
-            })
-            .await;
+    /// Begins a deployment in which something takes long, and gives it up in a phase.
+    async fn cancels(&self, name: &str, slow: &str, phase: Phase) {
+        self.deploys(name, &format!("{slow} = [['/bin/sleep', '20']]")).await;
+        let is_there = |state: &App| state.deployment.as_ref().is_some_and(|it| it.phase == phase);
+        let state = self.sees(&format!("it is {}", phase.word()), is_there).await;
         let id = state.deployment.map(|it| it.id).unwrap_or_default();
         self.asks("cancel", async || self.app.api.cancel(id).await).await;
     }
@@ -167,8 +163,10 @@ async fn every_effect(strategy: &str, fault: &str, is_due: impl Fn(&str) -> bool
     mortal.serves("1.1.0", 2).await;
     mortal.deploys("beacon-module-added", "").await;
     mortal.serves("1.2.0", 2).await;
-    mortal.cancels("beacon-state-changed").await;
-    mortal.serves("1.2.0", 2).await;
+    for (slow, phase) in [("prepare_commands", Phase::Commands), ("init_commands", Phase::Replacing)] {
+        mortal.cancels("beacon-state-changed", slow, phase).await;
+        mortal.serves("1.2.0", 2).await;
+    }
     let delete = async || mortal.app.api.delete(&mortal.app.name, "1.0.0").await;
     mortal.asks("delete", delete).await;
     mortal
@@ -225,7 +223,7 @@ async fn every_wish(mortal: &Mortal<'_>) {
     let set = ChangeVariables { set: [("A".into(), "1".into())].into(), ..ChangeVariables::default() };
     mortal.asks("set", async || api.change_variables(name, &set).await).await;
     mortal.serves("1.1.0", 2).await;
-    mortal.cancels("beacon-module-added").await;
+    mortal.cancels("beacon-module-added", "init_commands", Phase::Replacing).await;
     mortal.serves("1.1.0", 2).await;
     mortal.asks("delete", async || api.delete(name, "1.2.0").await).await;
 }
@@ -279,7 +277,7 @@ async fn a_daemon_that_dies_before_and_after_every_commit_loses_nothing() {
         mortal.asks("start", async || api.start(name).await).await;
         mortal.serves("1.1.0", 2).await;
         mortal.has_died_everywhere();
-        left_over::settles(&mortal.app, "1.1.0", 2).await;
+        left_over::nothing_left(&mortal.app).await;
     }
 }
 

@@ -69,7 +69,7 @@ impl Proxy {
     }
 
     /// Looks at a step: nothing is stopped while requests may be in flight in it, unless it waited its time.
-    pub(crate) fn look(&mut self, before: &App, event: &Event, effects: &[Effect]) {
+    pub(crate) fn look(&mut self, before: &App, now: Timestamp, event: &Event, effects: &[Effect]) {
         match event {
             Event::Shim { instance, fact: ShimFact::Gone | ShimFact::Exited { .. }, .. } => {
                 self.busy.remove(instance);
@@ -83,8 +83,10 @@ impl Proxy {
         for effect in effects {
             if let Effect::Stop { instance } = effect {
                 let it = before.instances.get(instance);
+                let had_its_time =
+                    it.is_some_and(|it| matches!(it.status, Status::Draining { until, .. } if until <= now));
                 assert!(
-                    !self.busy.remove(instance),
+                    !self.busy.remove(instance) || had_its_time,
                     "requests are in flight in {instance} when it is stopped: {it:?}"
                 );
             }

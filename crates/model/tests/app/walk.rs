@@ -136,7 +136,7 @@ impl Walk {
         let before = self.app.clone();
         let stepped = before.step(self.now, event.clone())?;
         let effects: Vec<Effect> = stepped.effects.iter().map(|(_, effect)| effect.clone()).collect();
-        self.proxy.look(&before, &event, &effects);
+        self.proxy.look(&before, self.now, &event, &effects);
         self.app = stepped.app;
         for (id, effect) in stepped.effects {
             self.never_run_twice(&effect);

@@ -241,7 +241,7 @@ impl World {
     pub(crate) fn event(&mut self, event: Event) -> Result<(), NotTaken> {
         let stepped = self.app.step(self.now, event.clone())?;
         let effects: Vec<Effect> = stepped.effects.iter().map(|(_, effect)| effect.clone()).collect();
-        self.proxy.look(&self.app, &event, &effects);
+        self.proxy.look(&self.app, self.now, &event, &effects);
         self.app = stepped.app;
         for note in stepped.notes {
             let mark = match note.level {
