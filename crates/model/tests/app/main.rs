@@ -10,6 +10,7 @@ mod walks;
 mod world;
 
 mod broken;
+mod by_load;
 mod canary;
 mod commands;
 mod first;
