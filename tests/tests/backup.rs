@@ -14,8 +14,8 @@ const END: Duration = Duration::from_secs(20);
 #[tokio::test]
 async fn a_host_that_was_lost_comes_back_from_its_backup() {
     let host = TempHost::start().await;
-    let app = host.app("beacon", "replicas = 2\nvariables.LAMP = 'green'");
-    let name = app.name.as_str();
+    let mut app = host.app("beacon", "replicas = 2\nvariables.LAMP = 'green'");
+    let name = &app.name.clone();
     app.deploy("beacon-base", Phase::Committed).await;
     app.deploy("beacon-module-changed", Phase::Committed).await;
     app.set("SECRET", "by hand", false)
@@ -52,6 +52,8 @@ async fn a_host_that_was_lost_comes_back_from_its_backup() {
     let restored = restore().await;
     assert!(restored.status.success(), "{restored:?}");
     host.start_daemon().await;
+    // The one before holds on to the folder that was removed.
+    app.api = host.client();
     let after = app.wait_for("both places are ready", |app| app.ready == 2).await;
     assert_eq!(
         (after.state, &after.version, &after.rollback_target, after.mode),
