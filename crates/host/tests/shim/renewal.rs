@@ -120,7 +120,7 @@ async fn sockets_locks_and_the_end_of_the_tree_are_as_before() {
     let start = Start { listen, ..scene.host.script("a", forks) };
     let mut shim = scene.host.start(start).await;
     let child = shim.started().await;
-    shim.says("socket:[").await;
+    until("its line is written", || scene.host.read("a.out").contains("socket:[")).await;
     let listens = |shim: &Shim| {
         let socket = scene.host.read("a.out").lines().next().unwrap().to_owned();
         let entries = fs_err::read_dir(format!("/proc/{}/fd", shim.welcome.pid)).unwrap();
