@@ -11,7 +11,7 @@ use crate::exit::Exit;
 const JSON: &str = "
 ## JSON
 
-`--json` prints what the API answers; the shapes are the schemas of the same names in [openapi.json](../openapi.json).
+`--json` prints what the API answers; the shapes are the schemas of the same names in [openapi.json](openapi.json).
 Names carry their units (`took_ms`, `size_bytes`), times are RFC 3339 in UTC, fields may be added.
 
 | command | schema |

@@ -112,9 +112,10 @@ mod tests {
     /// A folder of plain files stands for a cgroup whose controllers are there.
     #[test]
     fn limits_are_written_and_what_was_reached_is_read() {
-        let folder = std::env::temp_dir().join(format!("bellrock-shim-cgroup-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).unwrap();
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("group");
+        fs_err::create_dir(&folder).unwrap();
+        let write = |name: &str, text: &str| fs_err::write(folder.join(name), text).unwrap();
         write("cgroup.procs", "");
         write("memory.max", "max\n");
         write("memory.events", "low 0\noom 1\noom_kill 0\n");
@@ -123,7 +124,7 @@ mod tests {
         let file = |name: &str, value: &str| CgroupFile { name: name.into(), value: value.into() };
         group.write(&[file("memory.max", "512"), file("../elsewhere", "1"), file("not.there", "1")]);
         // A file of the kernel's takes each write as a whole; a plain one keeps what was longer.
-        assert_eq!(std::fs::read_to_string(folder.join("memory.max")).unwrap(), "512\n");
+        assert_eq!(fs_err::read_to_string(folder.join("memory.max")).unwrap(), "512\n");
         assert!(!folder.join("not.there").exists() && !folder.with_file_name("elsewhere").exists());
         assert_eq!(group.limit_reached(), None, "nobody was killed");
         write("memory.events", "oom_kill 2\n");
@@ -131,7 +132,5 @@ mod tests {
         assert_eq!(group.limit_reached(), Some(536_870_912));
         write("memory.max", "max\n");
         assert_eq!(group.limit_reached(), None, "it has no limit of its own: one above it was reached");
-        drop(group);
-        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

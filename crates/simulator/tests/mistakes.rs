@@ -8,7 +8,7 @@ fn found(mistake: Mistake) -> Shrunk {
     let with = |seed| Scenario { mistake: Some(mistake), ..Scenario::random(seed, 60) };
     let scenario = (1..=40).map(with).find(|scenario| run(scenario, false).broken.is_some());
     let scenario = scenario.unwrap_or_else(|| panic!("no seed shows that the engine {mistake:?}"));
-    let shrunk = shrink(&scenario).unwrap();
+    let shrunk = shrink(&scenario).expect("it was broken, and is as small as can be now");
     let innocent = Scenario { mistake: None, ..shrunk.scenario.clone() };
     assert_eq!(run(&innocent, false).broken, None, "without the mistake nothing is broken");
     shrunk
@@ -17,7 +17,7 @@ fn found(mistake: Mistake) -> Shrunk {
 #[track_caller]
 fn check(mistake: Mistake, most_disturbances: usize, says: &str) {
     let shrunk = found(mistake);
-    let broken = shrunk.report.broken.clone().unwrap();
+    let broken = shrunk.report.broken.clone().expect("what is shrunk is still broken");
     assert!(broken.contains(says), "{broken}");
     assert!(shrunk.scenario.disturbances.len() <= most_disturbances, "{shrunk}");
     assert!(shrunk.to_string().contains(&broken), "the trace says so");

@@ -1,11 +1,13 @@
 //! Restoring a backup into a root without a state.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use fs_err::File;
+use fs_err::os::unix::fs::OpenOptionsExt;
 use package::Sha256Digest;
 use package::digest::HashingReader;
 use tempfile::TempDir;

@@ -1,9 +1,9 @@
 //! Writing a backup.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use fs_err::File;
 use jiff::Timestamp;
 use tar::{Builder, EntryType, Header};
 use wire::shim::EVENT_LOG_FILE;

@@ -210,7 +210,7 @@ async fn write(rival: Rival, path: &Path, text: &str) -> Result<(), ExportError>
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         file.as_file().sync_all()?;
         file.persist(&to).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
+        fs_err::File::open(folder)?.sync_all()
     };
     let written = spawn_blocking(work).await.map_err(io::Error::other).and_then(|written| written);
     written.map_err(|source| ExportError::Write { rival: rival.name(), path: path.to_owned(), source })

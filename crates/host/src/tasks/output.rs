@@ -1,9 +1,10 @@
 //! What a task wrote, byte for byte, through the rotations of its log.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use fs_err::File;
 
 /// Rotated files that are looked for: far more than a log keeps.
 const MOST_FILES: usize = 1_000;

@@ -11,6 +11,7 @@ use crate::names::{DeploymentId, EffectId, InstanceId, Place, Slot, VersionId};
 /// Something to be done by a doer; its end comes back as [`super::Event::Done`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "effects are few, and each is looked at once")]
 pub enum Effect {
     /// See that a version can run here: package verified and unpacked, runtime there, ports free, disk not full.
     Stage {

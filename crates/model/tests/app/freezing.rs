@@ -15,8 +15,7 @@ fn one() -> AppSettings {
 }
 
 fn freeze(minutes: Option<i64>, world: &mut World) {
-    let until =
-        minutes.map(|minutes| world.now.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap());
+    let until = minutes.map(|minutes| world.now + jiff::SignedDuration::from_mins(minutes));
     world.command(Command::Freeze { reason: "the sale".into(), until });
 }
 
