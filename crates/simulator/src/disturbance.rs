@@ -72,6 +72,18 @@ pub enum Ask {
     Start,
     /// See [`Command::Scale`].
     Scale(u16),
+    /// See [`Command::Pause`]; for so many seconds.
+    Pause(u64),
+    /// See [`Command::Resume`].
+    Resume,
+    /// See [`Command::BeginMaintenance`].
+    BeginMaintenance,
+    /// See [`Command::EndMaintenance`].
+    EndMaintenance,
+    /// See [`Command::Freeze`].
+    Freeze,
+    /// See [`Command::Unfreeze`].
+    Unfreeze,
     /// See [`Command::SetVariables`].
     Set {
         /// The value of the one variable.
@@ -116,6 +128,12 @@ impl Ask {
             Ask::Stop => Command::Stop { deployment },
             Ask::Start => Command::Start { deployment },
             Ask::Scale(replicas) => Command::Scale { replicas: *replicas, deployment },
+            Ask::Pause(seconds) => Command::Pause { within: Duration::from_secs(*seconds) },
+            Ask::Resume => Command::Resume,
+            Ask::BeginMaintenance => Command::BeginMaintenance { page: None },
+            Ask::EndMaintenance => Command::EndMaintenance,
+            Ask::Freeze => Command::Freeze { reason: "the sale".into(), until: None },
+            Ask::Unfreeze => Command::Unfreeze,
             Ask::Set { value, later } => {
                 let name = "A".parse().expect("it is a name");
                 let value = value.to_string().parse().expect("it is a value");

@@ -83,7 +83,7 @@ fn what(chance: &mut Chance) -> What {
 
 fn ask(chance: &mut Chance) -> Ask {
     let label = (1 + chance.below(LABELS)).to_string();
-    match chance.below(40) {
+    match chance.below(48) {
         0..9 => Ask::Deploy(label),
         9..15 => Ask::Names(label),
         15..18 => Ask::Activate(label),
@@ -101,6 +101,13 @@ fn ask(chance: &mut Chance) -> Ask {
         36 => Ask::PinTo(label),
         37 => Ask::ClearGhosts,
         38 => Ask::Pin(label),
+        39 => Ask::Promote,
+        40 => Ask::Pause(1 + chance.below(60)),
+        41 => Ask::Resume,
+        42 => Ask::BeginMaintenance,
+        43 => Ask::EndMaintenance,
+        44 => Ask::Freeze,
+        45..47 => Ask::Unfreeze,
         _ => Ask::Delete(label),
     }
 }

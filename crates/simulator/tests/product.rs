@@ -58,6 +58,9 @@ fn stories() -> Vec<Story> {
         story("variables", one, &[Ask::Set { value: 1, later: false }]),
         story("superseded", one, &[two.clone(), deploy("4")]),
         story("cancelled", one, &[two, Ask::Cancel { queued: false }]),
+        story("pause", one, &[Ask::Pause(60), Ask::Resume]),
+        story("maintenance", one, &[Ask::BeginMaintenance, Ask::EndMaintenance]),
+        story("freeze", one, &[Ask::Freeze, Ask::Unfreeze]),
         story("deletion", &[both[0].clone(), both[1].clone(), deploy("4")], &[Ask::Delete("1".into())]),
     ]
 }
@@ -165,6 +168,8 @@ fn is_elsewhere(point: FaultPoint) -> bool {
         EventKind::Shim(FactKind::LogDropped | FactKind::Warning | FactKind::Gone) => true,
         EventKind::Check(VerdictKind::NeverReady | VerdictKind::Healthy | VerdictKind::Unhealthy) => true,
         EventKind::ServerErrors | EventKind::ProxyHealth => true,
+        // Versions of these stories have no canary.
+        EventKind::Command(CommandKind::Promote) | EventKind::CanaryCounts => true,
         _ => false,
     }
 }
