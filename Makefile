@@ -27,7 +27,7 @@ demo-stop: ## stop what make demo left running
 	@$(XTASK) demo-stop
 
 test: ## all tests, those with real releases included
-	@tools/setup.sh demo
+	@tools/setup.sh all
 	@$(XTASK) build
 	@$(XTASK) samples
 	cargo test --workspace --exclude tests --locked

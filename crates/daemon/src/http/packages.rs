@@ -37,6 +37,9 @@ const MOST_OPTIONS_BYTES: u64 = 1 << 20;
 /// A sender that is silent for so long has gone away.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Longest that the rest of a refused upload is read.
+const READ_OUT: Duration = Duration::from_secs(30);
+
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::disable())
 }
@@ -56,8 +59,32 @@ async fn upload(
     Path(app): Path<AppName>,
     mut parts: Multipart,
 ) -> Result<Json<Granted>, Failure> {
+    let taken = take_parts(&api, &peer, &app, &mut parts).await;
+    if taken.is_err() {
+        read_out(&mut parts).await;
+    }
+    taken
+}
+
+/// Reads and drops what is still sent: a client that has not sent everything may see its connection break before it
+/// sees why it was refused (RFC 9112, section 9.6).
+async fn read_out(parts: &mut Multipart) {
+    let reading = async {
+        while let Ok(Some(mut part)) = parts.next_field().await {
+            while let Ok(Some(_)) = part.chunk().await {}
+        }
+    };
+    let _ = tokio::time::timeout(READ_OUT, reading).await;
+}
+
+async fn take_parts(
+    api: &Api,
+    peer: &Peer,
+    app: &AppName,
+    parts: &mut Multipart,
+) -> Result<Json<Granted>, Failure> {
     let (mut options, mut build_log) = (PackageOptions::default(), None);
-    while let Some(mut part) = next(&mut parts).await? {
+    while let Some(mut part) = next(parts).await? {
         match part.name() {
             Some("options") => options = parse_options(&collect(&mut part, MOST_OPTIONS_BYTES).await?)?,
             Some("build_log") => build_log = Some(collect(&mut part, MOST_BUILD_LOG_BYTES).await?),
@@ -66,7 +93,7 @@ async fn upload(
                 let package = save(&mut part, &api.control.site).await?;
                 let PackageOptions { settings, meta } = options;
                 let arrival = Arrival { package, file_name, settings, meta, build_log };
-                return take(&api, &peer, &app, arrival).await;
+                return take(api, peer, app, arrival).await;
             }
             name => {
                 let detail = format!("the part {name:?} is none of options, build_log, package");

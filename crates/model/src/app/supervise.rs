@@ -122,16 +122,18 @@ impl Turn {
         Some(wait)
     }
 
-    /// Keeps one ended instance per place, the one that ended last; removes what the others left.
+    /// Keeps one ended instance per place, the one that ended last, and one that may still run; removes what the others
+    /// left.
     pub(super) fn prune(&mut self) {
-        let places: Vec<Place> = self.app.places.keys().copied().collect();
-        for place in places {
+        let places: Vec<(Place, Option<InstanceId>)> =
+            self.app.places.iter().map(|(place, state)| (*place, state.unknown)).collect();
+        for (place, unknown) in places {
             let last = self.last_ended(place);
             let leaving: Vec<InstanceId> = self
                 .app
                 .instances
                 .values()
-                .filter(|it| it.place == place && it.is_gone() && Some(it.id) != last)
+                .filter(|it| it.place == place && it.is_gone() && ![last, unknown].contains(&Some(it.id)))
                 .map(|it| it.id)
                 .filter(|id| !self.is_in_a_lane(*id) && !self.is_being_removed(*id))
                 .collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::App;
-use super::deployment::{Deployment, Phase};
+use super::deployment::{Deployment, Lane, Phase};
 use super::instance::{Instance, Status};
 use crate::names::InstanceId;
 
@@ -73,9 +73,13 @@ impl App {
         later(since?, self.revision(deployment.to?)?.settings.deploy_deadline)
     }
 
-    /// Whether all that a deployment brought is ready now.
+    /// Whether all that a deployment brought is ready now, or was and cannot be replaced before a person has looked.
     pub(super) fn holds(&self, deployment: &Deployment) -> bool {
-        deployment.lanes.values().all(|lane| self.is_settled(lane))
+        let is_lost = |place, lane: &Lane| {
+            let is_empty = self.is_gone(lane.new) && self.is_gone(lane.old);
+            deployment.is_serving() && self.is_unknown(place) && is_empty
+        };
+        deployment.lanes.iter().all(|(place, lane)| self.is_settled(lane) || is_lost(*place, lane))
     }
 
     /// Instances that a deployment has brought up and that nobody has seen ready.

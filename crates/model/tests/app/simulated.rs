@@ -150,3 +150,28 @@ fn last_instance_that_serves_is_not_ended_for_one_that_nobody_may_start() {
     assert_eq!(world.places(), "1b v2 ready", "{}", world.story());
     assert!(world.app.stuck.is_some());
 }
+
+#[test]
+fn watch_window_ends_although_nobody_may_start_anything_in_a_place() {
+    let mut world = World::with_v1(rolling(2));
+    let id = world.deploy(
+        "2",
+        with(|it| {
+            (it.replicas, it.strategy) = (2, Strategy::Rolling);
+            it.watch_window = Duration::from_secs(60);
+        }),
+    );
+    world.pass(30);
+    assert!(world.app.deployment.as_ref().is_some_and(|it| it.is_serving()), "{}", world.story());
+    lose_sight_of_place_1(&mut world);
+    world.pass(60);
+    assert_eq!(world.ended(id.0), "committed", "{}", world.story());
+    assert_eq!(world.places(), "2b v2 ready", "{}", world.story());
+}
+
+#[test]
+fn tree_of_an_instance_that_may_still_run_is_not_removed() {
+    let (world, _) = turned_back_beside_an_unknown_instance(2);
+    let unknown = world.app.places[&Place(1)].unknown.unwrap();
+    assert!(world.app.instances.contains_key(&unknown), "{}", world.story());
+}
