@@ -29,7 +29,21 @@ pub(crate) struct End {
     pub(crate) kill_at: u64,
     /// A forced restart.
     pub(crate) then_start: bool,
+    /// When SIGTERM is sent again.
+    pub(crate) again: Option<Again>,
 }
+
+/// A BEAM that boots takes SIGTERM and forgets it: `erl_signal_server` is not there yet. So it is sent again until the
+/// child has ended, after waits that double; who is ending already is told a few times more.
+pub(crate) struct Again {
+    /// ms since boot.
+    pub(crate) at: u64,
+    /// ms until the time after that.
+    wait: u64,
+}
+
+/// Wait until SIGTERM is sent for the second time: most have ended by then.
+const FIRST_AGAIN_MS: u64 = 1_500;
 
 impl Run {
     /// As the program before has handed it over; `None`: its process's number is none.
@@ -70,11 +84,27 @@ impl Run {
             }
             None => {
                 let how = if timeout_ms == 0 { How::Killed } else { How::StoppedOrderly };
-                self.end = Some(End { how, kill_at, then_start });
+                self.end = Some(End { how, kill_at, then_start, again: None });
                 if timeout_ms > 0 {
-                    let _ = process::pidfd_send_signal(&self.child.pidfd, Signal::TERM);
+                    self.terminate(FIRST_AGAIN_MS);
                 }
             }
+        }
+    }
+
+    /// SIGTERM to the main process, and again after `wait` ms.
+    fn terminate(&mut self, wait: u64) {
+        let _ = process::pidfd_send_signal(&self.child.pidfd, Signal::TERM);
+        if let Some(end) = &mut self.end {
+            end.again = Some(Again { at: clock::since_boot_ms().saturating_add(wait), wait });
+        }
+    }
+
+    /// SIGTERM again, when that is due.
+    pub(crate) fn terminate_again(&mut self, now: u64) {
+        let again = self.end.as_ref().and_then(|end| end.again.as_ref());
+        if let Some(wait) = again.filter(|again| again.at <= now).map(|again| again.wait) {
+            self.terminate(wait.saturating_mul(2));
         }
     }
 

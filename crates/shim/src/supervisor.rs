@@ -215,7 +215,7 @@ impl Supervisor {
         match &mut self.phase {
             Phase::Running(run) => run.ask_to_end(timeout_ms, false),
             Phase::Sweeping(run, ended) => {
-                run.end = Some(End { how: ended.how, kill_at: 0, then_start: false })
+                run.end = Some(End { how: ended.how, kill_at: 0, then_start: false, again: None })
             }
             Phase::Waiting => self.phase = Phase::Stopped,
             Phase::BackingOff { .. } => self.be_stopped(),
@@ -237,7 +237,7 @@ impl Supervisor {
             }
             Phase::Running(run) => run.ask_to_end(timeout_ms, true),
             Phase::Sweeping(run, ended) => {
-                run.end = Some(End { how: ended.how, kill_at: 0, then_start: true })
+                run.end = Some(End { how: ended.how, kill_at: 0, then_start: true, again: None })
             }
             Phase::BackingOff { until } => {
                 *until = 0;
@@ -442,21 +442,22 @@ impl Supervisor {
 
     fn run_deadline(&self, run: &Run) -> Option<u64> {
         let heart = (!run.heart_looked_for).then_some(run.started + HEART_AFTER_MS);
-        let kill = match &run.end {
-            Some(end) => Some(end.kill_at),
+        let end = match &run.end {
+            Some(end) => end.again.as_ref().map(|again| again.at.min(end.kill_at)).or(Some(end.kill_at)),
             None => {
                 self.start.as_ref().and_then(|start| start.time_limit_ms).map(|limit| run.started + limit)
             }
         };
-        heart.into_iter().chain(kill).min()
+        heart.into_iter().chain(end).min()
     }
 
     fn run_is_due(&mut self, now: u64) {
         let limit = self.time_limit_ms();
         let Phase::Running(run) = &mut self.phase else { return };
         if run.end.is_none() && limit.is_some_and(|limit| run.started.saturating_add(limit) <= now) {
-            run.end = Some(End { how: How::TimeLimit, kill_at: now, then_start: false });
+            run.end = Some(End { how: How::TimeLimit, kill_at: now, then_start: false, again: None });
         }
+        run.terminate_again(now);
         if let Some(end) = run.end.as_mut().filter(|end| end.kill_at <= now) {
             if end.how == How::StoppedOrderly {
                 end.how = How::KilledAfterTimeout;

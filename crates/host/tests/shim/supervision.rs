@@ -232,6 +232,19 @@ async fn thousands_of_exits_are_survived() {
     assert!(descriptors < 20, "{descriptors} descriptors are open");
 }
 
+/// As a BEAM does that is booting.
+#[tokio::test]
+async fn a_child_that_forgets_the_first_sigterm_is_asked_again() {
+    let host = Host::new();
+    let script = "trap 'forgotten=1' TERM; echo up; while [ -z \"$forgotten\" ]; do sleep 0.01; done; \
+                  trap 'exit 3' TERM; while :; do sleep 0.01; done";
+    let mut shim = host.start(host.script("a", script)).await;
+    shim.says("up").await;
+    shim.handle.stop(LONG).await.unwrap();
+    let exited = shim.exited().await;
+    assert_eq!((exited.how, exited.status), (How::StoppedOrderly, Some(3)));
+}
+
 #[tokio::test]
 async fn sigterm_to_the_shim_stops_its_child_in_order() {
     let host = Host::new();
