@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::control::{Control, ControlError, News};
-use super::keeper::{Keeper, Waits, is_verdict};
+use super::conversation::is_verdict;
+use super::keeper::{Keeper, Waits};
 use super::number::Number;
 use super::process::{self, One};
 

@@ -13,6 +13,7 @@ mod book;
 mod canary_tally;
 mod certificates;
 mod control;
+mod conversation;
 mod doer;
 mod error_watch;
 mod facts;
