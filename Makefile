@@ -2,10 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-BENCHES := bench-restart bench-deploy bench-memory bench-package
-.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package
-.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fmt lint samples docs soak chaos $(BENCHES)
+.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak \
+	chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -33,7 +32,7 @@ test: ## all tests, those with real releases included
 	cargo test --workspace --exclude tests --locked
 	cargo test --package tests --locked -- --test-threads 6
 
-test-faults: ## the long tests in full: every change under load, every fault at every point, with each strategy
+test-faults: ## the long tests in full: every change under load, every fault at every point, with each strategy (an hour)
 	@tools/setup.sh demo
 	@$(XTASK) build
 	@$(XTASK) samples
