@@ -1,14 +1,18 @@
 //! How a deployment begins: its lanes are drawn.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::deployment::{Deployment, Kind, Lane, Phase};
 use super::effect::Effect;
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target};
-use crate::names::{DeploymentId, Place, Slot};
+use crate::names::{DeploymentId, InstanceId, Place, Slot};
 use crate::settings::{NodeName, Strategy};
+
+/// Nobody has seen, understood and answered what happened less than so long ago.
+const QUICKEST_LOOK: Duration = Duration::from_secs(1);
 
 /// What a deployment is begun with.
 pub(super) struct Beginning {
@@ -122,16 +126,27 @@ impl Turn {
             .collect()
     }
 
-    /// A person who has a place's instances replaced has looked at it; but not one whose wish waited in the queue while
-    /// something happened there.
+    /// A person who has a place's instances replaced has looked at it; but not one who asked before there was anything
+    /// to be seen: whose wish waited in the queue, or was on its way just then.
     fn look_at_places(&mut self, lanes: &BTreeMap<Place, Lane>, by: &Origin) {
         let is_looking = self.is_asked_now && matches!(by, Origin::Operator { .. });
         let places = lanes.keys().filter(|_| is_looking);
         for place in places {
-            if let Some(state) = self.app.places.get_mut(place) {
+            let since = self.app.places.get(place).and_then(|state| state.unknown_since);
+            let is_new = since.is_some_and(|since| self.since(since) < QUICKEST_LOOK);
+            if let Some(state) = self.app.places.get_mut(place).filter(|_| !is_new) {
                 state.unknown = None;
+                state.unknown_since = None;
             }
         }
+    }
+
+    /// It may be that an instance runs though it should have ended: nothing is started in its place.
+    pub(super) fn lose_sight(&mut self, place: Place, instance: InstanceId) {
+        let at = self.at;
+        let state = self.app.places.entry(place).or_default();
+        state.unknown = Some(instance);
+        state.unknown_since = Some(at);
     }
 
     fn slots_needed(&self, deployment: &Deployment) -> Vec<(Place, Slot)> {

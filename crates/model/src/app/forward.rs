@@ -18,6 +18,10 @@ impl Turn {
         if self.is_watch_over() {
             return self.commit();
         }
+        if let Some(place) = self.app.deployment.as_ref().and_then(|it| self.app.lost_canary(it)) {
+            let reason = format!("the canary of place {place} is lost, and nothing may be started there now");
+            return self.turn_back(reason, None, Verdict::Interrupted);
+        }
         if self.app.deployment.as_ref().is_some_and(|it| it.is_serving() || it.running_canary().is_some()) {
             self.end_laggards();
         }

@@ -150,6 +150,9 @@ pub struct PlaceState {
     pub retry_at: Option<Timestamp>,
     /// Its shim did not answer, or it could not be stopped: nothing is started here before a person has looked.
     pub unknown: Option<InstanceId>,
+    /// Since when that is so.
+    #[serde(default)]
+    pub unknown_since: Option<Timestamp>,
 }
 
 /// A deployment that waits for the running one.

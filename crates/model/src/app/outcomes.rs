@@ -202,7 +202,7 @@ impl Turn {
             | Outcome::Failed { reason, .. }
             | Outcome::Unknown { reason } => {
                 // Nobody knows whether it still runs.
-                self.app.places.entry(place).or_default().unknown = Some(instance);
+                self.lose_sight(place, instance);
                 let text = format!(
                     "instance {place} could not be stopped: {reason}; nothing is started in its place before \
                      somebody has looked: bellrock doctor, then bellrock restart {} {place}",

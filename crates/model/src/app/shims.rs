@@ -31,6 +31,7 @@ impl Turn {
         let place = instance.place;
         if let Some(state) = self.app.places.get_mut(&place).filter(|state| state.unknown == Some(id)) {
             state.unknown = None;
+            state.unknown_since = None;
         }
         match fact {
             ShimFact::Started { run, pid, at } => {
@@ -160,7 +161,7 @@ impl Turn {
     pub(super) fn take_adoption(&mut self, alive: &[InstanceId], unknown: &[InstanceId]) {
         for id in unknown {
             let Some(place) = self.app.instances.get(id).map(|it| it.place) else { continue };
-            self.app.places.entry(place).or_default().unknown = Some(*id);
+            self.lose_sight(place, *id);
             let text = format!(
                 "the shim of instance {place} does not answer: nothing is started in its place; see bellrock doctor"
             );

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::App;
 use super::deployment::{Deployment, Lane, Phase};
 use super::instance::{Instance, Status};
-use crate::names::InstanceId;
+use crate::names::{InstanceId, Place};
 
 /// A check that somebody should be making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,6 +71,14 @@ impl App {
     pub(super) fn deadline(&self, deployment: &Deployment) -> Option<Timestamp> {
         let since = deployment.canary.as_ref().map_or(deployment.started_at, |canary| canary.ended_at);
         later(since?, self.revision(deployment.to?)?.settings.deploy_deadline)
+    }
+
+    /// A place whose new instance is gone while a canary runs, and in which nothing may be started before a person has
+    /// looked: no step will ever end.
+    pub(super) fn lost_canary(&self, deployment: &Deployment) -> Option<Place> {
+        deployment.running_canary()?;
+        let is_lost = |place, lane: &Lane| lane.wants_new && self.is_gone(lane.new) && self.is_unknown(place);
+        deployment.lanes.iter().find(|(place, lane)| is_lost(**place, lane)).map(|(place, _)| *place)
     }
 
     /// Whether all that a deployment brought is ready now, or was and cannot be replaced before a person has looked.

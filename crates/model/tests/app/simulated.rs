@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::Place;
-use model::app::{Command, Effect, Outcome, Refused};
+use model::app::{Command, Effect, Outcome, Refused, ShimFact};
 use model::settings::{AppSettings, Strategy};
 
 use crate::world::{Reply, World, label, with};
@@ -174,4 +174,22 @@ fn tree_of_an_instance_that_may_still_run_is_not_removed() {
     let (world, _) = turned_back_beside_an_unknown_instance(2);
     let unknown = world.app.places[&Place(1)].unknown.unwrap();
     assert!(world.app.instances.contains_key(&unknown), "{}", world.story());
+}
+
+#[test]
+fn canary_that_is_lost_where_nothing_may_be_started_leads_back() {
+    let mut world = World::with_v1(crate::world::canary());
+    let id = world.deploy("2", crate::world::canary());
+    world.pass(3);
+    let of_new = world.app.deployment.as_ref().unwrap().lanes[&Place(1)].new.unwrap();
+    world.script(|_, effect| match effect {
+        Effect::Stop { .. } => Reply::Fail("pid 4121 is in state D"),
+        _ => Reply::Ok,
+    });
+    world.shim(of_new, ShimFact::Gone);
+    world.settle();
+    world.script(|_, _| Reply::Ok);
+    world.pass(60);
+    assert_eq!(world.ended(id.0), "rolled back", "{}", world.story());
+    assert!(world.app.version_called(&label("2")).is_some_and(|it| it.ghost.is_none()));
 }
