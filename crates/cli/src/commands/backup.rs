@@ -74,7 +74,26 @@ async fn save(body: Incoming, to: &Path) -> Result<u64, Failure> {
 async fn copy(body: Incoming, to: &mut (impl AsyncWrite + Unpin)) -> Result<u64, Failure> {
     let bytes = body.into_data_stream().map_err(std::io::Error::other);
     let copied = tokio::io::copy(&mut StreamReader::new(bytes), to).await;
-    let copied = copied.map_err(|error| Failure::Lost(format!("{error}; there is no backup")))?;
+    let copied = copied.map_err(not_copied)?;
     to.flush().await?;
     Ok(copied)
+}
+
+/// The daemon went away, or the backup's own place failed.
+fn not_copied(error: std::io::Error) -> Failure {
+    match error.get_ref().is_some_and(|cause| cause.is::<hyper::Error>()) {
+        true => Failure::Lost(format!("{error}; there is no backup")),
+        false => anyhow::Error::new(error).context("there is no backup").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_lost_connection() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(not_copied(full).exit(), Exit::Failed);
+    }
 }
