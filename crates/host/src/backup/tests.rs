@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::journal::Journal;
@@ -19,6 +20,7 @@ impl Root {
         let root = Root::empty();
         fs_err::create_dir_all(root.paths().state()).unwrap();
         drop(Journal::open(&root.paths().database()).unwrap());
+        root.wait_until_the_journal_is_closed();
         for (path, text) in [
             ("etc/bellrock/config.toml", "node_host = 'a'"),
             ("etc/bellrock/apps/shop.toml", "replicas = 2"),
@@ -35,6 +37,16 @@ impl Root {
             fs_err::write(path, text).unwrap();
         }
         root
+    }
+
+    /// Its threads close it after the last handle is gone; SQLite removes these files then.
+    fn wait_until_the_journal_is_closed(&self) {
+        let open = ["state.db-wal", "state.db-shm"].map(|name| self.paths().state().join(name));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while open.iter().any(|path| path.exists()) {
+            assert!(Instant::now() < deadline, "the journal is still open");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn paths(&self) -> Paths {
