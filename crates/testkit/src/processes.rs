@@ -61,11 +61,12 @@ pub fn end_all(root: &Path, within: Duration) -> Vec<Process> {
     let deadline = Instant::now() + within;
     loop {
         let left: Vec<Process> = below(root).into_iter().filter(|process| is_alive(process.pid)).collect();
-        if left.is_empty() || Instant::now() >= deadline {
-            return left;
-        }
+        // Before the look at the clock: a machine that stood still for a while is no reason to leave them alone.
         for process in &left {
             signal(process.pid, root, Signal::KILL);
+        }
+        if left.is_empty() || Instant::now() >= deadline {
+            return left;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
