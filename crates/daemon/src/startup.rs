@@ -142,7 +142,7 @@ impl Daemon {
             );
             false
         });
-        proxy.open(apps.iter().map(|app| page(app, rebooted)).collect());
+        proxy.open(apps.iter().map(|app| page(&self.control.paths, app, rebooted)).collect());
         self.tasks.spawn(self.keeper.clone().run(self.stop.clone()));
         proxy.settled(PROXY).await;
         let offered = |app: &Arc<App>| match rebooted {
@@ -222,7 +222,7 @@ pub(crate) fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
 
 /// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
 fn make_folders(paths: &Paths) -> anyhow::Result<()> {
-    let passable = [paths.state(), paths.state().join("service"), paths.state().join("commands")];
+    let passable = ["", "service", "commands", "assets"].map(|below| paths.state().join(below));
     let private =
         [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
     let readable =
@@ -256,7 +256,7 @@ fn sweep(paths: &Paths) {
             warn!(path = %path.display(), %error, "could not remove an unfinished upload");
         }
     }
-    for top in ["versions", "service", "commands"] {
+    for top in ["versions", "service", "commands", "assets"] {
         for folder in folders_below(&paths.state().join(top), 2) {
             if let Err(error) = package::tree::sweep(&folder) {
                 warn!(folder = %folder.display(), %error, "could not remove what was left unfinished");

@@ -12,6 +12,7 @@ use model::{EffectId, Place, Slot, VersionId, VersionLabel, human};
 use package::tree::{Check, remove_tree};
 use tokio::task::spawn_blocking;
 
+use crate::assets::AssetFolders;
 use crate::commands::Commands;
 use crate::disk::{check_room, staging_bytes};
 use crate::export::Exports;
@@ -37,13 +38,15 @@ pub struct HostDoer<T> {
     journal: Journal,
     proxy: Proxy,
     exports: Arc<Exports>,
+    assets: AssetFolders,
 }
 
 impl<T: Tell> HostDoer<T> {
     /// A doer for this host's instances.
     pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy) -> Self {
         let exports = Arc::new(Exports::new(instances.site.settings.export.clone()));
-        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy, exports }
+        let assets = AssetFolders::new(instances.site.paths.clone());
+        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy, exports, assets }
     }
 
     /// Other proxies that are told what is ready.
@@ -91,10 +94,13 @@ impl<T: Tell> HostDoer<T> {
 
     /// Our proxy first: what follows a route waits for all.
     async fn route(&self, app: &App, id: EffectId, route: Option<&Route>) -> Outcome {
-        let served = self.proxy.route(app, id, route).await;
+        let paths = &self.instances.site.paths;
+        self.assets.make(&app.name, id, route.and_then(|route| route.assets.as_ref())).await;
+        let served = self.proxy.route(paths, app, id, route).await;
         if !matches!(served, Outcome::Ok { .. }) {
             return served;
         }
+        self.assets.tidy(&app.name, id).await;
         match self.exports.publish(id, Upstream::of_route(&app.name, route)).await {
             Ok(()) => served,
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },

@@ -1,6 +1,7 @@
 //! This machine: paths, the journal, instances under their shims, checks, files with secrets. It only does;
 //! deciding is the model's.
 
+mod assets;
 pub mod backup;
 pub mod cgroup;
 pub mod checks;

@@ -79,6 +79,11 @@ impl Paths {
         self.versions(app).join(file_name(label))
     }
 
+    /// Static files of an app's versions, for the proxy: one folder each.
+    pub fn assets(&self, app: &AppName) -> PathBuf {
+        self.state().join("assets").join(app.as_str())
+    }
+
     /// Papers of an app's versions.
     pub fn all_papers(&self, app: &AppName) -> PathBuf {
         self.state().join("papers").join(app.as_str())

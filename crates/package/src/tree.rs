@@ -8,6 +8,7 @@
 //!   .bellrock-instance.json  which package it was made from
 //!   lib/ erts-*/ bin/ …      hard links to the version's files, in folders that the app cannot change
 //!   releases/ tmp/ log/      the app's own, 0700
+//! {static files}/            0711: hard links to the files of one folder of a version, for a server of theirs
 //! ```
 //!
 //! **What protects the shared files.** A hard link shares the file's mode and owner. When we are root and the app has
@@ -19,9 +20,11 @@
 mod damage;
 mod instance;
 mod remove;
+mod static_files;
 mod version;
 
 pub use damage::{Check, Damage, VerifyError, verify};
 pub use instance::{INSTANCE_MARK, InstanceError, InstanceTree, Owner, instance_tree};
 pub use remove::{remove_tree, sweep};
+pub use static_files::{ShareError, StaticFiles, share_static_files};
 pub use version::{InstallError, Unpacked, install_version, open_version};

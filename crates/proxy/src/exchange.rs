@@ -4,6 +4,7 @@
 //! that can do no harm: any method if nothing was written, else what may be sent twice, and only before a byte of an
 //! answer came.
 
+mod assets;
 mod over_http2;
 
 use std::convert::Infallible;
@@ -235,7 +236,13 @@ impl Exchange {
                 self.attempt(in_flight).await
             };
             match attempt {
-                Ok(answer) => return self.pass(answer),
+                Ok(answer) => {
+                    if let Some(wanted) = self.wanted_asset(answer.response.status()) {
+                        // in a box, as above
+                        return Box::pin(self.stand_in(wanted, answer)).await;
+                    }
+                    return self.pass(answer);
+                }
                 Err(failure) => self.take_failure(uid, failure)?,
             }
         }
@@ -423,16 +430,21 @@ impl Exchange {
         Ok(())
     }
 
-    fn pass(&mut self, answer: Answer) -> Result<Response<ResponseBody>, Problem> {
-        let Answer { response, upstream, in_flight } = answer;
-        let (mut head, incoming) = response.into_parts();
+    /// Counts what an instance has answered.
+    fn count(&mut self, answer: &Answer) {
         let us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        in_flight.backend().counts().answered(head.status.as_u16(), us);
+        let backend = answer.in_flight.backend();
+        backend.counts().answered(answer.response.status().as_u16(), us);
         if let Some(record) = &mut self.record {
             let route = self.route.route.clone();
-            let uid = in_flight.backend().backend.uid;
-            record.note(|line, _| line.served_by(route, uid));
+            record.note(|line, _| line.served_by(route, backend.backend.uid));
         }
+    }
+
+    fn pass(&mut self, answer: Answer) -> Result<Response<ResponseBody>, Problem> {
+        self.count(&answer);
+        let Answer { response, upstream, in_flight } = answer;
+        let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             if !self.wants_upgrade {
                 return Err(Problem::UpstreamInvalid);

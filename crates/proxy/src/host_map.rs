@@ -81,11 +81,15 @@ fn first<'a>(rules: &'a [PathRule], path: &str) -> Option<&'a PathRule> {
 }
 
 impl PathRule {
-    /// At whole segments: `/a` holds for `/a` and `/a/b`, not for `/ab`.
     fn holds(&self, path: &str) -> bool {
-        path.strip_prefix(&*self.prefix)
-            .is_some_and(|rest| self.prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        is_below(path, &self.prefix)
     }
+}
+
+/// At whole segments: `/a` holds for `/a` and `/a/b`, not for `/ab`. The prefix has no slash at its end.
+pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The name in lower case, without port and without a dot at its end; empty if it is too long to be one.

@@ -8,11 +8,13 @@
 //! daemon ───────┴─ control: table, saved, report ──┴─ checks ─────────────┘
 //! ```
 //!
-//! A core never waits for another thread while it serves: it has its own connections, pools, budgets and counts.
+//! A core never waits for another thread while it serves: it has its own connections, pools, budgets and counts. What
+//! may wait for a disk (an asset of another version) is read by a thread of a small pool meanwhile.
 //! Never: knowledge of deployments; versions are labels here.
 
 mod acceptor;
 mod access_log;
+mod assets;
 mod canary;
 mod client_io;
 mod connection;

@@ -83,6 +83,8 @@ pub struct Proxy {
 const FACTS: usize = 1024;
 /// While the proxy ends, connections are counted this often.
 const LOOK: Duration = Duration::from_millis(5);
+/// Most threads of a core that wait for a disk at a time; what comes while all do waits for them.
+const MAX_READERS: usize = 4;
 
 impl Proxy {
     /// Loads the saved table, starts all threads, then accepts.
@@ -203,7 +205,9 @@ impl Proxy {
         run: impl FnOnce(LocalRuntime) + Send + 'static,
     ) -> Result<(), StartError> {
         let (ready, wait_for_ready) = std::sync::mpsc::channel();
-        let start = move || match Builder::new_current_thread().enable_all().build_local(Default::default()) {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().max_blocking_threads(MAX_READERS);
+        let start = move || match builder.build_local(Default::default()) {
             Ok(runtime) => {
                 // the receiver waits just below
                 let _ = ready.send(Ok(()));

@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 
 use crate::access_log::Record;
+use crate::assets::FileBody;
 use crate::core::Core;
 use crate::in_flight::InFlight;
 use crate::request_body::RequestBody;
@@ -26,6 +27,8 @@ pub(crate) enum ResponseBody {
     Passed(PassedBody),
     /// An instance's that never ends by itself.
     Endless(Box<EndlessBody>),
+    /// A file of another version than the one that answered.
+    File(Box<FileBody>),
     /// Any of these, whose end writes its request down.
     Recorded(Box<RecordedBody>),
 }
@@ -50,10 +53,16 @@ impl RecordedBody {
     }
 }
 
-/// The instance broke off: the client sees an incomplete answer.
+/// It broke off: the client sees an incomplete answer.
 #[derive(Debug, Error)]
-#[error("the instance broke off its answer")]
-pub(crate) struct Broken(#[source] Option<hyper::Error>);
+pub(crate) enum Broken {
+    /// The instance did.
+    #[error("the instance broke off its answer")]
+    Instance(#[source] Option<hyper::Error>),
+    /// A file ended before it should, or could not be read on.
+    #[error("the file could not be read to its end")]
+    File,
+}
 
 /// An instance's body, with the connection that it comes from.
 #[derive(Debug)]
@@ -120,7 +129,7 @@ impl PassedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match next {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return self.fail(cx, Broken(Some(error))),
+            Some(Err(error)) => return self.fail(cx, Broken::Instance(Some(error))),
             None => {
                 self.finish();
                 return Poll::Ready(None);
@@ -176,7 +185,7 @@ impl Body for PassedBody {
         let ended = upstream.poll(cx).is_ready();
         match self.poll_incoming() {
             Poll::Ready(next) => self.pass(cx, next),
-            Poll::Pending if ended => self.fail(cx, Broken(None)),
+            Poll::Pending if ended => self.fail(cx, Broken::Instance(None)),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -218,6 +227,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => Pin::new(bytes).poll_frame(cx).map_err(|never| match never {}),
             Self::Passed(body) => Pin::new(body).poll_frame(cx),
             Self::Endless(body) => Pin::new(body).poll_frame(cx),
+            Self::File(body) => Pin::new(body).poll_frame(cx),
             Self::Recorded(body) => body.poll_frame(cx),
         }
     }
@@ -227,6 +237,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => bytes.is_end_stream(),
             Self::Passed(body) => body.is_end_stream(),
             Self::Endless(body) => body.is_end_stream(),
+            Self::File(body) => body.is_end_stream(),
             Self::Recorded(body) => body.body.is_end_stream(),
         }
     }
@@ -236,6 +247,7 @@ impl Body for ResponseBody {
             Self::Own { bytes, .. } => bytes.size_hint(),
             Self::Passed(body) => body.size_hint(),
             Self::Endless(body) => body.size_hint(),
+            Self::File(body) => body.size_hint(),
             Self::Recorded(body) => body.body.size_hint(),
         }
     }

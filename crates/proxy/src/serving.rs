@@ -10,6 +10,7 @@ use thiserror::Error;
 use wire::proxy::{self, BackendMode, Balance, Front, HealthCheck, Limits, LogFormat, Protocol, Table};
 
 use crate::access_log;
+use crate::assets::Assets;
 use crate::canary::Canary;
 use crate::host_map::HostMap;
 use crate::instance::{Backend, Instance};
@@ -56,6 +57,8 @@ pub(crate) struct Route {
     pub(crate) protocol: Protocol,
     pub(crate) canary: Option<Canary>,
     pub(crate) access_log: LogFormat,
+    /// What stands in where an instance says 404.
+    pub(crate) assets: Option<Assets>,
     pub(crate) backends: Vec<Entry>,
 }
 
@@ -203,6 +206,7 @@ impl Registry {
             protocol: route.protocol,
             canary: route.canary.as_ref().map(|canary| Canary::new(&route.app, canary, uids)),
             access_log: route.access_log,
+            assets: route.assets.as_ref().map(Assets::new),
             backends,
         })
     }

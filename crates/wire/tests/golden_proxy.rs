@@ -120,11 +120,28 @@ fn edge() -> Table {
     Table { revision: 1, front, routes: vec![route], ..Table::default() }
 }
 
+/// A table whose app has files of earlier versions.
+fn table_with_assets() -> Table {
+    let folder = |name: &str, until_ms| AssetFolder {
+        path: format!("/var/lib/bellrock/assets/beacon/{name}"),
+        until_ms,
+    };
+    let assets = Assets {
+        prefixes: vec!["/assets".into(), "/images".into()],
+        folders: vec![folder("9c56cc51b374c3ba", 0), folder("77af778b51abd4a3", 1_795_284_000_123)],
+    };
+    let mut table = table();
+    table.routes[0].assets = Some(assets);
+    table.routes[1].assets = Some(Assets::default());
+    table
+}
+
 #[test]
 fn commands() {
     check_command("hello", Command::Hello(Hello { min_version: 1, max_version: 3, epoch: 9 }));
     check_command("set-table", Command::SetTable(SetTable { table: table() }));
     check_command("set-table-canary", Command::SetTable(SetTable { table: table_with_canary() }));
+    check_command("set-table-assets", Command::SetTable(SetTable { table: table_with_assets() }));
     check_command("set-table-edge", Command::SetTable(SetTable { table: edge() }));
     check_command("set-table-empty", Command::SetTable(SetTable::default()));
     check_command("set-certificates", Command::SetCertificates(certificates()));

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use wire::field::{Message, put_bytes};
 use wire::frame;
 use wire::proxy::{
-    Answer, Backend, BackendMode, Canary, Command, Limits, Report, Route, SetCertificates, Table, bucket,
-    quantile_us,
+    Answer, AssetFolder, Assets, Backend, BackendMode, Canary, Command, Limits, Report, Route,
+    SetCertificates, Table, bucket, quantile_us,
 };
 
 fn decode_all(bytes: &[u8]) {
@@ -82,8 +82,10 @@ proptest! {
             canary: !draining,
             ..Backend::default()
         });
+        let folders = texts.iter().map(|path| AssetFolder { path: path.clone(), until_ms: numbers.1 });
         let route = Route {
             app,
+            assets: Some(Assets { prefixes: texts.clone(), folders: folders.collect() }),
             hosts: texts.clone(),
             endless_types: texts,
             limits: Limits { max_body_bytes: numbers.1, ..Limits::default() },

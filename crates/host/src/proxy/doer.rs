@@ -11,6 +11,7 @@ use wire::proxy::Drained;
 use super::book::Page;
 use super::proxy_handle::Proxy;
 use super::wish;
+use crate::paths::Paths;
 
 /// What the proxy needs besides to cut and to say so.
 const GRACE: Duration = Duration::from_secs(2);
@@ -34,8 +35,14 @@ fn figures(drained: &Drained, waited: Duration) -> DrainFigures {
 
 impl Proxy {
     /// Has the proxy serve a route for an app.
-    pub(crate) async fn route(&self, app: &App, effect: EffectId, route: Option<&Route>) -> Outcome {
-        let route = route.map(|route| wish::route(app, route));
+    pub(crate) async fn route(
+        &self,
+        paths: &Paths,
+        app: &App,
+        effect: EffectId,
+        route: Option<&Route>,
+    ) -> Outcome {
+        let route = route.map(|route| wish::route(paths, app, route));
         match self.serve(Page { app: app.name.clone(), effect: Some(effect), route }).await {
             Ok(_) => Outcome::Ok { detail: None },
             Err(error) => Outcome::Failed { reason: error.to_string(), tail: None },

@@ -9,11 +9,13 @@ use model::settings::{AccessLog, Balance, Protocol, RequestLimits};
 use wire::proxy as wire;
 
 use super::book::Page;
+use crate::assets;
+use crate::paths::Paths;
 
 /// What the proxy shall serve for an app, as the journal has it. After a reboot none of its instances runs: requests
 /// wait until the app says which are ready.
-pub fn page(app: &App, rebooted: bool) -> Page {
-    let mut route = app.routing.wanted.as_ref().map(|it| route(app, it));
+pub fn page(paths: &Paths, app: &App, rebooted: bool) -> Page {
+    let mut route = app.routing.wanted.as_ref().map(|it| route(paths, app, it));
     if let (true, Some(route)) = (rebooted, &mut route) {
         route.backends.clear();
     }
@@ -21,7 +23,7 @@ pub fn page(app: &App, rebooted: bool) -> Page {
 }
 
 /// A route of an app in the proxy's words.
-pub(crate) fn route(app: &App, route: &app::Route) -> wire::Route {
+pub(crate) fn route(paths: &Paths, app: &App, route: &app::Route) -> wire::Route {
     wire::Route {
         app: app.name.to_string(),
         hosts: route.hosts.clone(),
@@ -45,7 +47,16 @@ pub(crate) fn route(app: &App, route: &app::Route) -> wire::Route {
         access_log: route.access_log.map_or(wire::LogFormat::AsFront, log_format),
         backends: route.backends.iter().map(backend).collect(),
         canary: route.canary.as_ref().map(canary),
+        assets: route.assets.as_ref().map(|it| assets(paths, app, it)),
     }
+}
+
+fn assets(paths: &Paths, app: &App, route: &app::AssetsRoute) -> wire::Assets {
+    let folder = |of: &app::AssetsOf| wire::AssetFolder {
+        path: assets::folder(paths, &app.name, route, of).to_string_lossy().into_owned(),
+        until_ms: of.until.map_or(0, ms_since_1970),
+    };
+    wire::Assets { prefixes: route.prefixes.clone(), folders: route.versions.iter().map(folder).collect() }
 }
 
 fn canary(canary: &app::CanaryRoute) -> wire::Canary {

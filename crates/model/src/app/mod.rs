@@ -6,6 +6,7 @@
 //! as far as the facts allow (`pre_start`, `forward`, `back`); then places without a deployment are looked after
 //! (`supervise`). Taking and advancing are apart so that recovery needs no code of its own.
 
+mod assets;
 mod back;
 mod beginning;
 mod canary;
@@ -45,6 +46,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use assets::{AssetsOf, AssetsRoute};
 pub use canary::{Canary, Doubt, Held, sides};
 pub use command::{Command, Refused};
 pub use comparison::{Comparison, Counted, Finding, Rules};
@@ -107,6 +109,9 @@ pub struct App {
     /// Requests get a page and 503: an operator wants it so.
     #[serde(default)]
     pub maintenance: Option<Maintenance>,
+    /// Versions whose files stand in for one another's, while `assets.prefixes` says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<AssetsOf>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -212,6 +217,7 @@ impl App {
             frozen: None,
             pause: None,
             maintenance: None,
+            assets: Vec::new(),
             stuck: None,
             next_effect: 1,
             next_instance: 1,

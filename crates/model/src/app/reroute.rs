@@ -35,11 +35,7 @@ impl App {
     /// What the proxy shall serve for this app now; `None`: nothing.
     pub fn route(&self) -> Option<Route> {
         let settings = &self.revision(self.routed_by()?)?.settings;
-        let mut backends: Vec<(&Instance, BackendMode)> =
-            self.instances.values().filter_map(|it| Some((it, self.mode(it)?))).collect();
-        if !backends.iter().any(|(_, mode)| *mode == BackendMode::Active) {
-            backends = self.with_last_resort(backends);
-        }
+        let backends = self.backends();
         if !settings.proxy && backends.is_empty() {
             return None;
         }
@@ -57,8 +53,18 @@ impl App {
             access_log: settings.access_log,
             paused_until: self.pause.map(|pause| pause.until),
             maintenance: self.maintenance.as_ref().map(|it| it.since),
+            assets: self.assets_route(),
             backends: backends.into_iter().filter_map(|(it, mode)| self.backend(it, mode)).collect(),
         })
+    }
+
+    /// The instances that the proxy shall know, by number.
+    pub(super) fn backends(&self) -> Vec<(&Instance, BackendMode)> {
+        let backends: Vec<_> = self.instances.values().filter_map(|it| Some((it, self.mode(it)?))).collect();
+        match backends.iter().any(|(_, mode)| *mode == BackendMode::Active) {
+            true => backends,
+            false => self.with_last_resort(backends),
+        }
     }
 
     /// Whose settings the route has: those of what serves, which changes at the switch.

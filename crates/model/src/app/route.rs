@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::assets::AssetsRoute;
 use super::version::Target;
 use crate::names::{EffectId, InstanceId, Place, Slot};
 use crate::settings::{AccessLog, Balance, Protocol, RequestLimits};
@@ -49,6 +50,9 @@ pub struct Route {
     /// Since when every request gets the app's maintenance page ([`super::App::maintenance`]); `None`: none does.
     #[serde(default)]
     pub maintenance: Option<Timestamp>,
+    /// What is given where an instance says 404.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets: Option<AssetsRoute>,
     /// Instances, by number.
     pub backends: Vec<Backend>,
 }

@@ -79,6 +79,7 @@ impl Turn {
         }
         self.prune();
         self.relink();
+        self.keep_assets();
         self.reroute();
     }
 

@@ -44,7 +44,7 @@ impl App {
         let thaw = self.frozen.as_ref().and_then(|it| it.until);
         let drains = self.instances.values().filter_map(|it| self.blind_drain_ends(it));
         let pause = self.pause.map(|pause| pause.until);
-        let waits = retries.chain(relinks).chain(thaw).chain(drains).chain(pause);
+        let waits = retries.chain(relinks).chain(thaw).chain(drains).chain(pause).chain(self.assets_end_at());
         waits.chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::assets::AssetSettings;
 use super::autoscale::Autoscale;
 use super::canary::CanarySettings;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
@@ -133,6 +134,8 @@ pub struct AppSettings {
     pub endless_types: Vec<String>,
     /// How the proxy writes its requests down; `None` = as the host's `proxy.access_log` says.
     pub access_log: Option<AccessLog>,
+    /// Files of other versions that the proxy gives.
+    pub assets: AssetSettings,
     /// What the proxy allows its requests.
     pub limits: RequestLimits,
     /// Store of this app; `None` = the host's.
@@ -214,6 +217,7 @@ impl Default for AppSettings {
             hold_timeout: Duration::from_secs(30),
             endless_types: vec!["text/event-stream".to_owned()],
             access_log: None,
+            assets: AssetSettings::default(),
             limits: RequestLimits::default(),
             store: None,
             env: None,

@@ -327,6 +327,24 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Most requests that wait while no instance is ready; beyond, they get 503 at once. 0: no limit.",
     ),
     key(
+        "assets.prefixes",
+        Kind::PathPrefixes,
+        Default::Unset("none: every 404 of the app is passed on", r#"["/assets", "/images"]"#),
+        "Beginnings of paths, in whole segments, below which the proxy answers GET and HEAD with a file of another version where the app says 404: pages of the version before still find their scripts after a switch. For files that anybody may have.",
+    ),
+    key(
+        "assets.folder",
+        Kind::FolderPattern,
+        Default::Is(r#""lib/*/priv/static""#),
+        "The package's folder whose files these are, standing for `/`; `*` stands for anything in a name.",
+    ),
+    key(
+        "assets.keep",
+        between(0, 30 * DAY),
+        Default::Is(r#""1 h""#),
+        "For how long after a version has served; its package may be removed meanwhile.",
+    ),
+    key(
         "canary.steps",
         Kind::Percents,
         Default::Unset("no canary: all requests are switched at once", "[1, 5, 25, 50]"),

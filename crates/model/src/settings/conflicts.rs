@@ -204,7 +204,7 @@ fn named_ports(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 /// Keys that only the proxy follows.
-const PROXY_KEYS: [&str; 14] = [
+const PROXY_KEYS: [&str; 17] = [
     "proxy_port",
     "hosts",
     "paths",
@@ -219,6 +219,9 @@ const PROXY_KEYS: [&str; 14] = [
     "limits.response_timeout",
     "limits.write_timeout",
     "limits.held",
+    "assets.prefixes",
+    "assets.folder",
+    "assets.keep",
 ];
 
 /// A key of the proxy was said, and not in a layer below the one that said that the app does without.

@@ -72,6 +72,8 @@ pub(super) enum Kind {
     HostNames,
     /// Prefixes of paths of URLs.
     PathPrefixes,
+    /// A folder of a package, with `*` in its names.
+    FolderPattern,
     /// `type/subtype`, or `type/*`.
     MediaTypes,
     /// Name of a request header.
@@ -144,6 +146,7 @@ impl Kind {
             Kind::UrlPath => "path of a URL".to_owned(),
             Kind::HostNames => "array of host names".to_owned(),
             Kind::PathPrefixes => "array of paths of URLs".to_owned(),
+            Kind::FolderPattern => "folder in the package, `*` for anything in a name".to_owned(),
             Kind::MediaTypes => "array of media types".to_owned(),
             Kind::HeaderName => "name of a header".to_owned(),
             Kind::Percents => "array of 0 to 99".to_owned(),

@@ -9,6 +9,7 @@
 
 mod app;
 mod app_keys;
+mod assets;
 mod autoscale;
 mod canary;
 mod checks;
@@ -42,6 +43,7 @@ mod value;
 mod variable;
 
 pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, Strategy};
+pub use assets::AssetSettings;
 pub use autoscale::Autoscale;
 pub use canary::{CanarySettings, WhenUnsure};
 pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use toml_edit::{Item, Value};
 
 use super::PortName;
+use super::assets::folder_pattern;
 use super::canary::{header_name, percent};
 use super::command::{BadCommand, Command, PreCommand};
 use super::edge::{address, certificate, host_name, media_type, network, path_prefix};
@@ -52,6 +53,7 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::PreCommands => array(key, item, "command", pre_command),
         Kind::HostNames => array(key, item, "name", |key, item| text(key, item).and_then(host_name)),
         Kind::PathPrefixes => array(key, item, "path", |key, item| text(key, item).and_then(path_prefix)),
+        Kind::FolderPattern => one(text(key, item).and_then(folder_pattern)),
         Kind::MediaTypes => array(key, item, "type", |key, item| text(key, item).and_then(media_type)),
         Kind::HeaderName => one(text(key, item).and_then(header_name)),
         Kind::Percents => array(key, item, "step", percent),

@@ -9,6 +9,7 @@ mod walk;
 mod walks;
 mod world;
 
+mod assets;
 mod broken;
 mod by_load;
 mod canary;

@@ -156,19 +156,11 @@ impl Making<'_> {
     }
 
     fn share(&mut self, from: &Path, to: &Path, mode: u32) -> io::Result<()> {
-        match rustix::fs::link(from, to) {
-            Ok(()) => {
-                self.linked += 1;
-                Ok(())
-            }
-            // Another file system; too many links to one file; links refused by the file system or by
-            // protected_hardlinks, which refuses files that belong to somebody else.
-            Err(Errno::XDEV | Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {
-                self.copied += 1;
-                copy(from, to, mode)
-            }
-            Err(error) => Err(io::Error::from(error)),
+        match share(from, to, mode)? {
+            Shared::Linked => self.linked += 1,
+            Shared::Copied => self.copied += 1,
         }
+        Ok(())
     }
 
     /// The app's own folders; a release brings `releases/`, some bring the others.
@@ -206,6 +198,25 @@ impl Making<'_> {
             lchown(self.folder, None, Some(owner.gid))?;
         }
         durable::set_mode(self.folder, top)
+    }
+}
+
+/// How a file of a version came to be elsewhere.
+pub(super) enum Shared {
+    Linked,
+    Copied,
+}
+
+/// Links a file, or copies it where it cannot be linked.
+pub(super) fn share(from: &Path, to: &Path, mode: u32) -> io::Result<Shared> {
+    match rustix::fs::link(from, to) {
+        Ok(()) => Ok(Shared::Linked),
+        // Another file system; too many links to one file; links refused by the file system or by
+        // protected_hardlinks, which refuses files that belong to somebody else.
+        Err(Errno::XDEV | Errno::MLINK | Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {
+            copy(from, to, mode).map(|()| Shared::Copied)
+        }
+        Err(error) => Err(io::Error::from(error)),
     }
 }
 

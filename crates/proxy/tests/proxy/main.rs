@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // this is a test
 
 mod access_log;
+mod assets;
 mod balancing;
 mod canary;
 mod client;

@@ -23,8 +23,8 @@ pub use command::{Certificate, Command, Hello, QueryReport, SetCertificates, Set
 pub use latency::{BOUNDS_US, bucket, quantile_us};
 pub use report::{BackendReport, BackendState, Connections, Counts, ListenerReport, Report, RouteReport};
 pub use table::{
-    AccessLog, Backend, BackendMode, Balance, Canary, Front, HealthCheck, Limits, LogFormat, Maintenance,
-    Protocol, Route, Table,
+    AccessLog, AssetFolder, Assets, Backend, BackendMode, Balance, Canary, Front, HealthCheck, Limits,
+    LogFormat, Maintenance, Protocol, Route, Table,
 };
 
 /// The protocol version that this code speaks as a proxy; as the daemon it speaks all from 1 to this.

@@ -124,8 +124,30 @@ message! {
         12 => pub protocol: Protocol,
         /// How its requests are written down.
         13 => pub access_log: LogFormat,
+        /// Files that stand in where its instances say 404; `None`: their 404 is passed on.
+        14 => pub assets: Option<Assets>,
         /// The share of requests that its canary backends get; `None`: they are like all others.
         16 => pub canary: Option<Canary>,
+    }
+}
+
+message! {
+    /// Files of other versions than the one that answered: a page of an earlier version asks for what only that one has.
+    pub struct Assets {
+        /// Path prefixes, matched at whole segments, each beginning with `/`, below which files stand in.
+        1 => pub prefixes: Vec<String>,
+        /// Where they lie; the first that has a file gives it.
+        2 => pub folders: Vec<AssetFolder>,
+    }
+}
+
+message! {
+    /// A version's files.
+    pub struct AssetFolder {
+        /// Absolute path of the folder that stands for `/`.
+        1 => pub path: String,
+        /// Nothing is given from it from this time on, ms since 1970, whether or not the daemon says so; 0: never.
+        2 => pub until_ms: u64,
     }
 }
 
