@@ -1,13 +1,16 @@
 //! Assets of the version before, asked for by pages that are still open after the switch.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use api::deployment::Phase;
 use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
+use tempfile::TempDir;
 use testkit::client::Upload;
 use testkit::wait::LONG;
-use testkit::{HostPlan, TempHost, TestApp, pack, processes, sample, wait_for};
+use testkit::{HostPlan, TempHost, TestApp, pack, processes, programs, sample, wait_for};
 
 const OLD: &str = "/assets/app-old.js";
 const NEW: &str = "/assets/app-new.js";
@@ -27,13 +30,23 @@ async fn deploy(app: &TestApp<'_>, name: &str, script: &str) {
     app.ends(granted, Phase::Committed).await;
 }
 
-/// A host whose proxy runs as another user than the daemon, where that can be.
-async fn host() -> TempHost {
-    let config = match rustix::process::geteuid().is_root() {
-        true => "[proxy]\nuser = 'daemon'",
-        false => "",
+/// A host whose proxy runs as another user than the daemon, where that can be; and the folder of its program, for the
+/// build's may be nobody else's.
+async fn host_with_proxy_of_another_user() -> (TempHost, TempDir) {
+    let folder =
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir_in("/tmp").unwrap();
+    if !rustix::process::geteuid().is_root() {
+        return (TempHost::start().await, folder);
+    }
+    let program = folder.path().join("bellrock-proxy");
+    fs_err::copy(programs::program("bellrock-proxy"), &program).unwrap();
+    let script = format!("exec \"$0\" \"$@\" --proxy {}", program.display());
+    let plan = HostPlan {
+        config: "[proxy]\nuser = 'daemon'".into(),
+        wrapper: vec!["/bin/sh".into(), "-c".into(), script],
+        ..HostPlan::default()
     };
-    HostPlan { config: config.into(), ..HostPlan::default() }.start().await
+    (plan.start().await, folder)
 }
 
 fn settings(keep: &str) -> String {
@@ -63,7 +76,7 @@ fn folders(host: &TempHost, app: &TestApp<'_>) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn an_old_page_gets_its_assets_whatever_is_restarted_or_removed() {
-    let host = host().await;
+    let (host, _program) = host_with_proxy_of_another_user().await;
     let app = host.app("beacon", &settings("1 h"));
     deploy(&app, "beacon-base", "app-old.js").await;
     assert_eq!(get(&host, OLD).await.0, StatusCode::NOT_FOUND, "beacon itself serves no files");
@@ -102,7 +115,7 @@ async fn an_old_page_gets_its_assets_whatever_is_restarted_or_removed() {
 
 #[tokio::test]
 async fn after_its_time_it_is_not_found_and_its_files_are_gone() {
-    let host = host().await;
+    let host = TempHost::start().await;
     let app = host.app("beacon", &settings("8 s"));
     deploy(&app, "beacon-base", "app-old.js").await;
     let granted = app.api.deploy(&app.name, package("beacon-module-changed", "app-new.js")).await.unwrap();
