@@ -222,7 +222,8 @@ pub(crate) fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
 
 /// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
 fn make_folders(paths: &Paths) -> anyhow::Result<()> {
-    let passable = [paths.state(), paths.state().join("service"), paths.state().join("commands")];
+    let passable = ["service", "commands", "data"].map(|name| paths.state().join(name));
+    let passable = [vec![paths.state()], passable.to_vec()].concat();
     let private =
         [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
     let readable =
