@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
-use super::member::MemberCheck;
+use super::member_check::MemberCheck;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, EffectId, InstanceId, Place};
 use crate::settings::Strategy;
