@@ -18,6 +18,7 @@ mod first_deployment;
 mod interruptions;
 mod isolation;
 mod load;
+mod members;
 mod papers;
 mod refusals;
 mod replacing;

@@ -25,7 +25,7 @@ pub struct Deployment {
     pub from: Option<String>,
     /// What shall be active; absent when everything is stopped.
     pub to: Option<String>,
-    /// How old and new take turns: `rolling` or `temporary_shutdown`.
+    /// How old and new take turns: `parallel`, `rolling`, `temporary_shutdown` or `member`.
     pub strategy: String,
     /// When it was begun; absent while it is queued.
     pub begun_at: Option<Timestamp>,
@@ -129,6 +129,23 @@ pub struct DeploymentPlace {
     pub back: Option<Member>,
     /// How many new ones have failed so far.
     pub failures: u32,
+    /// Where members take turns: how the check of what was changed here stands.
+    #[serde(default)]
+    pub check: Option<MemberCheck>,
+}
+
+/// How the operator's check of a member stands (`member.check`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MemberCheck {
+    /// The instance that is asked.
+    pub instance: u64,
+    /// What it says: `nothing` while it is being asked, `no` or `yes`.
+    pub says: String,
+    /// How often it has said no.
+    pub noes: u32,
+    /// Why it said no last.
+    pub why: Option<String>,
 }
 
 /// An instance's part in a deployment.

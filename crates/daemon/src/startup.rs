@@ -222,7 +222,7 @@ pub(crate) fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
 
 /// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
 fn make_folders(paths: &Paths) -> anyhow::Result<()> {
-    let passable = ["", "service", "commands", "assets"].map(|below| paths.state().join(below));
+    let passable = ["", "service", "commands", "assets", "data"].map(|below| paths.state().join(below));
     let private =
         [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
     let readable =

@@ -130,6 +130,11 @@ impl Paths {
         self.service(app, place).join(instance.to_string())
     }
 
+    /// What the members of a place keep: one folder for all of them, whose content is the app's alone.
+    pub fn data(&self, app: &AppName, place: Place) -> PathBuf {
+        self.state().join("data").join(app.as_str()).join(place.to_string())
+    }
+
     /// Trees that commands run in.
     pub fn commands(&self, app: &AppName) -> PathBuf {
         self.state().join("commands").join(app.as_str())

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::app::{App, Instance, Target};
-use model::settings::{AppSettings, HostSettings};
+use model::settings::{AppSettings, HostSettings, Strategy};
 use model::{AppName, Place, Slot};
 use package::runtime::{self, RuntimeError};
 use package::tree::{Unpacked, VerifyError, open_version};
@@ -141,7 +141,7 @@ impl Site {
         let version = app.label(target);
         let standing =
             Standing { app: &app.name, version: &version, place, slot, node_host: &self.node_host };
-        Ok(environment::of_instance(
+        let mut environment = environment::of_instance(
             standing,
             &revision.settings,
             &revision.variables,
@@ -149,7 +149,11 @@ impl Site {
             tree,
             runtime_bin.as_deref(),
             &cookie,
-        )?)
+        )?;
+        if revision.settings.strategy == Strategy::Member {
+            environment.insert("BELLROCK_DATA".into(), self.paths.data(&app.name, place).into());
+        }
+        Ok(environment)
     }
 
     /// The ports of a place and slot by the name of their variable.

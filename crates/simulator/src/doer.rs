@@ -63,7 +63,7 @@ fn about(effect: &Effect) -> Option<Subject> {
         | Effect::Remove { instance } => Some(Subject::Instance(*instance)),
         Effect::Run { run } => match run.kind {
             RunKind::Init { instance } => Some(Subject::Instance(instance)),
-            RunKind::Prepare | RunKind::Pre { .. } | RunKind::PostRollback => None,
+            RunKind::Prepare | RunKind::Pre { .. } | RunKind::PostRollback | RunKind::Member { .. } => None,
         },
         Effect::Link { place, .. } => Some(Subject::Links(*place)),
         Effect::Stage { target, .. } => Some(Subject::Version(target.version)),
@@ -169,8 +169,9 @@ impl Hands {
         let lasts = self.wait(EffectId(id.0), 4, 5_000);
         {
             let mut world = self.world();
+            let rarely = if matches!(run.kind, RunKind::Member { .. }) { 3 } else { 12 };
             let is_bad =
-                !world.is_calm && world.versions.all.is_none() && world.chance(&[6, id.0]).once_in(12);
+                !world.is_calm && world.versions.all.is_none() && world.chance(&[6, id.0]).once_in(rarely);
             let ends = if is_bad { failed("ended with exit 1") } else { OK };
             let until = after(world.now, lasts);
             if let Err(what) = world.runners.begin(id, run, until, ends) {
@@ -255,6 +256,7 @@ impl Hands {
         {
             let mut world = self.world();
             world.look_at_stop(instance);
+            world.look_at_members(instance);
             world.change(instance, Shim::begin_stop);
         }
         loop {

@@ -74,6 +74,7 @@ impl Versions {
             Strategy::Parallel,
             Strategy::Rolling,
             Strategy::TemporaryShutdown,
+            Strategy::Member,
         ]);
         if settings.strategy == Strategy::Parallel && self.all.is_none() && self.chance(label, 3).once_in(2) {
             canary(&mut settings, &mut self.chance(label, 4));
@@ -87,6 +88,9 @@ impl Versions {
             has_commands = true;
         } else if settings.strategy == Strategy::TemporaryShutdown && chance.once_in(2) {
             settings.node_name = NodeName::Plain;
+        }
+        if settings.strategy == Strategy::Member {
+            settings.member.check = Some(PreCommand::parse("rpc D.whole").expect("it is one"));
         }
         if has_commands {
             commands(&mut settings, &mut chance);

@@ -24,7 +24,8 @@ struct Story {
 /// Time for one deployment to end when nothing goes wrong; what takes longer ends when all goes well again.
 const ENOUGH: Duration = Duration::from_secs(150);
 
-const STRATEGIES: [Strategy; 3] = [Strategy::Parallel, Strategy::Rolling, Strategy::TemporaryShutdown];
+const STRATEGIES: [Strategy; 4] =
+    [Strategy::Parallel, Strategy::Rolling, Strategy::TemporaryShutdown, Strategy::Member];
 
 fn story(name: &'static str, before: &[Ask], asks: &[Ask]) -> Story {
     Story { name, before: before.to_vec(), asks: asks.to_vec(), replaces: false }
@@ -187,6 +188,11 @@ fn rolling() {
 #[test]
 fn temporary_shutdown() {
     play(Strategy::TemporaryShutdown);
+}
+
+#[test]
+fn member() {
+    play(Strategy::Member);
 }
 
 /// A new effect or event is a new fault point, and this asks for a story that reaches it.

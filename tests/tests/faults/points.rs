@@ -37,8 +37,9 @@ struct Mortal<'h> {
 impl<'h> Mortal<'h> {
     /// The first version is committed before anything is wanted.
     async fn begin(host: &'h TempHost, strategy: &str) -> Self {
+        let member = if strategy == "member" { "member.check = 'rpc :ok'\n" } else { "" };
         let more = format!(
-            "strategy = '{strategy}'\nprepare_commands = [['/bin/true']]\ninit_commands = [['/bin/sleep', '0.5']]\n\
+            "strategy = '{strategy}'\n{member}prepare_commands = [['/bin/true']]\ninit_commands = [['/bin/sleep', '0.5']]\n\
              post_rollback = ['eval IO.puts(:undone)']"
         );
         let app = host.app("beacon", &migrating(host, &more, ""));
@@ -146,12 +147,17 @@ fn is_of_effect(point: &str) -> bool {
     point.contains("-effect:") || point.contains("-commit:done-")
 }
 
+/// Points that only members reach.
+fn is_of_member(point: &str) -> bool {
+    point.ends_with("member-check")
+}
+
 /// Changes that ask for every effect.
 async fn every_effect(strategy: &str, fault: &str, is_due: impl Fn(&str) -> bool) {
     let host = TempHost::start().await;
     let mortal = Mortal::begin(&host, strategy).await;
     let load = load(&host).await;
-    mortal.wants(fault, is_due);
+    mortal.wants(fault, |point| is_due(point) && (strategy == "member" || !is_of_member(point)));
     mortal.deploys("beacon-module-changed", "").await;
     mortal.serves("1.1.0", 2).await;
     mortal.deploys("beacon-module-added", "").await;
@@ -180,10 +186,24 @@ async fn a_daemon_that_dies_before_in_and_after_every_effect_loses_nothing() {
     if all() {
         every_effect("parallel", "kill", is_of_effect).await;
         every_effect("temporary_shutdown", "kill", is_of_effect).await;
-        for strategy in ["parallel", "rolling", "temporary_shutdown"] {
+        every_effect("member", "kill", is_of_effect).await;
+        for strategy in ["parallel", "rolling", "temporary_shutdown", "member"] {
             every_effect(strategy, "repeat", |point| point.starts_with("before-effect:")).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_before_in_and_after_the_check_of_members_loses_nothing() {
+    let host = TempHost::start().await;
+    let mortal = Mortal::begin(&host, "member").await;
+    let load = load(&host).await;
+    mortal.wants("kill", |point| is_of_effect(point) && is_of_member(point));
+    mortal.deploys("beacon-module-changed", "").await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.has_died_everywhere();
+    load.end().await.assert_nothing_lost();
+    left_over::settles(&mortal.app, "1.1.0", 2).await;
 }
 
 /// What this test wants exists, and what it leaves out has a name.

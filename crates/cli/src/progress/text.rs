@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use api::deployment::{Canary, Counted, Deployment, DeploymentKind, DeploymentPlace, Drain, Member, Phase};
+use api::deployment::{
+    Canary, Counted, Deployment, DeploymentKind, DeploymentPlace, Drain, Member, MemberCheck, Phase,
+};
 use api::event::{Event, Level};
 use api::human;
 use jiff::Timestamp;
@@ -87,7 +89,20 @@ pub(crate) fn place(place: &DeploymentPlace) -> String {
     if place.failures > 0 {
         parts.push(format!("{} failed", place.failures));
     }
+    parts.extend(place.check.as_ref().map(check));
     format!("instance {:<3} {}", place.place, parts.join(" · "))
+}
+
+/// `check: no (3 times): ended with exit 1 after 0.4 s`
+fn check(check: &MemberCheck) -> String {
+    let MemberCheck { says, noes, why, .. } = check;
+    let times = if *noes == 1 { "once".to_owned() } else { format!("{noes} times") };
+    let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    match (says.as_str(), noes) {
+        ("yes", _) => "check: yes".to_owned(),
+        (_, 0) => "check: asked".to_owned(),
+        _ => styled(WARNING, &format!("check: no, {times}{why}")),
+    }
 }
 
 /// `3 instances drained, the slowest in 12 s: 40 WebSockets closed (1001), 3 streams ended, 1 cut`

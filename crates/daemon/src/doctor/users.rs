@@ -63,10 +63,11 @@ fn wanted(scene: &Scene) -> Vec<Wanted> {
     by_user.into_values().map(of_user).collect()
 }
 
-/// Where an app's trees and crash dumps are.
+/// Where an app's trees, data and crash dumps are.
 fn leaves(paths: &Paths, app: &App) -> Vec<PathBuf> {
-    let services = app.places.keys().map(|place| paths.service(&app.name, *place));
-    services.chain([paths.crash_dumps(&app.name), paths.commands(&app.name)]).collect()
+    let of_place = |place| [paths.service(&app.name, place), paths.data(&app.name, place)];
+    let of_places = app.places.keys().flat_map(|place| of_place(*place));
+    of_places.chain([paths.crash_dumps(&app.name), paths.commands(&app.name)]).collect()
 }
 
 /// The folders and all that they are in, as far as they are there.

@@ -40,6 +40,7 @@ kinds! {
         Pre = "pre-command": Effect::Run { run: Run { kind: RunKind::Pre { .. }, .. } },
         Init = "init-command": Effect::Run { run: Run { kind: RunKind::Init { .. }, .. } },
         PostRollback = "post-rollback-command": Effect::Run { run: Run { kind: RunKind::PostRollback, .. } },
+        Member = "member-check": Effect::Run { run: Run { kind: RunKind::Member { .. }, .. } },
         Halt = "halt": Effect::Halt { .. },
         Create = "create": Effect::Create { .. },
         Launch = "launch": Effect::Launch { .. },

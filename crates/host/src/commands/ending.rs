@@ -42,10 +42,11 @@ impl Ending {
     }
 }
 
-impl From<Ending> for Outcome {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Seen { exited, tail } => ended(&exited, tail.as_deref()),
+impl Ending {
+    /// In the model's words; `limit_key` is the setting that the command's time limit comes from.
+    pub(super) fn outcome(self, limit_key: &str) -> Outcome {
+        match self {
+            Ending::Seen { exited, tail } => ended(&exited, tail.as_deref(), limit_key),
             Ending::NeverBegan(reason) => Outcome::Failed { reason, tail: None },
             Ending::GivenUp => Outcome::Failed { reason: "was given up before it began".into(), tail: None },
             Ending::Unknown(reason) => Outcome::Unknown { reason },
@@ -54,7 +55,7 @@ impl From<Ending> for Outcome {
 }
 
 /// The outcome of a command that a runner saw end; `tail` is its last output.
-fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
+fn ended(exited: &Exited, tail: Option<&[u8]>, limit_key: &str) -> Outcome {
     let took = human::duration(Duration::from_millis(exited.uptime_ms));
     if exited.status == Some(0) && exited.how == How::ByItself {
         return Outcome::Ok { detail: Some(took) };
@@ -62,7 +63,7 @@ fn ended(exited: &Exited, tail: Option<&[u8]>) -> Outcome {
     let tail = tail.and_then(|tail| crate::log_tail::last_lines(&String::from_utf8_lossy(tail), false));
     let reason = match (exited.how, &exited.reason) {
         (How::TimeLimit, _) => {
-            format!("did not end within {took} and was killed with all it had started (command_timeout)")
+            format!("did not end within {took} and was killed with all it had started ({limit_key})")
         }
         (How::NotStarted, Some(reason)) => format!("could not be started: {reason}"),
         (How::Killed | How::KilledAfterTimeout | How::StoppedOrderly, _) => format!("was ended after {took}"),
@@ -81,14 +82,16 @@ mod tests {
 
     #[test]
     fn only_an_end_by_itself_with_status_0_is_good() {
-        assert!(matches!(ended(&exited(Some(0), How::ByItself), None), Outcome::Ok { .. }));
+        assert!(matches!(ended(&exited(Some(0), How::ByItself), None, ""), Outcome::Ok { .. }));
         for (exited, text) in [
             (exited(Some(3), How::ByItself), "ended with exit 3 after"),
             (exited(Some(0), How::StoppedOrderly), "was ended after"),
             (exited(None, How::Killed), "was ended after"),
             (exited(None, How::TimeLimit), "did not end within"),
         ] {
-            let Outcome::Failed { reason, .. } = ended(&exited, None) else { panic!("{exited:?} failed") };
+            let Outcome::Failed { reason, .. } = ended(&exited, None, "") else {
+                panic!("{exited:?} failed")
+            };
             assert!(reason.contains(text), "{reason}");
         }
     }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::app::{App, Outcome, Run};
+use model::app::{App, Outcome, Run, RunKind};
 use model::{AppName, EffectId};
 use tokio::task::spawn_blocking;
 use tracing::warn;
@@ -72,7 +72,7 @@ impl<T: Tell> Commands<T> {
     /// Runs a command, or waits for the one that an earlier daemon began for the same effect.
     pub async fn run(&self, app: &Arc<App>, effect: EffectId, run: &Run) -> Outcome {
         let id = runner_id(&app.name, effect);
-        let limit = app.revision(run.target).map_or(LIMIT, |it| it.settings.command_timeout);
+        let (limit, key) = limit(app, run);
         let prepare = async || {
             let (site, cgroups) = (self.instances.site.clone(), self.instances.cgroups.clone());
             let (id, app, run) = (id.clone(), app.clone(), run.clone());
@@ -82,7 +82,7 @@ impl<T: Tell> Commands<T> {
             };
             spawn_blocking(work).await.map_err(|fault| fault.to_string())?
         };
-        self.runners.run(&id, limit, prepare).await.into()
+        self.runners.run(&id, limit, prepare).await.outcome(key)
     }
 
     /// Ends a command that an operator gave up; one that has not begun never will.
@@ -110,6 +110,15 @@ impl<T: Tell> Commands<T> {
         if let Err(fault) = spawn_blocking(move || prune_logs(&logs)).await {
             warn!(app = %app.name, %fault, "could not look at the logs of commands");
         }
+    }
+}
+
+/// The time that a command has, and the key that says so.
+fn limit(app: &App, run: &Run) -> (Duration, &'static str) {
+    let settings = app.revision(run.target).map(|it| &it.settings);
+    match run.kind {
+        RunKind::Member { .. } => (settings.map_or(LIMIT, |it| it.member.within), "member.within"),
+        _ => (settings.map_or(LIMIT, |it| it.command_timeout), "command_timeout"),
     }
 }
 

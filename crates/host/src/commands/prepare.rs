@@ -124,7 +124,7 @@ fn environment(site: &Site, app: &App, run: &Run, tree: &Path) -> Result<Environ
         return Ok(environment);
     }
     let (place, slot) = match run.kind {
-        RunKind::Init { instance } => {
+        RunKind::Init { instance } | RunKind::Member { instance } => {
             app.instances.get(&instance).map_or((Place(1), Slot::A), |it| (it.place, it.slot))
         }
         RunKind::Pre { place: Some(place) } => (place, Slot::A),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::app::{App, Instance, Outcome};
-use model::settings::AppSettings;
+use model::settings::{AppSettings, Strategy};
 use package::tree::{Check, Unpacked, instance_tree};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -95,6 +95,9 @@ impl<T: Tell> Instances<T> {
                 crate::cookie::read_or_make(&site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
             for folder in [site.paths.logs(&app.name), site.paths.crash_dumps(&app.name)] {
                 fs_err::create_dir_all(folder)?;
+            }
+            if settings.strategy == Strategy::Member {
+                make_writable_folder(&site.paths.data(&app.name, instance.place), account.as_ref())?;
             }
             let tree = site.tree(&app.name, &instance);
             fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;

@@ -8,7 +8,7 @@ use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::{Ghost, Target};
 use crate::names::{InstanceId, Place, Slot};
-use crate::settings::{NodeName, Strategy};
+use crate::settings::Strategy;
 
 impl Turn {
     /// Turns the running deployment round, whatever phase it is in.
@@ -16,6 +16,9 @@ impl Turn {
         if self.deployment().is_rolling_back() {
             return;
         }
+        let at = self.at;
+        self.ask_no_more();
+        self.deployment().turned_at = Some(at);
         self.deployment().phase = Phase::RollingBack { reason: reason.clone(), tail: tail.clone(), then };
         self.keep_what_is_right(then);
         self.take_back();
@@ -88,7 +91,9 @@ impl Turn {
                 return;
             }
         }
-        let lanes = self.deployment().lanes.clone();
+        let deployment = self.deployment().clone();
+        let is_over = self.app.way_back_ends(&deployment).is_some_and(|end| self.at >= end);
+        let lanes = deployment.lanes.clone();
         let missing: Vec<(&Place, &Lane)> =
             lanes.iter().filter(|(place, lane)| !self.is_back(**place, lane)).collect();
         match missing.first() {
@@ -98,7 +103,11 @@ impl Turn {
                     format!("nobody knows whether the old instance {place} still runs beside the new one");
                 self.give_up_rollback(text);
             }
-            Some(_) => {}
+            Some(_) if is_over => {
+                let waited = self.app.members_wait_for(&deployment).map(|(what, _)| what);
+                self.give_up_rollback(waited.unwrap_or_else(|| "its members wait for each other".into()));
+            }
+            Some(_) => self.ask_members(),
         }
     }
 
@@ -131,19 +140,30 @@ impl Turn {
     fn is_back(&self, place: Place, lane: &Lane) -> bool {
         let has_old = lane.old.is_none() || self.old_lives(lane) || self.has_been_ready(lane.back);
         let has_old = has_old || (self.app.is_unknown(place) && self.app.is_gone(lane.back));
-        (has_old || !self.changes_version()) && self.app.is_gone(lane.new)
+        let is_checked =
+            |deployment: &Deployment| !deployment.takes_turns() || self.app.is_checked(deployment, lane);
+        let is_checked = self.app.deployment.as_ref().is_none_or(is_checked);
+        ((has_old && is_checked) || !self.changes_version()) && self.app.is_gone(lane.new)
     }
 
     /// A new instance that is ready goes on serving until something better is there, in another place if nothing can be
     /// started in its own; any other ends at once.
     fn retire_new(&mut self, place: Place, lane: &Lane) {
         let Some(new) = lane.new.and_then(|id| self.app.instances.get(&id)) else { return };
+        let deployment = self.app.deployment.as_ref().filter(|it| it.takes_turns());
+        if deployment.is_some_and(|deployment| !self.app.may_end_new_member(deployment, place, new)) {
+            return;
+        }
         let covered = lane.old.is_none()
             || self.old_lives(lane)
             || self.has_been_ready(lane.back)
             || (self.is_blind(place, lane) && self.old_serves());
         let overlaps = self.app.is_chosen(new)
-            && self.app.deployment.as_ref().is_some_and(|it| it.strategy != Strategy::TemporaryShutdown);
+            && self
+                .app
+                .deployment
+                .as_ref()
+                .is_some_and(|it| !matches!(it.strategy, Strategy::TemporaryShutdown | Strategy::Member));
         if !new.is_ready() || covered || !overlaps {
             let id = new.id;
             self.stop(id, Ending::Retired);
@@ -165,7 +185,7 @@ impl Turn {
             Some(_) => true,
             None => {
                 let slot = self.back_slot(lane, old, from);
-                if self.may_bring_back() && self.app.is_free(place, slot) {
+                if self.may_bring_back(lane) && self.app.is_free(place, slot) {
                     let id = self.create(place, slot, from);
                     self.deployment().lanes.entry(place).or_default().back = Some(id);
                 }
@@ -174,16 +194,19 @@ impl Turn {
         }
     }
 
-    /// Where versions must not overlap, every new instance ends before an old one is started.
-    fn may_bring_back(&mut self) -> bool {
+    /// Where versions must not overlap, every new instance ends before an old one is started; a member's, before it is.
+    fn may_bring_back(&mut self, lane: &Lane) -> bool {
         let deployment = self.deployment().clone();
-        deployment.strategy != Strategy::TemporaryShutdown
-            || deployment.lanes.values().all(|lane| self.app.is_gone(lane.new))
+        match deployment.strategy {
+            Strategy::Parallel | Strategy::Rolling => true,
+            Strategy::TemporaryShutdown => deployment.lanes.values().all(|lane| self.app.is_gone(lane.new)),
+            Strategy::Member => self.app.is_gone(lane.new),
+        }
     }
 
     /// Beside the new instance while that one serves, else where the old one was.
     fn back_slot(&self, lane: &Lane, old: InstanceId, from: Target) -> Slot {
-        if self.settings(from).node_name == NodeName::Plain {
+        if self.settings(from).has_one_slot() {
             return Slot::A;
         }
         match lane.new.and_then(|id| self.app.instances.get(&id)) {

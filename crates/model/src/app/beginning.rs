@@ -9,7 +9,7 @@ use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, InstanceId, Place, Slot};
-use crate::settings::{NodeName, Strategy};
+use crate::settings::Strategy;
 
 /// Nobody has seen, understood and answered what happened less than so long ago.
 const QUICKEST_LOOK: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ fn strategy_word(strategy: Strategy) -> &'static str {
         Strategy::Parallel => "parallel",
         Strategy::Rolling => "rolling",
         Strategy::TemporaryShutdown => "temporary shutdown",
+        Strategy::Member => "member",
     }
 }
 
@@ -42,8 +43,7 @@ impl Turn {
         let Beginning { id, kind, by, to, only, scaled_before } = beginning;
         let lanes = self.lanes(to, kind, only);
         self.look_at_places(&lanes, &by);
-        let strategy =
-            to.or(self.app.active()).map_or(Strategy::default(), |target| self.settings(target).strategy);
+        let strategy = self.strategy(to);
         let mut deployment = Deployment {
             id,
             kind,
@@ -56,6 +56,7 @@ impl Turn {
             canary: None,
             switched_at: None,
             serving_at: None,
+            turned_at: None,
             ended_at: None,
             phase: Phase::Replacing,
             lanes,
@@ -76,6 +77,14 @@ impl Turn {
         let text = self.begun_text(&deployment);
         self.app.deployment = Some(deployment);
         self.note(Step::Begun, text);
+    }
+
+    /// As what shall run says. What holds a cluster of data now, or will, is never run twice at once.
+    fn strategy(&self, to: Option<Target>) -> Strategy {
+        let of = |target: Option<Target>| target.map(|target| self.settings(target).strategy);
+        let (new, old) = (of(to), of(self.app.active()));
+        let wanted = new.or(old).unwrap_or_default();
+        if old == Some(Strategy::Member) { Strategy::Member } else { wanted }
     }
 
     fn begun_text(&self, deployment: &Deployment) -> String {
@@ -155,13 +164,14 @@ impl Turn {
             .lanes
             .iter()
             .filter(|(_, lane)| lane.wants_new)
-            .map(|(place, lane)| (*place, self.new_slot(lane, to)))
+            .map(|(place, lane)| (*place, self.new_slot(lane, to, deployment.strategy)))
             .collect()
     }
 
-    /// The slot of a lane's new instance: the other one than the old one's, or always `a` where names are plain.
-    pub(super) fn new_slot(&self, lane: &Lane, to: Option<Target>) -> Slot {
-        if to.is_some_and(|target| self.settings(target).node_name == NodeName::Plain) {
+    /// The slot of a lane's new instance: the other one than the old one's, or always `a` where names are plain and where
+    /// members take turns.
+    pub(super) fn new_slot(&self, lane: &Lane, to: Option<Target>, strategy: Strategy) -> Slot {
+        if strategy == Strategy::Member || to.is_some_and(|target| self.settings(target).has_one_slot()) {
             return Slot::A;
         }
         lane.old.and_then(|old| self.app.instances.get(&old)).map_or(Slot::A, |old| old.slot.other())

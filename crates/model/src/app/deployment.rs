@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
+use super::member_check::MemberCheck;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, EffectId, InstanceId, Place};
 use crate::settings::Strategy;
@@ -38,6 +39,9 @@ pub struct Deployment {
     pub switched_at: Option<Timestamp>,
     /// When every new instance was ready and got traffic.
     pub serving_at: Option<Timestamp>,
+    /// When it turned round to go back.
+    #[serde(default)]
+    pub turned_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// Where it is.
@@ -281,6 +285,9 @@ pub struct Lane {
     pub back: Option<InstanceId>,
     /// On the way back: how many of those have failed.
     pub back_failures: u32,
+    /// Where members take turns: how the check of what was changed here stands.
+    #[serde(default)]
+    pub check: Option<MemberCheck>,
 }
 
 impl Deployment {

@@ -131,6 +131,11 @@ pub enum RunKind {
     },
     /// Once after a rollback.
     PostRollback,
+    /// The check of a member that was brought up, which may be run any number of times: each is an effect of its own.
+    Member {
+        /// The instance that is asked: it runs with its variables.
+        instance: InstanceId,
+    },
 }
 
 impl std::fmt::Display for RunKind {
@@ -140,6 +145,7 @@ impl std::fmt::Display for RunKind {
             RunKind::Pre { .. } => "pre-command",
             RunKind::Init { .. } => "init command",
             RunKind::PostRollback => "post-rollback command",
+            RunKind::Member { .. } => "member check",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A deployment on its way forward, lane by lane.
 
 use super::beginning::places;
-use super::deployment::{Deployment, Ended, Kind, Phase, Verdict};
+use super::deployment::{Deployment, Ended, Kind, Lane, Phase, Verdict};
 use super::effect::{CommandLine, Effect, Run, RunKind};
 use super::instance::{Ending, Status};
 use super::note::{Level, Step};
@@ -38,6 +38,7 @@ impl Turn {
                 return;
             }
         }
+        self.ask_members();
         self.notice_serving();
     }
 
@@ -50,6 +51,13 @@ impl Turn {
             return false;
         };
         let within = crate::human::duration(self.settings(to).deploy_deadline);
+        let is_ready = |lane: &Lane| lane.new.is_none_or(|new| self.app.is_ready(Some(new)));
+        let is_idle = deployment.lanes.values().all(|lane| is_ready(lane) && !self.app.is_away(lane));
+        let waits_for = self.app.members_wait_for(&deployment).filter(|_| is_idle);
+        if let Some((what, verdict)) = waits_for {
+            self.turn_back(format!("{what}, within {within} (deploy_deadline)"), None, verdict);
+            return true;
+        }
         if deployment.lanes.values().all(|lane| !lane.wants_new || self.app.is_ready(lane.new)) {
             let reason = format!("the proxy did not take the routes within {within} (deploy_deadline)");
             self.turn_back(reason, None, Verdict::Interrupted);
@@ -84,9 +92,9 @@ impl Turn {
     }
 
     fn advance_lane(&mut self, place: Place) {
-        let (to, lane) = {
+        let (to, strategy, lane) = {
             let deployment = self.deployment();
-            (deployment.to, deployment.lanes[&place].clone())
+            (deployment.to, deployment.strategy, deployment.lanes[&place].clone())
         };
         if let Some(failed) = lane.new.and_then(|id| self.app.instances.get(&id)).filter(|new| new.is_gone())
         {
@@ -94,7 +102,7 @@ impl Turn {
             return self.new_one_failed(place, &failed);
         }
         if let (true, None, Some(target)) = (lane.wants_new, lane.new, to) {
-            let slot = self.new_slot(&lane, to);
+            let slot = self.new_slot(&lane, to, strategy);
             if self.app.may_start(place) && self.app.is_free(place, slot) {
                 let id = self.create(place, slot, target);
                 self.deployment().lanes.entry(place).or_default().new = Some(id);
@@ -226,9 +234,9 @@ impl Turn {
         self.app.committed.push(to);
     }
 
-    /// Begins the way back; `culprit` is an instance that is to be ended as failed.
+    /// Begins the way back; `culprit` is an instance that is to be ended as failed. A member waits for its turn all the same.
     pub(super) fn roll_back(&mut self, reason: String, tail: Option<String>, culprit: Option<InstanceId>) {
-        if let Some(culprit) = culprit {
+        if let Some(culprit) = culprit.filter(|_| !self.deployment().takes_turns()) {
             self.stop(culprit, Ending::Failed { reason: reason.clone(), tail: tail.clone() });
         }
         self.turn_back(reason, tail, Verdict::RolledBack);

@@ -3,8 +3,9 @@
 //! `App::step(at, event)` is the only way the state changes. It is pure: the time is an argument, waiting is
 //! [`App::wake_at`], and everything to be done comes back as data. A step has three parts: the event is taken
 //! into the facts (`commands`, `outcomes`, `shims`, `verdicts`); then the running deployment advances
-//! as far as the facts allow (`pre_start`, `forward`, `back`); then places without a deployment are looked after
-//! (`supervise`). Taking and advancing are apart so that recovery needs no code of its own.
+//! as far as the facts allow (`pre_start`, `forward`, `back`; `member` and `member_check` where members take turns);
+//! then places without a deployment are looked after (`supervise`). Taking and advancing are apart so that recovery
+//! needs no code of its own.
 
 mod assets;
 mod back;
@@ -21,6 +22,8 @@ mod forward;
 mod freeze;
 mod instance;
 mod interruption;
+mod member;
+mod member_check;
 mod note;
 mod operations;
 mod outcomes;
@@ -56,6 +59,7 @@ pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use freeze::Frozen;
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use interruption::{LONGEST_PAUSE, MOST_PAGE_BYTES, Maintenance, Pause};
+pub use member_check::{Answer, MemberCheck};
 pub use note::{Level, Note, Step};
 pub use route::{Backend, BackendMode, CanaryRoute, ProxyCheck, Route, Routing};
 pub use server_errors::{Responses, is_clearly_above};

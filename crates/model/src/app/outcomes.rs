@@ -68,6 +68,9 @@ impl Turn {
     }
 
     fn run_ended(&mut self, id: EffectId, run: &Run, outcome: Outcome) {
+        if let RunKind::Member { .. } = run.kind {
+            return self.member_answered(id, run, outcome);
+        }
         let text = format!("{} `{}`", run.kind, run.command);
         let (failure, tail) = match outcome {
             Outcome::Ok { detail } => {
@@ -86,6 +89,7 @@ impl Turn {
             RunKind::Prepare | RunKind::Pre { .. } => self.command_ended(id, failure, tail),
             RunKind::Init { instance } => self.init_ended(id, instance, failure, tail),
             RunKind::PostRollback => self.post_rollback_ended(id, failure, tail),
+            RunKind::Member { .. } => {}
         }
     }
 

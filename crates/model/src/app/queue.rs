@@ -81,6 +81,7 @@ impl Turn {
             canary: None,
             switched_at: None,
             serving_at: None,
+            turned_at: None,
             ended_at: Some(self.at),
             phase: Phase::Ended { outcome },
             lanes: BTreeMap::new(),

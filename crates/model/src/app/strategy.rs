@@ -21,9 +21,12 @@ impl App {
         id.and_then(|id| self.instances.get(&id)).is_none_or(super::Instance::is_ending)
     }
 
-    /// Whether a lane has what it shall have: the new one is ready and gets traffic, the old one is gone.
+    /// Whether a lane has what it shall have: the new one is ready and gets traffic, the old one is gone; where members take
+    /// turns, the check has said yes.
     pub(super) fn is_settled(&self, lane: &Lane) -> bool {
-        self.has_new(lane) && self.is_gone(lane.old)
+        let is_checked =
+            |deployment: &Deployment| !deployment.takes_turns() || self.is_checked(deployment, lane);
+        self.has_new(lane) && self.is_gone(lane.old) && self.deployment.as_ref().is_none_or(is_checked)
     }
 
     /// Whether the new instance of a lane, if it shall have one, is ready and gets traffic.
@@ -69,6 +72,7 @@ impl App {
             Strategy::Parallel => true,
             Strategy::Rolling if lanes.all(|lane| lane.old.is_none()) => true,
             Strategy::Rolling => self.is_settled_before(deployment, place),
+            Strategy::Member => self.may_start_member(deployment, place),
             Strategy::TemporaryShutdown => {
                 lanes.all(|lane| self.is_gone(lane.old))
                     && !deployment.lanes.keys().any(|place| self.is_unknown(*place))
@@ -98,6 +102,7 @@ impl App {
                 deployment.lanes.values().filter(|lane| lane.wants_new).all(|lane| self.is_settled(lane))
             }
             Strategy::TemporaryShutdown => true,
+            Strategy::Member => self.may_retire_member(deployment, place, lane),
         }
     }
 }

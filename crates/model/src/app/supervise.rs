@@ -11,7 +11,7 @@ use super::instance::{Ending, Instance, Status};
 use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::names::{InstanceId, Place, Slot};
-use crate::settings::{NodeName, Strategy};
+use crate::settings::Strategy;
 
 /// Longest wait between two attempts to bring an instance up (D09).
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -52,7 +52,7 @@ impl App {
             }
             // An old instance that is lost before its turn is replaced by one of the old version.
             Phase::Replacing => {
-                deployment.strategy == Strategy::Rolling
+                matches!(deployment.strategy, Strategy::Rolling | Strategy::Member)
                     && (lane.wants_new && lane.old.is_some() && lane.new.is_none() && lane.failures == 0)
                     && !self.may_start(place)
             }
@@ -70,9 +70,9 @@ impl Turn {
             if not_before.is_some_and(|not_before| self.at < not_before) {
                 continue;
             }
-            let slot = match self.settings(active).node_name {
-                NodeName::Plain => Slot::A,
-                NodeName::Slot => self.last_in(place).map_or(Slot::A, |last| last.slot),
+            let slot = match self.settings(active).has_one_slot() {
+                true => Slot::A,
+                false => self.last_in(place).map_or(Slot::A, |last| last.slot),
             };
             let id = self.create(place, slot, active);
             if let Some(lane) = self.app.deployment.as_mut().and_then(|it| it.lanes.get_mut(&place)) {

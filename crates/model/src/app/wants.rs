@@ -45,7 +45,8 @@ impl App {
         let drains = self.instances.values().filter_map(|it| self.blind_drain_ends(it));
         let pause = self.pause.map(|pause| pause.until);
         let waits = retries.chain(relinks).chain(thaw).chain(drains).chain(pause).chain(self.assets_end_at());
-        waits.chain(self.routing.retry_at).chain(self.deployment_wakes_at()).min()
+        let asks = self.deployment.as_ref().and_then(|it| self.asks_again_at(it));
+        waits.chain(self.routing.retry_at).chain(self.deployment_wakes_at()).chain(asks).min()
     }
 
     fn deployment_wakes_at(&self) -> Option<Timestamp> {
@@ -60,7 +61,8 @@ impl App {
             // While one is not ready, its coming back (or its end) is waited for.
             Phase::Watching { until } if self.holds(deployment) => Some(until),
             Phase::Replacing | Phase::Watching { .. } | Phase::RollingBack { .. } => {
-                self.brought_up(deployment).filter_map(|it| self.ready_by(it)).min()
+                let laggards = self.brought_up(deployment).filter_map(|it| self.ready_by(it));
+                laggards.chain(self.way_back_ends(deployment)).min()
             }
             _ => None,
         }

@@ -13,6 +13,7 @@ use super::canary::CanarySettings;
 use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
+use super::member::MemberSettings;
 use super::routing::{AccessLog, Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
@@ -29,6 +30,8 @@ pub enum Strategy {
     Rolling,
     /// All old instances are stopped first.
     TemporaryShutdown,
+    /// One place after another, the old one stopped before the new one is started, and the next only when a check says so.
+    Member,
 }
 
 /// Which Erlang node name an instance gets.
@@ -110,6 +113,8 @@ pub struct AppSettings {
     pub strategy: Strategy,
     /// How the switch of a `parallel` deployment is made in steps.
     pub canary: CanarySettings,
+    /// What says that the next place's turn has come (`member`).
+    pub member: MemberSettings,
     /// Node names of the instances.
     pub node_name: NodeName,
     /// Whether the host's proxy leads HTTP requests to the app.
@@ -206,6 +211,7 @@ impl Default for AppSettings {
             ports: BTreeMap::new(),
             strategy: Strategy::Parallel,
             canary: CanarySettings::default(),
+            member: MemberSettings::default(),
             node_name: NodeName::Slot,
             proxy: true,
             proxy_port: PortName::Port,
@@ -264,6 +270,11 @@ impl AppSettings {
         }
         let most = self.autoscale.max.unwrap_or(u16::MAX).min(self.max());
         Some(self.autoscale.min.unwrap_or(self.replicas).min(most)..=most)
+    }
+
+    /// Whether all instances of a place stand in slot a, so that they have one node name and one set of ports.
+    pub fn has_one_slot(&self) -> bool {
+        self.node_name == NodeName::Plain || self.strategy == Strategy::Member
     }
 
     /// What says whether an instance may get traffic.

@@ -21,15 +21,6 @@ const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
-const STRATEGY: Kind = Kind::Choice {
-    words: &["parallel", "rolling", "temporary_shutdown"],
-    refused: &[Refused {
-        word: "member",
-        why: "comes in a later version",
-        remedy: r#"use "temporary_shutdown" until then"#,
-    }],
-};
-
 /// Keys of `[apps.NAME]`, of `apps/NAME.toml` and of a package's `bellrock.toml`.
 pub(super) static APP_KEYS: &[Key] = &[
     key(
@@ -58,15 +49,33 @@ pub(super) static APP_KEYS: &[Key] = &[
     ),
     key(
         "strategy",
-        STRATEGY,
+        Kind::Choice { words: &["parallel", "rolling", "temporary_shutdown", "member"], refused: &[] },
         Default::Is(r#""parallel""#),
-        "How a full deployment replaces the old instances: all new ones beside all old ones and one switch (where memory does not suffice, one place after another), one place after another, or all stopped first.",
+        "How a full deployment replaces the old instances: all new ones beside all old ones and one switch (where memory does not suffice, one place after another), one place after another, all stopped first, or (for apps that hold a cluster of data) one stopped, replaced and checked after another.",
+    ),
+    key(
+        "member.check",
+        Kind::PreCommand,
+        Default::Unset("none; `strategy = \"member\"` needs one", r#""rpc Shop.Cluster.whole!()""#),
+        "Asked of each new member, with its variables: status 0 says that the cluster is whole and the next place's turn has come. Written like one of `pre_commands`; it is run again until it says so, within `deploy_deadline`.",
+    ),
+    key(
+        "member.within",
+        between(100, HOUR),
+        Default::Is(r#""30 s""#),
+        "Time limit of one run of `member.check`.",
+    ),
+    key(
+        "member.retry_period",
+        between(100, HOUR),
+        Default::Is(r#""5 s""#),
+        "After a no, `member.check` is run again after this time.",
     ),
     key(
         "node_name",
         Kind::Choice { words: &["slot", "plain"], refused: &[] },
         Default::Is(r#""slot""#),
-        "Erlang node names: `{app}-{place}` in slot a and `{app}-{place}b` in slot b, or always the plain one, which needs `strategy = \"temporary_shutdown\"`.",
+        "Erlang node names: `{app}-{place}` in slot a and `{app}-{place}b` in slot b, or always the plain one, which needs `strategy = \"temporary_shutdown\"` or `\"member\"`. Members are always in slot a.",
     ),
     key(
         "proxy",

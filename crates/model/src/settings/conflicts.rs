@@ -19,7 +19,7 @@ pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "por
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 13] = [
+const CHECKS: [(&[&str], Check); 14] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
@@ -29,6 +29,10 @@ const CHECKS: [(&[&str], Check); 13] = [
     (&["readiness.port", "health.port", "proxy_port", "ports"], named_ports),
     (&["proxy"], without_proxy),
     (&["canary.steps", "canary.header", "strategy", "proxy"], super::canary::conflicts),
+    (
+        &["strategy", "member.check", "autoscale.cpu", "autoscale.memory", "autoscale.requests"],
+        super::member::conflicts,
+    ),
     (
         &[
             "readiness.kind",
@@ -93,7 +97,7 @@ fn node_names(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
     let strategy = match app.strategy {
         Strategy::Parallel => "parallel",
         Strategy::Rolling => "rolling",
-        Strategy::TemporaryShutdown => return Vec::new(),
+        Strategy::TemporaryShutdown | Strategy::Member => return Vec::new(),
     };
     if app.node_name != NodeName::Plain {
         return Vec::new();
@@ -158,7 +162,7 @@ fn health_kind(app: &AppSettings) -> Option<CheckKind> {
 
 /// Whether the key means nothing beside others, such as the kind of its check, so that no file may say it.
 pub(super) fn is_idle(app: &AppSettings, path: &str) -> bool {
-    if autoscale::is_idle(app, path) {
+    if autoscale::is_idle(app, path) || super::member::is_idle(app, path) {
         return true;
     }
     let kind = match path.split_once('.') {

@@ -90,6 +90,8 @@ pub(super) enum Kind {
     PortName,
     Command,
     Commands,
+    /// `SUBCOMMAND REST`.
+    PreCommand,
     PreCommands,
     /// Variable names with base ports.
     Ports,
@@ -156,6 +158,7 @@ impl Kind {
             Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),
             Kind::Command => "command".to_owned(),
             Kind::Commands => "array of commands".to_owned(),
+            Kind::PreCommand => "`SUBCOMMAND REST`".to_owned(),
             Kind::PreCommands => "array of `SUBCOMMAND REST`".to_owned(),
             Kind::Ports => "table of variable = port".to_owned(),
             Kind::Variables => "table of variable = text".to_owned(),

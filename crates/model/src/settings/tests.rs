@@ -85,6 +85,7 @@ snapshot!(proxied);
 snapshot!(proxied_conflicts);
 snapshot!(canaries);
 snapshot!(ranges);
+snapshot!(members);
 snapshot!(strategies);
 snapshot!(units);
 snapshot!(unknown_keys);
@@ -421,6 +422,7 @@ fn settings_are_written_as_they_are_read() {
             "health.command" => "health.kind = \"exec\"",
             "health.path" | "health.scheme" => "health.kind = \"http_get\"",
             key if key.starts_with("autoscale.") => "autoscale.cpu = 70",
+            key if key.starts_with("member.") => "strategy = \"member\"\nmember.check = \"bin/whole\"",
             _ => "",
         };
         let more = AppLayer::parse(&Source::new("more.toml", more)).unwrap();

@@ -50,6 +50,7 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::PortName => one(text(key, item).and_then(port_name)),
         Kind::Command => one(command(key, item)),
         Kind::Commands => array(key, item, "command", command),
+        Kind::PreCommand => one(pre_command(key, item)),
         Kind::PreCommands => array(key, item, "command", pre_command),
         Kind::HostNames => array(key, item, "name", |key, item| text(key, item).and_then(host_name)),
         Kind::PathPrefixes => array(key, item, "path", |key, item| text(key, item).and_then(path_prefix)),

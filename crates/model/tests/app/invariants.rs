@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use model::app::{App, BackendMode, Effect, Event, Phase, Status};
+use model::app::{App, BackendMode, Effect, Ending, Event, Instance, Kind, Phase, Status};
+use model::settings::Strategy;
 use model::{EffectId, Place};
 
 /// Panics with the reason when a state is one that must never be.
@@ -121,4 +122,29 @@ fn survives_the_journal(app: &App) {
     let json = serde_json::to_string(app).expect("a state can be written");
     let read: App = serde_json::from_str(&json).expect("a state can be read");
     assert_eq!(read, *app, "a state is read as it was written");
+}
+
+/// Of members, one that serves is stopped only when there is a ready one in every other place.
+pub(crate) fn members_take_turns(before: &App, app: &App) {
+    let Some(deployment) = app.deployment.as_ref().filter(|it| it.strategy == Strategy::Member) else {
+        return;
+    };
+    let replaces = deployment.lanes.values().any(|lane| lane.old.is_some());
+    if deployment.to.is_none() || !(replaces || deployment.kind == Kind::Scale) {
+        return;
+    }
+    let is_retired = |it: &&Instance| match &it.status {
+        Status::Draining { why, .. } | Status::Stopping { why, .. } => *why == Ending::Retired,
+        _ => false,
+    };
+    let served = |it: &&Instance| before.instances.get(&it.id).is_some_and(Instance::is_ready);
+    let stopped: Vec<&Instance> = app.instances.values().filter(is_retired).filter(served).collect();
+    assert!(stopped.len() <= 1, "two members are stopped at once: {stopped:?}");
+    let Some(stopped) = stopped.first() else { return };
+    let is_back = deployment.is_rolling_back();
+    for (place, lane) in deployment.lanes.iter().filter(|(place, _)| **place != stopped.place) {
+        let is_wanted = if is_back { lane.old.is_some() } else { lane.wants_new };
+        let is_there = app.living(*place).any(Instance::is_ready);
+        assert!(is_there || !is_wanted, "{} is stopped while place {place} has nobody", stopped.id);
+    }
 }

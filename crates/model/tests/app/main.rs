@@ -16,6 +16,7 @@ mod canary;
 mod commands;
 mod first;
 mod freezing;
+mod members;
 mod recorded;
 mod simulated;
 mod superseding;

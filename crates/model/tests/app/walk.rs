@@ -85,6 +85,8 @@ fn settings(weather: Weather, version: usize) -> AppSettings {
         settings.init_commands = vec![model::settings::Command::split("bin/init").expect("it is one")];
     }
     if version == 5 {
+        settings.strategy = Strategy::Member;
+        settings.member.check = PreCommand::parse("rpc D.whole").ok();
         settings.pre_command_scope = PreCommandScope::Place;
         settings.keep_versions = 3;
     }
@@ -148,6 +150,7 @@ impl Walk {
         let counted: u64 = self.app.places.values().map(|place| place.crashes).sum();
         assert_eq!(counted, self.exits.len() as u64, "the counters are the history");
         invariants::check(&self.app, self.now);
+        invariants::members_take_turns(&before, &self.app);
         for record in &stepped.records {
             self.ended_well(record, &before);
         }

@@ -242,6 +242,7 @@ impl World {
         let stepped = self.app.step(self.now, event.clone())?;
         let effects: Vec<Effect> = stepped.effects.iter().map(|(_, effect)| effect.clone()).collect();
         self.proxy.look(&self.app, self.now, &event, &effects);
+        invariants::members_take_turns(&self.app, &stepped.app);
         self.app = stepped.app;
         for note in stepped.notes {
             let mark = match note.level {
@@ -293,6 +294,7 @@ impl World {
             }
             Effect::Run { run } => match (&run.kind, &run.command) {
                 (RunKind::Init { instance }, command) => format!("init {instance} `{command}`"),
+                (RunKind::Member { instance }, command) => format!("ask {} `{command}`", name(instance)),
                 (kind, CommandLine::Release(command)) => format!("{kind} `{command}`"),
                 (kind, CommandLine::Program(command)) => format!("{kind} `{command}`"),
             },

@@ -51,7 +51,7 @@ impl Runners {
         }
         self.runners.insert(id, Runner::Runs { until, ends });
         let what = match run.kind {
-            RunKind::Prepare => return Ok(()),
+            RunKind::Prepare | RunKind::Member { .. } => return Ok(()),
             RunKind::Init { instance } => format!("{} `{}` of {instance}", run.kind, run.command),
             RunKind::Pre { place: Some(place) } => {
                 format!("{} `{}` of deployment {:?}, place {place}", run.kind, run.command, run.deployment)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use model::app::{App, Kind, Phase};
+use model::app::{App, Deployment, Kind, Lane, Phase};
 use model::settings::Strategy;
-use model::{InstanceId, Place, VersionId};
+use model::{DeploymentId, InstanceId, Place, VersionId};
 
 use super::{Shim, World};
 
@@ -14,6 +14,9 @@ pub(crate) struct Service {
     /// So many instances are ready at every moment as long as nothing harms one: `None` when something has, or when what
     /// was asked for takes the app away.
     least: Option<usize>,
+    /// Places of members from which the daemon has taken a well one away since this deployment began, and that have none
+    /// again yet.
+    away: (Option<DeploymentId>, BTreeSet<Place>),
 }
 
 impl Service {
@@ -26,6 +29,12 @@ impl Service {
     pub(crate) fn is_promised(&self) -> bool {
         self.least.is_some()
     }
+}
+
+/// Whether a deployment's places take turns. Where none but its own instances are there, nobody is taken away.
+fn takes_turns(deployment: &Deployment) -> bool {
+    let replaces = deployment.kind == Kind::Scale || deployment.lanes.values().any(|lane| lane.old.is_some());
+    deployment.strategy == Strategy::Member && deployment.kind != Kind::Stop && replaces
 }
 
 impl World {
@@ -48,7 +57,9 @@ impl World {
         if deployment.strategy == Strategy::TemporaryShutdown || deployment.kind == Kind::Stop {
             return self.service.is_harmed();
         }
-        let wanted = usize::from(app.replicas(deployment.to.unwrap_or(active)));
+        // One member at a time is away.
+        let away = usize::from(deployment.strategy == Strategy::Member);
+        let wanted = usize::from(app.replicas(deployment.to.unwrap_or(active))).saturating_sub(away);
         // Where something may run that should have ended, nothing is started.
         let blind = app.places.values().filter(|state| state.unknown.is_some()).count();
         self.service.least = self.service.least.map(|least| least.min(wanted.saturating_sub(blind)));
@@ -88,6 +99,48 @@ impl World {
         let app = self.durable.clone();
         self.look_at_number(&app);
         self.look_at_versions(&app, id);
+        self.look_at_twins(&app, id, place);
+    }
+
+    /// The daemon ends an instance that was well: of members only one may be away by it.
+    pub(crate) fn look_at_members(&mut self, id: InstanceId) {
+        let app = self.durable.clone();
+        let Some((place, is_well)) = self.shims.get(&id).map(|shim| (shim.place, shim.is_well(self.now)))
+        else {
+            return;
+        };
+        let Some(deployment) = app.deployment.as_ref().filter(|it| takes_turns(it)) else { return };
+        let well: BTreeSet<Place> =
+            self.shims.values().filter(|shim| shim.is_well(self.now)).map(|shim| shim.place).collect();
+        // One that leaves for good and has ended is not missed.
+        let is_back = deployment.is_rolling_back();
+        let stays = |lane: &Lane| if is_back { lane.old.is_some() } else { lane.wants_new };
+        let is_wanted = |place: &Place| deployment.lanes.get(place).is_some_and(stays);
+        let runs = |place: &Place| self.shims.values().any(|shim| shim.place == *place && shim.runs());
+        let (of, away) = &mut self.service.away;
+        if *of != Some(deployment.id) {
+            (*of, *away) = (Some(deployment.id), BTreeSet::new());
+        }
+        away.retain(|it| !well.contains(it) && (is_wanted(it) || runs(it)));
+        if let Some(other) = away.iter().find(|other| **other != place).filter(|_| is_well).copied() {
+            return self.breaks(format!("{id} of place {place} is taken away while place {other} is"));
+        }
+        if is_well {
+            away.insert(place);
+        }
+    }
+
+    /// Two of one place would have one node name and one folder of data.
+    fn look_at_twins(&mut self, app: &App, id: InstanceId, place: Place) {
+        let is_known = app.places.get(&place).is_none_or(|state| state.unknown.is_none());
+        if !app.deployment.as_ref().is_some_and(takes_turns) || !is_known {
+            return;
+        }
+        let twin =
+            self.shims.iter().find(|(other, shim)| **other != id && shim.place == place && shim.runs());
+        if let Some(twin) = twin.map(|(twin, _)| *twin) {
+            self.breaks(format!("{id} is started as the member of place {place}, where {twin} runs"));
+        }
     }
 
     /// Never more instances than replicas and surge.

@@ -2,11 +2,14 @@
 
 use api::deployment::{
     Canary as ShownCanary, Counted as ShownCounted, Deployment as Shown, DeploymentKind, DeploymentPlace,
-    Drain as ShownDrain, Held as ShownHeld, Member, Phase as ShownPhase,
+    Drain as ShownDrain, Held as ShownHeld, Member, MemberCheck as ShownCheck, Phase as ShownPhase,
 };
 use host::journal::DeploymentRecord;
 use model::InstanceId;
-use model::app::{App, Canary, Command, Counted, Deployment, Doubt, Drain, Ended, Kind, Lane, Phase, Queued};
+use model::app::{
+    Answer, App, Canary, Command, Counted, Deployment, Doubt, Drain, Ended, Kind, Lane, MemberCheck, Phase,
+    Queued,
+};
 use model::settings::Strategy;
 
 use super::app::instance_state;
@@ -146,6 +149,20 @@ fn place(app: Option<&App>, place: u16, lane: &Lane) -> DeploymentPlace {
         new: lane.new.map(member),
         back: lane.back.map(member),
         failures: lane.failures,
+        check: lane.check.as_ref().map(check),
+    }
+}
+
+fn check(check: &MemberCheck) -> ShownCheck {
+    ShownCheck {
+        instance: check.instance.0,
+        says: match check.answer {
+            Answer::Nothing { .. } => "nothing".into(),
+            Answer::No { .. } => "no".into(),
+            Answer::Yes { .. } => "yes".into(),
+        },
+        noes: check.noes,
+        why: check.why.clone(),
     }
 }
 
@@ -195,5 +212,6 @@ fn strategy(strategy: Strategy) -> String {
         Strategy::Parallel => "parallel".into(),
         Strategy::Rolling => "rolling".into(),
         Strategy::TemporaryShutdown => "temporary_shutdown".into(),
+        Strategy::Member => "member".into(),
     }
 }
