@@ -2,11 +2,13 @@
 
 mod apps;
 mod commands;
+mod commits;
 mod daemon;
 mod disks;
 mod journey;
 mod left_over;
 mod misbehaving;
+mod mortal;
 mod newer;
 mod numbered;
 mod operations;
@@ -29,6 +31,11 @@ use testkit::{TempHost, TestApp, wait_for};
 
 /// Longest that a fault may take to be seen and repaired on two busy cores.
 const SOON: Duration = Duration::from_secs(30);
+
+/// Whether all of it was asked for, however long it takes (`make test-faults`).
+fn all() -> bool {
+    std::env::var_os("BELLROCK_TEST_ALL").is_some_and(|value| value == "1")
+}
 
 /// Settings of beacon with a migration that leaves a line in a file for each run.
 fn migrating(host: &TempHost, more: &str, variables: &str) -> String {
