@@ -15,6 +15,7 @@ mod operations;
 mod output;
 mod phases;
 mod points;
+mod power_cut;
 pub(crate) mod reboot;
 
 use std::collections::BTreeSet;
