@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod cgroup;
 pub mod checks;
+pub mod clock;
 pub mod commands;
 pub mod cookie;
 pub mod disk;

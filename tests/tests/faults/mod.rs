@@ -1,6 +1,7 @@
 //! Faults: apps, shims and the daemon are killed, hang, flood and fill disks, at every step of a deployment.
 
 mod apps;
+mod clock;
 mod commands;
 mod commits;
 mod daemon;

@@ -20,6 +20,7 @@ mod forward;
 mod freeze;
 mod instance;
 mod interruption;
+mod mend;
 mod note;
 mod operations;
 mod outcomes;

@@ -12,6 +12,7 @@ mod world;
 mod broken;
 mod by_load;
 mod canary;
+mod clock;
 mod commands;
 mod first;
 mod freezing;
