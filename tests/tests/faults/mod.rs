@@ -18,6 +18,7 @@ mod phases;
 mod points;
 mod power_cut;
 pub(crate) mod reboot;
+mod surroundings;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
