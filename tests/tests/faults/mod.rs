@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod commits;
 mod daemon;
+mod descriptors;
 mod disks;
 mod journey;
 mod left_over;
