@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package
+BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
 .PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak \
 	chaos $(BENCHES)
 
@@ -77,6 +77,7 @@ bench-deploy: ## a full deployment of three places, beside three bare boots at o
 bench-swap: ## a release swapped back and forth under 10 ms polls and 16 kept connections: nothing may be lost
 bench-memory: ## memory of daemon and shims at rest and after a flood, beside runit and s6
 bench-package: ## a package of 100 MB: verify, unpack, link
+bench-proxy-restart: ## the proxy killed: how soon a client is answered again
 
 $(BENCHES): bench-%:
 	@tools/setup.sh bench

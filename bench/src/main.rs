@@ -12,6 +12,7 @@ mod deploy;
 mod figures;
 mod memory;
 mod package_bench;
+mod proxy_restart;
 mod release;
 mod resident;
 mod restart;
@@ -45,6 +46,8 @@ enum Bench {
     Package(package_bench::Options),
     /// A release swapped back and forth while it is polled and asked over kept connections: is anything lost?
     Swap(swap::Options),
+    /// The proxy killed: how soon a client is answered again
+    ProxyRestart(proxy_restart::Options),
     /// Hundreds of deployments and thousands of crashes: does anything grow?
     Soak(soak::Options),
     /// Deployments under load while daemon, proxy and app are killed: is any request lost?
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Bench::Deploy(options) => runtime.block_on(unless_ended(deploy::run(&options))),
         Bench::Memory(options) => runtime.block_on(unless_ended(memory::run(&options))),
         Bench::Swap(options) => runtime.block_on(unless_ended(swap::run(&options))),
+        Bench::ProxyRestart(options) => runtime.block_on(unless_ended(proxy_restart::run(&options))),
         Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
         Bench::Chaos(options) => runtime.block_on(unless_ended(chaos::run(&options))),
     };

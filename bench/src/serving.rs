@@ -96,7 +96,8 @@ pub fn get(port: u16, path: &str) -> Result<String> {
     Ok(body.to_owned())
 }
 
-fn wait_for_end(pidfd: &impl rustix::fd::AsFd) -> Result<()> {
+/// Waits until the kernel has taken down a killed process.
+pub fn wait_for_end(pidfd: &impl rustix::fd::AsFd) -> Result<()> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let within = Timespec { tv_sec: 20, tv_nsec: 0 };
     match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&within)) {

@@ -1,13 +1,13 @@
 //! The engine's partners on a real host.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::{Partners, Turn};
 use host::Tell;
 use host::doer::HostDoer;
 use host::journal::{Journal, JournalError};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use model::EffectId;
 use model::app::{App, Effect, Outcome};
 
@@ -27,7 +27,7 @@ type Faulty<P> = engine::fault_points::Faulty<P, crate::wanted_fault::WantedFaul
 /// Puts the engine's partners together.
 #[cfg(not(debug_assertions))]
 pub fn partners(journal: Journal, doer: HostDoer<Control>) -> HostPartners {
-    Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock::new() }
+    Partners { journal: Remembers(journal), doer: Does(doer), clock: SteadyClock }
 }
 
 /// Puts the engine's partners together, with faults before and behind them.
@@ -37,7 +37,7 @@ pub fn partners(journal: Journal, doer: HostDoer<Control>) -> HostPartners {
     Partners {
         journal: Faulty::new(Remembers(journal), faults.clone()),
         doer: Faulty::new(Does(doer), faults),
-        clock: SteadyClock::new(),
+        clock: SteadyClock,
     }
 }
 
@@ -65,23 +65,12 @@ impl<T: Tell> engine::Doer for Does<T> {
     }
 }
 
-/// Wall time at the start plus what has passed since: no change of the clock moves a deadline.
-pub struct SteadyClock {
-    started_at: Timestamp,
-    started: Instant,
-}
-
-impl SteadyClock {
-    /// A clock that shows the wall's time now.
-    pub fn new() -> Self {
-        SteadyClock { started_at: Timestamp::now(), started: Instant::now() }
-    }
-}
+/// [`host::clock`], as the engine sees it: no change of the wall's clock moves a deadline.
+pub struct SteadyClock;
 
 impl engine::Clock for SteadyClock {
     fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.started.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.started_at.checked_add(passed).unwrap_or(Timestamp::MAX)
+        host::clock::now()
     }
 
     async fn sleep_until(&self, time: Timestamp) {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use model::app::{App, CommandLine, Effect, Instance, Links, Outcome, Route, Run, RunKind, Target};
 use model::export::Upstream;
 use model::{EffectId, Place, Slot, VersionId, VersionLabel, human};
@@ -13,6 +12,7 @@ use package::tree::{Check, remove_tree};
 use tokio::task::spawn_blocking;
 
 use crate::assets::AssetFolders;
+use crate::clock;
 use crate::commands::Commands;
 use crate::disk::{check_room, staging_bytes};
 use crate::export::Exports;
@@ -20,7 +20,7 @@ use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::memory::{self, Room};
 use crate::preparation::Preparing;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, longest_drain};
 use crate::shim::point_log_link;
 use crate::site::{Site, SiteError};
 use crate::tell::Tell;
@@ -80,9 +80,11 @@ impl<T: Tell> HostDoer<T> {
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
             Effect::Route { route } => self.route(app, id, route.as_ref()).await,
             Effect::Drain { instance, until } => {
-                let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+                let left = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
+                // Of a state from before the clock was set back it may be any time ahead.
+                let left = left.min(longest_drain(app, instance));
                 let elsewhere = self.exports.drained(&app.name, instance, left);
-                tokio::join!(self.proxy.drain(app, instance, until), elsewhere).0
+                tokio::join!(self.proxy.drain(app, instance), elsewhere).0
             }
         }
     }

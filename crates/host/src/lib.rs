@@ -5,6 +5,7 @@ mod assets;
 pub mod backup;
 pub mod cgroup;
 pub mod checks;
+pub mod clock;
 pub mod commands;
 pub mod cookie;
 pub mod disk;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::app::{App, Instance, Target};
 use model::settings::{AppSettings, HostSettings, Strategy};
@@ -9,11 +10,13 @@ use model::{AppName, Place, Slot};
 use package::runtime::{self, RuntimeError};
 use package::tree::{Unpacked, VerifyError, open_version};
 use package::{Facts, HostPlatform};
+use tokio::time::Instant;
 
 use crate::checks::{Confinement, ProbeTarget};
 use crate::environment::{self, Environment, EnvironmentError, Standing};
 use crate::paths::Paths;
 use crate::users::{self, Account, UserError};
+use crate::{clock, usage};
 
 /// Why something about an instance could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +187,7 @@ impl Site {
             environment: self.environment(app, instance.target, instance.place, instance.slot, &tree)?,
             confinement: Confinement::new(self.account(&revision.settings)?, &revision.settings),
             tree,
-            up_since: instance.up_since.unwrap_or(instance.created_at),
+            up_since: up_since(instance),
             pid: instance.pid,
         })
     }
@@ -199,6 +202,16 @@ impl Site {
         let (place, slot) = (instance.place, instance.slot);
         Standing { app, version: "", place, slot, node_host: &self.node_host }.node()
     }
+}
+
+/// When an instance's run began. The kernel knows how old its process is; without one the state's word is all there is,
+/// which the wall's clock may have been set since.
+fn up_since(instance: &Instance) -> Instant {
+    let told = instance.up_since.unwrap_or(instance.created_at);
+    let by_state = || Duration::try_from(clock::now().duration_since(told)).unwrap_or_default();
+    let up_for = instance.pid.and_then(usage::age).unwrap_or_else(by_state);
+    let now = Instant::now();
+    now.checked_sub(up_for).unwrap_or(now)
 }
 
 /// The host part of node names: as the settings say, else the host's short name.

@@ -33,6 +33,15 @@ struct Stat {
     parent: u32,
     /// Time of its own and of the children that it has waited for, in clock ticks.
     ticks: u64,
+    /// When it was started, in clock ticks since the boot.
+    started: u64,
+}
+
+/// How long ago a process was started, whatever was done to the wall's clock since; `None` when it has ended.
+pub fn age(pid: u32) -> Option<Duration> {
+    let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let now = Duration::try_from(since_boot).ok()?;
+    Some(now.saturating_sub(time(stat(pid)?.started)))
 }
 
 impl Processes {
@@ -96,12 +105,12 @@ fn stat(pid: u32) -> Option<Stat> {
     parse(&fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// proc(5): `pid (comm) state ppid …`, with the four times as fields 14 to 17; `comm` may hold anything.
+/// proc(5): `pid (comm) state ppid …`, with the four times as fields 14 to 17 and its start as field 22; `comm` may hold anything.
 fn parse(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let number = |nth: usize| -> Option<u64> { fields.get(nth - 3)?.parse().ok() };
     let ticks = (14..=17).map(number).sum::<Option<u64>>()?;
-    Some(Stat { parent: u32::try_from(number(4)?).ok()?, ticks })
+    Some(Stat { parent: u32::try_from(number(4)?).ok()?, ticks, started: number(22)? })
 }
 
 fn time(ticks: u64) -> Duration {
@@ -115,7 +124,7 @@ mod tests {
     #[test]
     fn a_stat_is_read_whatever_the_program_is_called() {
         let text = "42 (a ) b (c) S 7 42 42 0 -1 4194560 1 2 3 4 100 20 3 4 20 0 1 0 5 6 7";
-        assert_eq!(parse(text), Some(Stat { parent: 7, ticks: 127 }));
+        assert_eq!(parse(text), Some(Stat { parent: 7, ticks: 127, started: 5 }));
         assert_eq!(parse("42 (cut off"), None);
     }
 
@@ -145,5 +154,16 @@ mod tests {
         let usage = Processes::read().usage(std::process::id()).unwrap();
         assert!(usage.memory >= crate::memory::resident(std::process::id()).unwrap() / 2, "{usage:?}");
         assert_eq!(Processes::read().usage(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_process_is_as_old_as_it_is() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let young = age(child.id()).unwrap();
+        let own = age(std::process::id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(young <= own && own < Duration::from_secs(24 * 3600), "{young:?} {own:?}");
+        assert_eq!(age(child.id()), None);
     }
 }

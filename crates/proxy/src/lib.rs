@@ -21,6 +21,7 @@ mod connection;
 mod control;
 mod core;
 mod core_table;
+mod descriptors;
 mod drains;
 mod exchange;
 #[cfg(feature = "fuzz")]

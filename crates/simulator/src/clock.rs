@@ -6,11 +6,29 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-/// The clock of one life of the daemon.
+/// The host's time in one life of the daemon.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TurnedClock {
     began_at: Timestamp,
     began: Instant,
+}
+
+/// The clock that a life's engine reads: it is set by this much against the host's time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WallClock {
+    pub(crate) time: TurnedClock,
+    pub(crate) set_by: SignedDuration,
+}
+
+impl engine::Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        self.time.now() + self.set_by
+    }
+
+    async fn sleep_until(&self, time: Timestamp) {
+        let time = if time == Timestamp::MAX { time } else { time - self.set_by };
+        self.time.sleep_until(time).await;
+    }
 }
 
 impl TurnedClock {

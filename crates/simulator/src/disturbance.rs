@@ -28,6 +28,8 @@ pub enum What {
     Death(Duration),
     /// The host goes down, and is up again after a while.
     Reboot(Duration),
+    /// The daemon dies, and so many hours are added to the host's clock before it is started again.
+    ClockIsSet(i64),
     /// A shim dies, and its process with it.
     ShimDies(usize),
     /// A process exits.

@@ -111,13 +111,12 @@ impl Hands {
                 self.world().serve(route, Some(id));
                 OK
             }
-            Effect::Drain { instance, until } => {
+            Effect::Drain { instance, .. } => {
                 let target = app.instances.get(&instance).map(|it| it.target);
                 let settings = target.and_then(|target| Some(&app.revision(target)?.settings));
                 let limit = settings.map_or(Duration::ZERO, |settings| settings.drain_timeout);
                 // After a start of the daemon the proxy may hear of it only now.
-                let from_now = after(self.clock.now(), limit + Duration::from_secs(2));
-                self.drain(instance, until.max(from_now)).await
+                self.drain(instance, after(self.clock.now(), limit + Duration::from_secs(2))).await
             }
             Effect::Run { run } => self.run(id, &run).await,
             Effect::Halt { run } => {

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::TurnedClock;
+use crate::clock::{TurnedClock, WallClock};
 use crate::disturbance::{Ask, Disturbance, What};
 use crate::doer::Hands;
 use crate::gremlin::Gremlin;
@@ -84,7 +84,7 @@ pub(crate) fn live(
                 Hands { shared: shared.clone(), clock, mistake },
                 Arc::new(Gremlin(shared.clone())),
             ),
-            clock,
+            clock: WallClock { time: clock, set_by: shared.world().clock_set_by },
         };
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let handle = engine::start(app, first, Arc::new(partners), &tasks, stop);
@@ -316,6 +316,10 @@ impl Life<'_> {
                 What::Reboot(away) => {
                     self.shared.world().reboot();
                     return Some(End::Died(away));
+                }
+                What::ClockIsSet(hours) => {
+                    self.shared.world().clock_set_by += SignedDuration::from_hours(hours);
+                    return Some(End::Died(Duration::from_millis(300)));
                 }
                 What::AtEffect(action, after) => self.shared.plan().next_effect = Some((action, after)),
                 What::AtCommit(action, after) => self.shared.plan().next_commit = Some((action, after)),

@@ -77,6 +77,8 @@ fn what(chance: &mut Chance) -> What {
         90..93 => What::AtCommit(Action::Kill, false),
         93..95 => What::AtCommit(Action::Kill, true),
         95 => What::LooksDown(pick, chance.once_in(2)),
+        // Far more than what is there may take.
+        96 => What::ClockIsSet(chance.one_of(&[-100, -5, 5, 100])),
         _ => What::AtCommit(Action::Fail, false),
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use api::about::Daemon;
 use api::app::App;
-use api::change::{DeployVersion, Granted, PackageOptions, Pin, Restart, Scale, SetMode};
+use api::change::{
+    BeginMaintenance, DeployVersion, Freeze, Granted, PackageOptions, Pause, Pin, Restart, Scale, SetMode,
+};
 use api::deployment::{Deployment, DeploymentDetail};
 use api::event::Event;
 use api::exit::Exit;
@@ -278,6 +280,50 @@ impl Client {
     /// [`ApiError`]
     pub async fn promote(&self, app: &str) -> Answer<Granted> {
         self.send(self.request(Method::POST, &format!("/v1/apps/{app}/promote"))).await
+    }
+
+    /// Lets its requests wait, for so long at most.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn pause(&self, app: &str, within: Duration) -> Answer<Granted> {
+        let body = Pause { for_ms: u64::try_from(within.as_millis()).expect("it is short") };
+        self.change(Method::POST, &format!("/v1/apps/{app}/pause"), &body).await
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn resume(&self, app: &str) -> Answer<Granted> {
+        self.send(self.request(Method::POST, &format!("/v1/apps/{app}/resume"))).await
+    }
+
+    /// Answers its requests with a page, or serves them again.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn maintenance(&self, app: &str, begins: bool) -> Answer<Granted> {
+        let path = format!("/v1/apps/{app}/maintenance");
+        match begins {
+            true => self.change(Method::PUT, &path, &BeginMaintenance::default()).await,
+            false => self.send(self.request(Method::DELETE, &path)).await,
+        }
+    }
+
+    /// Has its deployments refused, or no more.
+    ///
+    /// # Errors
+    /// [`ApiError`]
+    pub async fn freeze(&self, app: &str, begins: bool) -> Answer<Granted> {
+        let path = format!("/v1/apps/{app}/freeze");
+        match begins {
+            true => {
+                let body = Freeze { reason: "the sale".into(), until: None };
+                self.change(Method::PUT, &path, &body).await
+            }
+            false => self.send(self.request(Method::DELETE, &path)).await,
+        }
     }
 
     /// Goes back to the version before the active one.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use api::deployment::Phase;
 use api::event::Step;
 use testkit::app::{get, log};
-use testkit::{HostPlan, TempHost, wait_for};
+use testkit::wait::LONG;
+use testkit::{ApiError, HostPlan, TempHost, wait_for};
 
 use super::output::{flood, log_files};
-use super::{SOON, left_over, lines};
+use super::{SOON, back, exits, kill, left_over, lines, pid};
 
 /// A small file system over a folder, gone with this.
 struct SmallDisk(PathBuf);
@@ -24,6 +25,16 @@ impl SmallDisk {
             .unwrap();
         assert!(status.success(), "mount: {status}");
         SmallDisk(folder.to_owned())
+    }
+
+    /// From now on it has so many files more than it has now, and no others.
+    fn limit_files(&self, more: u64) {
+        let room = rustix::fs::statvfs(&self.0).unwrap();
+        let files = room.f_files - room.f_ffree + more;
+        let options = format!("remount,nr_inodes={files}");
+        let status =
+            std::process::Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
+        assert!(status.success(), "mount: {status}");
     }
 
     /// Takes all the space that is left; the file to be removed for it.
@@ -126,4 +137,71 @@ async fn a_package_whose_files_do_not_fit_is_refused_with_figures_before_it_is_u
     }
     assert_eq!(app.api.deployments(&app.name).await.unwrap().len(), 1, "no deployment began");
     assert_eq!(app.pids().await, pids);
+}
+
+#[tokio::test]
+async fn apps_go_on_while_the_disk_of_the_state_is_full_and_wishes_are_refused() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tested: only root may mount a small disk");
+        return;
+    }
+    let host = HostPlan::default().make().await;
+    let disk = SmallDisk::over(&host.path("var/lib/bellrock"), "120m");
+    host.start_daemon().await;
+    let app = host.app("beacon", "");
+    app.deploy("beacon-base", Phase::Committed).await;
+    let (first, second) = (app.instance(1).await, app.instance(2).await);
+    let filler = disk.fill();
+    // What is left of its own files is used up by and by.
+    let refused = wait_for("a wish is refused", LONG, async || {
+        for pinned in [true, false] {
+            match app.api.pin(&app.name, "1.0.0", pinned).await {
+                Ok(_) => {}
+                Err(ApiError::Refused(problem)) => return Some(problem),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        None
+    })
+    .await;
+    assert!(refused.detail.contains("full"), "{refused:?}");
+    // Nothing is started anew but by its shim, which needs no disk for it.
+    kill(&host, pid(&first));
+    wait_for("it runs again", LONG, async || {
+        let (status, _) = get(first.port, "/health").await.ok()?;
+        (status == 200 && !testkit::processes::is_alive(pid(&first))).then_some(())
+    })
+    .await;
+    let (status, _) = get(second.port, "/health").await.unwrap();
+    assert_eq!(status, 200);
+    fs_err::remove_file(filler).unwrap();
+    back(&app, 1, pid(&first)).await;
+    assert_eq!(exits(&app).await.len(), 1, "it is taken in when there is room");
+    app.deploy("beacon-module-changed", Phase::Committed).await;
+    left_over::settles(&app, "1.1.0", 2).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_in_the_middle_of_unpacking_leaves_nothing_behind() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not tested: only root may mount a small disk");
+        return;
+    }
+    let host = HostPlan::default().make().await;
+    let disk = SmallDisk::over(&host.path("var/lib/bellrock"), "200m");
+    host.start_daemon().await;
+    let app = host.app("beacon", "replicas = 1");
+    app.deploy("beacon-base", Phase::Committed).await;
+    let before = app.instance(1).await;
+    // Room enough by its bytes; some of its files fit.
+    disk.limit_files(100);
+    let refused = app.try_deploy("beacon-module-changed").await.unwrap_err().problem();
+    assert!(refused.detail.contains("No space left on device"), "{refused:?}");
+    let uploads = host.path("var/lib/bellrock/uploads");
+    let left: Vec<_> = fs_err::read_dir(uploads).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(app.instance(1).await.pid, before.pid);
+    disk.limit_files(100_000);
+    app.deploy("beacon-module-changed", Phase::Committed).await;
+    left_over::settles(&app, "1.1.0", 1).await;
 }

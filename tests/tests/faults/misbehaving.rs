@@ -1,11 +1,13 @@
-//! Apps that run, and are of no use: they listen where nobody asks, or hang.
+//! Apps that run, and are of no use: they listen where nobody asks, or too late, or hang.
+
+use std::time::Duration;
 
 use api::app::{Instance, InstanceState};
 use api::deployment::Phase;
 use rustix::process::Signal;
 use testkit::{TempHost, TestApp, processes};
 
-use super::pid;
+use super::{left_over, numbered, pid};
 
 #[tokio::test]
 async fn an_app_that_listens_on_another_port_is_told_by_the_ports_that_it_has() {
@@ -20,6 +22,35 @@ async fn an_app_that_listens_on_another_port_is_told_by_the_ports_that_it_has() 
     let reason = failed.reason.unwrap();
     assert!(reason.contains("refused") && reason.contains("it listens on "), "{reason}");
     assert!(reason.contains(&app.port.to_string()), "it listens on {} in truth: {reason}", app.port);
+}
+
+#[tokio::test]
+async fn an_app_that_listens_late_is_waited_for_until_its_deadline() {
+    let host = TempHost::start().await;
+    let settings = |deadline: &str| {
+        format!(
+            "runtime = '/usr/lib/erlang'\nreplicas = 1\ntries = 1\n[readiness]\nwithin = '1 s'\nfailure_timeout = '{deadline}'"
+        )
+    };
+    let app = host.app("lantern", &settings("60 s"));
+    let late = numbered::beginning_with("lantern-1", "sleep 3\n");
+    app.ends(app.api.deploy(&app.name, late).await.unwrap(), Phase::Committed).await;
+    let instance = app.instance(1).await;
+    let took = instance.ready_at.unwrap().duration_since(instance.up_since.unwrap());
+    assert!(took.unsigned_abs() >= Duration::from_secs(3), "{took}");
+    assert_eq!(instance.crashes, 0, "nobody took it for dead meanwhile");
+
+    app.write_settings(&settings("2 s"));
+    let later = numbered::beginning_with("lantern-2", "sleep 600\n");
+    let granted = app.api.deploy(&app.name, later).await.unwrap();
+    let ended = app.ends(granted, Phase::RolledBack).await.deployment;
+    let reason = ended.reason.unwrap();
+    for said in ["was not ready in time", "refused", "it listens on no port"] {
+        assert!(reason.contains(said), "{said:?}: {reason}");
+    }
+    assert!(ended.ghosted);
+    left_over::settles(&app, "0.1.0", 1).await;
+    assert_eq!(app.instance(1).await.pid, instance.pid, "the one that serves was left alone");
 }
 
 async fn in_place_1(app: &TestApp<'_>, state: InstanceState) -> Instance {

@@ -1,19 +1,25 @@
 //! Faults: apps, shims and the daemon are killed, hang, flood and fill disks, at every step of a deployment.
 
 mod apps;
+mod clock;
 mod commands;
+mod commits;
 mod daemon;
+mod descriptors;
 mod disks;
 mod journey;
 mod left_over;
 mod misbehaving;
+mod mortal;
 mod newer;
 mod numbered;
 mod operations;
 mod output;
 mod phases;
 mod points;
+mod power_cut;
 pub(crate) mod reboot;
+mod surroundings;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +35,11 @@ use testkit::{TempHost, TestApp, wait_for};
 
 /// Longest that a fault may take to be seen and repaired on two busy cores.
 const SOON: Duration = Duration::from_secs(30);
+
+/// Whether all of it was asked for, however long it takes (`make test-faults`).
+fn all() -> bool {
+    std::env::var_os("BELLROCK_TEST_ALL").is_some_and(|value| value == "1")
+}
 
 /// Settings of beacon with a migration that leaves a line in a file for each run.
 fn migrating(host: &TempHost, more: &str, variables: &str) -> String {

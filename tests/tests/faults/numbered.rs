@@ -1,17 +1,22 @@
-//! A sample that writes a numbered line every few milliseconds, to see whether any is lost.
+//! Samples whose start script does more: one that writes a numbered line every few milliseconds, to see whether any is lost.
 
 use std::io::{Read, Write};
 
 use testkit::client::Upload;
 use testkit::sample;
 
-/// The start script of a shipment, changed so that it numbers lines beside the app.
+/// Numbers lines beside the app.
 const NUMBERS: &str =
     "( i=0; while kill -0 $$; do i=$((i + 1)); echo \"line $i\"; sleep 0.005; done ) 2>/dev/null &\n";
 
 /// `lantern-1` that writes `line 1`, `line 2`, … to its standard output while it runs.
 pub(super) fn package() -> Upload {
-    let original = fs_err::File::open(&sample("lantern-1").path).unwrap();
+    beginning_with("lantern-1", NUMBERS)
+}
+
+/// A shipment whose start script does something before it starts the app.
+pub(super) fn beginning_with(name: &str, first: &str) -> Upload {
+    let original = fs_err::File::open(&sample(name).path).unwrap();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(original));
     let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut changed = tar::Builder::new(gzip);
@@ -22,7 +27,7 @@ pub(super) fn package() -> Upload {
         entry.read_to_end(&mut bytes).unwrap();
         if path.ends_with("entrypoint.sh") {
             let text = String::from_utf8(bytes).unwrap();
-            bytes = text.replacen("set -eu\n", &format!("set -eu\n{NUMBERS}"), 1).into_bytes();
+            bytes = text.replacen("set -eu\n", &format!("set -eu\n{first}"), 1).into_bytes();
         }
         header.set_size(bytes.len().try_into().unwrap());
         changed.append_data(&mut header, path, bytes.as_slice()).unwrap();

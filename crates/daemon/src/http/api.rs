@@ -90,7 +90,7 @@ pub(super) fn granted(before: Option<&App>, accepted: &Accepted) -> Granted {
 fn waits_in_vain(before: Option<&App>, app: &App) -> Option<String> {
     let pause = app.pause.filter(|pause| before.and_then(|before| before.pause) != Some(*pause))?;
     let hold = app.revision(app.active()?)?.settings.hold_timeout;
-    let lasts = pause.until.duration_since(Timestamp::now()).unsigned_abs();
+    let lasts = pause.until.duration_since(host::clock::now()).unsigned_abs();
     (lasts > hold).then(|| {
         format!(
             "each request waits at most {} (hold_timeout), then it gets 503",

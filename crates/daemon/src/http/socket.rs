@@ -119,12 +119,15 @@ pub async fn serve(listener: UnixListener, router: Router, stop: CancellationTok
 
 async fn accept(listener: &UnixListener, connections: &Arc<Semaphore>) -> (UnixStream, OwnedSemaphorePermit) {
     let permit = connections.clone().acquire_owned().await.expect("nobody closes it");
+    let mut failed = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return (stream, permit),
             Err(error) => {
                 // Out of descriptors, most likely: they come back.
-                warn!(%error, "could not accept an API connection");
+                if !std::mem::replace(&mut failed, true) {
+                    warn!(%error, "could not accept an API connection; it waits until this is possible again");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

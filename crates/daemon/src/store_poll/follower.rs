@@ -87,7 +87,7 @@ impl Follower {
         if !self.is_wanted(known.as_deref(), &offer)? || self.not_now(known.as_deref(), &offer) {
             return Ok(());
         }
-        if let Some(frozen) = known.as_ref().and_then(|app| app.frozen_at(jiff::Timestamp::now())) {
+        if let Some(frozen) = known.as_ref().and_then(|app| app.frozen_at(host::clock::now())) {
             // Told once, and without a copy of the package.
             return Err(format!(
                 "version {} waits: the app is frozen by {} ({})",

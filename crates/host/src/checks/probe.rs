@@ -9,7 +9,7 @@ use model::settings::{Check, Command, PortName, Scheme};
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Confinement;
 use crate::environment::Environment;
@@ -31,8 +31,8 @@ pub struct ProbeTarget {
     pub environment: Environment,
     /// What holds an `exec` check like the instance.
     pub confinement: Confinement,
-    /// When its current run began.
-    pub up_since: jiff::Timestamp,
+    /// When its current run began; no change of the wall's clock moves it.
+    pub up_since: Instant,
     /// Its main process, while that is known.
     pub pid: Option<u32>,
 }
@@ -148,7 +148,7 @@ async fn tcp(port: u16, within: Duration) -> Result<(), NotPassed> {
 }
 
 fn runs_for(time: Duration, target: &ProbeTarget) -> Result<(), NotPassed> {
-    let up = Duration::try_from(jiff::Timestamp::now().duration_since(target.up_since)).unwrap_or_default();
+    let up = target.up_since.elapsed();
     if up >= time {
         return Ok(());
     }

@@ -8,8 +8,9 @@ mod watching;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use model::settings::{AppSettings, Command};
+
+use tokio::time::Instant;
 
 use super::{Confinement, NotPassed, Probe, ProbeTarget};
 
@@ -24,7 +25,7 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
         tree: tree.to_owned(),
         environment,
         confinement: Confinement::new(None, &AppSettings::default()),
-        up_since: Timestamp::now(),
+        up_since: Instant::now(),
         pid: None,
     }
 }

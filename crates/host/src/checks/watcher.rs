@@ -142,7 +142,8 @@ impl<T: Tell> Watch<T> {
     async fn until_ready(&self) -> Verdict {
         let settings = &self.settings.readiness;
         let check = self.settings.readiness_check();
-        let deadline = Instant::now() + settings.failure_timeout.saturating_sub(self.up_for());
+        let deadline =
+            Instant::now() + settings.failure_timeout.saturating_sub(self.target.up_since.elapsed());
         let mut cadence = Cadence::new(settings.retry_period);
         let mut within = settings.within;
         let mut why = None;
@@ -177,10 +178,6 @@ impl<T: Tell> Watch<T> {
 
     fn asks_a_port(&self) -> bool {
         matches!(self.settings.readiness_check(), Check::HttpGet { .. } | Check::Tcp { .. })
-    }
-
-    fn up_for(&self) -> Duration {
-        Duration::try_from(jiff::Timestamp::now().duration_since(self.target.up_since)).unwrap_or_default()
     }
 
     async fn watch_health(mut self) {

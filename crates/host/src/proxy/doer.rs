@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use model::app::{App, DrainFigures, Outcome, Route};
 use model::{EffectId, InstanceId, human};
 use tokio::time::Instant;
@@ -16,10 +15,11 @@ use crate::paths::Paths;
 /// What the proxy needs besides to cut and to say so.
 const GRACE: Duration = Duration::from_secs(2);
 
-fn drain_timeout(app: &App, instance: InstanceId) -> Duration {
+/// How long the end of an instance's drain is waited for.
+pub(crate) fn longest_drain(app: &App, instance: InstanceId) -> Duration {
     let target = app.instances.get(&instance).map(|it| it.target);
     let revision = target.and_then(|target| app.revision(target));
-    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout)
+    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout) + GRACE
 }
 
 /// What a proxy told; an earlier one does not say how long it took, so that what was `waited` stands for it.
@@ -49,13 +49,11 @@ impl Proxy {
         }
     }
 
-    /// Waits until nothing is in flight in an instance, or until the time has come. Asked again after a start of the
-    /// daemon it waits as long as a drain may take, for the proxy may have heard of this one only now.
-    pub(crate) async fn drain(&self, app: &App, instance: InstanceId, until: Timestamp) -> Outcome {
+    /// Waits until nothing is in flight in an instance, as long as a drain may take. Asked again after a start of the
+    /// daemon it waits as long once more, for the proxy may have heard of this one only now.
+    pub(crate) async fn drain(&self, app: &App, instance: InstanceId) -> Outcome {
         let began = Instant::now();
-        let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-        let left = left.max(drain_timeout(app, instance) + GRACE);
-        let drained = self.drained(&app.name, instance, left).await;
+        let drained = self.drained(&app.name, instance, longest_drain(app, instance)).await;
         let took = human::duration(began.elapsed());
         if let Some(drained) = drained {
             return Outcome::Drained { figures: figures(&drained, began.elapsed()) };

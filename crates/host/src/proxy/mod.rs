@@ -30,6 +30,7 @@ mod wish;
 pub use book::{Page, Put, RouteBook};
 pub use certificates::CertificateError;
 pub use control::ControlError;
+pub(crate) use doer::longest_drain;
 pub use error_watch::ErrorWatch;
 pub use facts::{Process, ProxyFacts, Sample};
 pub use health_watch::HealthWatch;

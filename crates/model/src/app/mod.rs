@@ -24,6 +24,7 @@ mod instance;
 mod interruption;
 mod member;
 mod member_check;
+mod mend;
 mod note;
 mod operations;
 mod outcomes;

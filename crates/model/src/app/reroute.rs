@@ -18,10 +18,10 @@ use crate::settings::ports::ports_of;
 use crate::settings::{AppSettings, Check, PortName, Scheme, Strategy};
 
 /// Longest wait between two attempts to have a route applied.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How much longer than `drain_timeout` the end of a drain is waited for: the proxy cuts at that time and then says so.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 impl Deployment {
     /// Whether traffic goes from all old instances to all new ones at once. Where nothing is replaced, each new

@@ -159,6 +159,7 @@ impl Turn {
 
     /// The daemon has asked every shim. What does not live has ended; what is unknown is left to a person.
     pub(super) fn take_adoption(&mut self, alive: &[InstanceId], unknown: &[InstanceId]) {
+        self.mend_times();
         for id in unknown {
             let Some(place) = self.app.instances.get(id).map(|it| it.place) else { continue };
             self.lose_sight(place, *id);

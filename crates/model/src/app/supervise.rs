@@ -14,7 +14,7 @@ use crate::names::{InstanceId, Place, Slot};
 use crate::settings::Strategy;
 
 /// Longest wait between two attempts to bring an instance up (D09).
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// An instance that was ready this long has put an end to the row of failures before it (D09).
 const STEADY: Duration = Duration::from_secs(60);

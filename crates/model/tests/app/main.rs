@@ -13,6 +13,7 @@ mod assets;
 mod broken;
 mod by_load;
 mod canary;
+mod clock;
 mod commands;
 mod first;
 mod freezing;

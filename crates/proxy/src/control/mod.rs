@@ -28,6 +28,7 @@ pub use self::socket::SocketError;
 pub(crate) use self::socket::bind;
 use crate::access_log;
 use crate::core::{Fact, Message, Shared};
+use crate::descriptors::most_connections;
 use crate::drains::Drains;
 use crate::health::{Change, Checks};
 use crate::instance::{Health, Instance};
@@ -211,7 +212,7 @@ impl Control {
 
     /// All cores serve by this table: what must be checked and what drains follows from it.
     fn follow(&self, serving: &Serving, mut draining: Vec<Arc<Instance>>) {
-        self.shared.max_connections.store(serving.front.max_connections, Ordering::Relaxed);
+        self.limit_connections(serving.front.max_connections);
         *self.log_settings.lock().unwrap_or_else(PoisonError::into_inner) = serving.access_log();
         self.checks.follow(serving);
         let entries = || serving.routes.iter().flat_map(|route| &route.backends);
@@ -223,6 +224,17 @@ impl Control {
         };
         self.drains.borrow_mut().follow(draining, is_active);
         self.drains_changed.notify_one();
+    }
+
+    /// As many as the table says, if there are descriptors for them; where it is less, that is told when it changes.
+    fn limit_connections(&self, wanted: u64) {
+        let most = most_connections(wanted);
+        if self.shared.max_connections.swap(most, Ordering::Relaxed) != most && most < wanted {
+            log::line(format_args!(
+                "error: at most {most} connections at a time instead of proxy.max_connections = {wanted}: \
+                 the limit of open files leaves room for no more; raise LimitNOFILE= in bellrockd's unit"
+            ));
+        }
     }
 
     async fn watch_drains(self: Rc<Self>) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::Unreached;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::app::{App, Links};
 use model::{AppName, InstanceId, Place, VersionLabel};
 
@@ -27,6 +27,8 @@ use crate::nature::{Nature, Versions};
 /// The host.
 pub(crate) struct World {
     pub(crate) now: Timestamp,
+    /// What the daemon's clock shows is this much later.
+    pub(crate) clock_set_by: SignedDuration,
     pub(crate) versions: Versions,
     pub(crate) shims: BTreeMap<InstanceId, Shim>,
     pub(crate) runners: Runners,
@@ -61,6 +63,7 @@ impl World {
         let name: AppName = "beacon".parse().expect("it is a name");
         World {
             now,
+            clock_set_by: SignedDuration::ZERO,
             versions,
             shims: BTreeMap::new(),
             runners: Runners::default(),

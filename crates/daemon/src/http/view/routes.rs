@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use api::routes::{Listener, Proxy, ProxyState, Route, RoutedInstance, RoutedState, Routes};
 use host::proxy::{Process, ProxyFacts};
-use jiff::Timestamp;
 use model::app::{App, Instance, Status};
 use model::human;
 use wire::proxy::{Backend, BackendMode, BackendReport, BackendState, Report, RouteReport, Table};
@@ -114,7 +113,7 @@ impl Scene<'_> {
             format!("in maintenance: every request gets 503 and a page ({maintained} since the proxy's start); bellrock maintenance {name} off")
         });
         let paused = self.app.pause.map(|pause| {
-            let left = pause.until.duration_since(Timestamp::now()).unsigned_abs();
+            let left = pause.until.duration_since(host::clock::now()).unsigned_abs();
             let left = human::duration(Duration::from_secs(left.as_secs()));
             format!("paused: requests wait for {left} more; bellrock resume {name}")
         });

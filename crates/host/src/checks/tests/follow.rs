@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use host_fixture::Fixture;
+use jiff::Timestamp;
 use model::app::{App, Event, Status, Verdict};
 use model::settings::CheckKind;
 use tokio::sync::{mpsc, watch};

@@ -192,6 +192,6 @@ async fn runs_for_passes_after_its_time() {
     let check = Check::RunsFor { time: Duration::from_secs(60) };
     let mut target = target(0, Path::new("/"));
     assert!(matches!(attempt(&check, &target, SOON).await, Err(NotPassed::NoAnswer(_))));
-    target.up_since = Timestamp::now() - Duration::from_secs(60);
+    target.up_since = Instant::now() - Duration::from_secs(60);
     assert_eq!(attempt(&check, &target, SOON).await, Ok(()));
 }

@@ -125,7 +125,7 @@ async fn an_attempt_does_not_outlast_the_failure_timeout() {
 async fn an_instance_is_asked_once_at_least() {
     let server = Server::start([Answer::Status(200)]).await;
     let mut late = of(&server);
-    late.up_since = Timestamp::now() - Duration::from_secs(3600);
+    late.up_since = Instant::now() - Duration::from_secs(3600);
     let mut watched = Watched::start(settings(), late.clone(), true);
     assert_eq!(watched.verdict().await, Verdict::Ready);
     server.answer(Answer::Status(500));
