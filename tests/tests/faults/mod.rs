@@ -6,6 +6,8 @@ mod daemon;
 mod disks;
 mod journey;
 mod left_over;
+pub(crate) mod limits;
+mod machine;
 mod misbehaving;
 mod newer;
 mod numbered;
