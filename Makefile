@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
 .PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak \
-	chaos $(BENCHES)
+	chaos test-vm $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -38,6 +38,10 @@ test-faults: ## the long tests in full: every change under load, every fault at 
 	@$(XTASK) samples
 	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
+
+test-vm: ## limits, OOM kills, reboots and power cuts in virtual machines with a kernel of their own (half an hour)
+	@tools/setup.sh vm
+	@$(XTASK) test-vm
 
 bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are started for it and ended again
 	@tools/setup.sh bench

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|all`.
+# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|vm|all`.
 #
 # What Debian packages are missing is shown as one apt-get line, and installed at once by root, after asking by
 # anyone else who sits at a terminal; without a terminal the line is shown and the work ends. Nothing is done
@@ -16,6 +16,9 @@ demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
 servers=(nginx:nginx haproxy:haproxy)
 # what benches measure us beside
 bench=("${demo[@]}" "${servers[@]}" setpriv:util-linux runsv:runit s6-supervise:s6)
+
+# what make test-vm boots; mount and ip are used inside
+vm=("${demo[@]}" linux.uml:user-mode-linux mkfs.ext4:e2fsprogs mount:mount ip:iproute2)
 
 # tests make network namespaces
 all=("${bench[@]}" ip:iproute2)
@@ -107,8 +110,9 @@ main() {
     rust) mapfile -t packages < <(missing_programs "${rust[@]}" | sort -u) ;;
     demo) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
     bench) mapfile -t packages < <(missing_programs "${bench[@]}" | sort -u) ;;
+    vm) mapfile -t packages < <(missing_programs "${vm[@]}" | sort -u) ;;
     all) mapfile -t packages < <(missing_programs "${all[@]}" | sort -u) ;;
-    *) fail "usage: tools/setup.sh rust|demo|bench|all" ;;
+    *) fail "usage: tools/setup.sh rust|demo|bench|vm|all" ;;
   esac
   need_cargo
   if ((${#packages[@]} > 0)); then

@@ -8,6 +8,8 @@ use testkit::app::get;
 use testkit::host::SECRET;
 use testkit::{TempHost, processes};
 
+use crate::faults::limits::{is_limited_to, of_group};
+
 #[tokio::test]
 async fn the_daemons_environment_reaches_nobody() {
     let host = TempHost::start().await;
@@ -114,15 +116,7 @@ async fn a_limit_of_memory_holds_or_is_told_not_to() {
         eprintln!("not tested: this host has no cgroup v2 controllers for us");
         return;
     }
-    let pid = app.instance(1).await.pid.unwrap();
-    let group = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-    let group = group.lines().find_map(|line| line.strip_prefix("0::/")).unwrap().to_owned();
-    let read = |file: &str| {
-        let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
-        mounts
-            .iter()
-            .find_map(|mount| fs_err::read_to_string(format!("{mount}/{group}/{file}")).ok())
-            .unwrap()
-    };
-    assert_eq!((read("memory.max").trim(), read("cpu.max").trim()), ("400000000", "150000 100000"));
+    let pid = app.instance(1).await.pid.unwrap().try_into().unwrap();
+    assert!(is_limited_to(pid, 400_000_000));
+    assert_eq!(of_group(pid, "cpu.max"), "150000 100000");
 }

@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod samples;
 mod tidy;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +36,11 @@ enum Task {
     Samples(samples::Options),
     /// Check what neither rustc nor clippy checks: dependencies between crates, sizes, purity
     Tidy,
+    /// Boot virtual machines for tests that need a kernel of their own: limits, reboots, power cuts
+    TestVm(vm::Options),
+    /// The init of such a machine
+    #[command(hide = true)]
+    VmGuest(vm::GuestOptions),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +52,8 @@ fn main() -> ExitCode {
         Task::Docs(options) => docs::run(&root(), &options),
         Task::Samples(options) => samples::run(&root(), &options),
         Task::Tidy => tidy::run(&root()),
+        Task::TestVm(options) => vm::run(&root(), &options),
+        Task::VmGuest(options) => vm::guest(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

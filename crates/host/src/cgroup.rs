@@ -125,10 +125,12 @@ fn hand_on(folder: &Path) -> Result<(), NoLimits> {
 pub(crate) fn files(resources: &Resources) -> Vec<CgroupFile> {
     let file = |name: &str, value: String| CgroupFile { name: name.to_owned(), value };
     let memory = resources.memory.map(|most| file("memory.max", most.bytes().to_string()));
+    // A limit that swap widens is none: the app would crawl where it should be started again.
+    let swap = resources.memory.map(|_| file("memory.swap.max", "0".to_owned()));
     // All of an instance or nothing of it: a BEAM without its ports, or ports without it, is of no use.
     let together = resources.memory.map(|_| file("memory.oom.group", "1".to_owned()));
     let cpu = resources.cpu.map(|percent| file("cpu.max", format!("{} 100000", u64::from(percent) * 1000)));
-    [memory, together, cpu].into_iter().flatten().collect()
+    [memory, swap, together, cpu].into_iter().flatten().collect()
 }
 
 /// The cgroup that a process is in, if a shim made it: one below a folder of [`make_parent`].
@@ -231,7 +233,10 @@ mod tests {
         let resources = Resources { memory: Some(model::units::Size(512_000_000)), cpu: Some(150) };
         let written: Vec<String> =
             files(&resources).into_iter().map(|it| format!("{} {}", it.name, it.value)).collect();
-        assert_eq!(written, ["memory.max 512000000", "memory.oom.group 1", "cpu.max 150000 100000"]);
+        assert_eq!(
+            written,
+            ["memory.max 512000000", "memory.swap.max 0", "memory.oom.group 1", "cpu.max 150000 100000"]
+        );
         assert_eq!(files(&Resources::default()), []);
     }
 

@@ -20,6 +20,8 @@ impl Cgroup {
     /// Makes `{parent}/{name}`; `None` if that is not possible here.
     pub(crate) fn make(parent: &Path, name: &str) -> Option<Self> {
         let path = parent.join(name);
+        // One that an earlier run left has that run's kills in its counters.
+        let _ = fs::unlinkat(CWD, &path, AtFlags::REMOVEDIR);
         match fs::mkdir(&path, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(_) => return None,
@@ -40,13 +42,17 @@ impl Cgroup {
         }
     }
 
-    /// The limit that members were killed at: the kernel did so in here, and not for want of memory on the host.
-    pub(crate) fn limit_reached(&self) -> Option<u64> {
-        if self.oom_kills() == 0 {
+    /// The limit that members were killed at, in bytes: `files`, which were written, say it as it was meant, for the kernel
+    /// rounds it to whole pages. `None` where a limit above or the host's own memory was the cause: the kernel counts
+    /// kills in the victim's group, and `oom` in the one whose limit was reached (cgroup-v2.rst, `memory.events`).
+    pub(crate) fn limit_reached(&self, files: &[CgroupFile]) -> Option<u64> {
+        if self.count_in("memory.events", "oom ").unwrap_or(0) == 0 {
             return None;
         }
         let limit = crate::processes::read_file(&self.path.join("memory.max").to_string_lossy()).ok()?;
-        String::from_utf8_lossy(&limit).trim().parse().ok()
+        let limit = String::from_utf8_lossy(&limit).trim().parse().ok()?;
+        let meant = files.iter().find(|file| file.name == "memory.max");
+        Some(meant.and_then(|file| file.value.parse().ok()).unwrap_or(limit))
     }
 
     /// As the program before has handed it over.
@@ -79,19 +85,18 @@ impl Cgroup {
 
     /// Whether any process is in it or below.
     pub(crate) fn is_populated(&self) -> bool {
-        self.count_in("cgroup.events", "populated ") > 0
+        self.count_in("cgroup.events", "populated ").is_some_and(|count| count > 0)
     }
 
-    /// How often the kernel killed a member for want of memory; 0 without a memory controller.
-    pub(crate) fn oom_kills(&self) -> u64 {
+    /// How often the kernel killed a member for want of memory, wherever that lacked; `None` without a memory controller.
+    pub(crate) fn oom_kills(&self) -> Option<u64> {
         self.count_in("memory.events", "oom_kill ")
     }
 
-    fn count_in(&self, file: &str, key: &str) -> u64 {
-        let content = crate::processes::read_file(&self.path.join(file).to_string_lossy());
-        let content = content.unwrap_or_default();
+    fn count_in(&self, file: &str, key: &str) -> Option<u64> {
+        let content = crate::processes::read_file(&self.path.join(file).to_string_lossy()).ok()?;
         let text = String::from_utf8_lossy(&content);
-        text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok()).unwrap_or(0)
+        text.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok())
     }
 }
 
@@ -122,15 +127,38 @@ mod tests {
         let members = open(&folder.join("cgroup.procs"), OFlags::RDWR).unwrap();
         let group = Cgroup { path: folder.clone(), members };
         let file = |name: &str, value: &str| CgroupFile { name: name.into(), value: value.into() };
+        assert_eq!(group.oom_kills(), Some(0));
         group.write(&[file("memory.max", "512"), file("../elsewhere", "1"), file("not.there", "1")]);
         // A file of the kernel's takes each write as a whole; a plain one keeps what was longer.
         assert_eq!(fs_err::read_to_string(folder.join("memory.max")).unwrap(), "512\n");
         assert!(!folder.join("not.there").exists() && !folder.with_file_name("elsewhere").exists());
-        assert_eq!(group.limit_reached(), None, "nobody was killed");
-        write("memory.events", "oom_kill 2\n");
-        write("memory.max", "536870912\n");
-        assert_eq!(group.limit_reached(), Some(536_870_912));
-        write("memory.max", "max\n");
-        assert_eq!(group.limit_reached(), None, "it has no limit of its own: one above it was reached");
+        let files = [file("memory.max", "536871000")];
+        let reached = |events: &str, limit: &str, files: &[CgroupFile]| {
+            write("memory.events", events);
+            write("memory.max", limit);
+            group.limit_reached(files)
+        };
+        assert_eq!(reached("oom 0\noom_kill 0\n", "536870912\n", &files), None, "nobody was killed");
+        assert_eq!(reached("oom 1\noom_kill 2\n", "536870912\n", &[]), Some(536_870_912));
+        assert_eq!(
+            reached("oom 1\noom_kill 2\n", "536870912\n", &files),
+            Some(536_871_000),
+            "as it was meant"
+        );
+        assert_eq!(
+            reached("oom 0\noom_kill 2\n", "536870912\n", &files),
+            None,
+            "a limit above, or the host's"
+        );
+        assert_eq!(reached("oom 1\noom_kill 2\n", "max\n", &files), None, "the kernel did not take it");
+    }
+
+    #[test]
+    fn without_a_memory_controller_nothing_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("cgroup.procs"), "").unwrap();
+        let members = open(&folder.path().join("cgroup.procs"), OFlags::RDWR).unwrap();
+        let group = Cgroup { path: folder.path().to_owned(), members };
+        assert_eq!((group.oom_kills(), group.is_populated(), group.limit_reached(&[])), (None, false, None));
     }
 }

@@ -117,9 +117,12 @@ impl Run {
         output.drain(stream, pipe, clock::since_boot_ms())
     }
 
-    /// Whether the kernel has killed for want of memory since the run began: in its cgroup, or on the host.
+    /// Whether the kernel has killed for want of memory since the run began: in its cgroup, which knows; without a memory
+    /// controller there, anywhere on the host.
     pub(crate) fn saw_oom_kill(&self) -> bool {
-        self.cgroup.as_ref().is_some_and(|cgroup| cgroup.oom_kills() > 0)
-            || processes::oom_kills() > self.oom_kills
+        match self.cgroup.as_ref().and_then(Cgroup::oom_kills) {
+            Some(kills) => kills > 0,
+            None => processes::oom_kills() > self.oom_kills,
+        }
     }
 }

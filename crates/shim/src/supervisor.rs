@@ -518,6 +518,7 @@ impl Supervisor {
         self.tell_losses(ended.at, true);
         let uptime_ms = ended.at.saturating_sub(run.started);
         let dump = self.start.as_ref().and_then(|start| start.crash_dump.as_ref());
+        let limits = self.start.as_ref().map_or(&[][..], |start| start.cgroup_files.as_slice());
         let killed = ended.status.terminating_signal() == Some(Signal::KILL.as_raw());
         let oom = killed && ended.how == How::ByItself && run.saw_oom_kill();
         let exited = Exited {
@@ -526,7 +527,7 @@ impl Supervisor {
             signal: ended.status.terminating_signal(),
             core: ended.status.as_raw() & 0x80 != 0 && ended.status.signaled(),
             oom,
-            memory_limit: run.cgroup.as_ref().filter(|_| oom).and_then(Cgroup::limit_reached),
+            memory_limit: run.cgroup.as_ref().filter(|_| oom).and_then(|group| group.limit_reached(limits)),
             uptime_ms,
             how: ended.how,
             crash_dump: dump.and_then(|dump| crash_dump::left_by(dump, &self.id, self.run)),

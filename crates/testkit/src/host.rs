@@ -43,6 +43,8 @@ pub struct HostPlan {
     pub config: String,
     /// Below the host's folder; lets tests have long paths.
     pub folder: Option<String>,
+    /// A root that outlives the test, perhaps of an earlier boot of this machine. It stays.
+    pub root: Option<PathBuf>,
     /// Put before `bellrockd`, e.g. `unshare --net`.
     pub wrapper: Vec<String>,
     /// Whether no other host of this test program runs beside it.
@@ -64,12 +66,9 @@ impl HostPlan {
         epmd::ensure();
         let mut ports = PortBlock::take(sweep);
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.next(1)));
-        let prefix = prefix(ports.number());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(HOME).expect("/tmp is writable");
-        // Apps run as another user, when we are root, and must get through.
-        let passable = std::fs::Permissions::from_mode(0o755);
-        fs_err::set_permissions(folder.path(), passable).expect("the folder is ours");
-        let root = self.folder.map_or_else(|| folder.path().to_owned(), |below| folder.path().join(below));
+        let folder = self.root.is_none().then(|| new_folder(ports.number()));
+        let top = folder.as_ref().map(|folder| folder.path().to_owned()).or(self.root).expect("one of both");
+        let root = self.folder.map_or_else(|| top.clone(), |below| top.join(below));
         let etc = root.join("etc/bellrock");
         fs_err::create_dir_all(etc.join("apps")).expect("the folder is ours");
         fs_err::create_dir_all(root.join("run/bellrock")).expect("the folder is ours");
@@ -81,7 +80,7 @@ impl HostPlan {
             http,
             ports: Mutex::new(ports),
             daemon: Mutex::new(None),
-            folder: Some(folder),
+            folder,
             _permit: permit,
         }
     }
@@ -302,6 +301,14 @@ impl Drop for TempHost {
             }
         }
     }
+}
+
+/// A temporary folder that every user gets through: apps run as another one, when we are root.
+fn new_folder(number: u16) -> TempDir {
+    let folder = tempfile::Builder::new().prefix(&prefix(number)).tempdir_in(HOME).expect("/tmp is writable");
+    let passable = std::fs::Permissions::from_mode(0o755);
+    fs_err::set_permissions(folder.path(), passable).expect("the folder is ours");
+    folder
 }
 
 /// What the names of a block's hosts begin with.

@@ -11,6 +11,11 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Longest that anything ordinary takes on two busy cores.
 pub const LONG: Duration = Duration::from_secs(60);
 
+/// By what all deadlines are multiplied: `BELLROCK_PATIENCE`, for machines on which everything takes longer.
+pub fn patience() -> u32 {
+    std::env::var("BELLROCK_PATIENCE").ok().and_then(|factor| factor.parse().ok()).unwrap_or(1)
+}
+
 /// Looks until `look` sees what it wants, and returns that.
 ///
 /// # Panics
@@ -21,7 +26,7 @@ pub fn wait_for<T>(
     within: Duration,
     mut look: impl AsyncFnMut() -> Option<T>,
 ) -> impl Future<Output = T> {
-    let (what, caller) = (what.into(), Location::caller());
+    let (what, caller, within) = (what.into(), Location::caller(), within * patience());
     async move {
         let deadline = Instant::now() + within;
         loop {

@@ -85,7 +85,7 @@ async fn a_crash_loop_backs_off_and_alarms_and_rolls_nothing_back() {
 }
 
 /// Starts two children of an app that ignore SIGTERM and have left its session, one of them its family too.
-async fn detached_children(port: u16) -> [i32; 2] {
+pub(super) async fn detached_children(port: u16) -> [i32; 2] {
     let mut children = [0; 2];
     for (child, how) in children.iter_mut().zip(["setsid", "double"]) {
         let (status, body) = get(port, &format!("/fork?how={how}")).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::app::{App, AppState, InstanceState};
 use testkit::ports::is_free;
+use testkit::wait::patience;
 use testkit::{TestApp, wait_for};
 use tokio::time::{Instant, sleep};
 
@@ -57,7 +58,7 @@ pub(super) async fn nothing_left(app: &TestApp<'_>) {
         );
         if right { Ok(()) } else { Err(told) }
     };
-    let deadline = Instant::now() + SOON;
+    let deadline = Instant::now() + SOON * patience();
     while let Err(told) = look().await {
         assert!(Instant::now() < deadline, "{}: something is missing or left over: {told}", app.name);
         sleep(Duration::from_millis(50)).await;

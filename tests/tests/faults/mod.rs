@@ -9,6 +9,8 @@ mod descriptors;
 mod disks;
 mod journey;
 mod left_over;
+pub(crate) mod limits;
+mod machine;
 mod misbehaving;
 mod mortal;
 mod newer;

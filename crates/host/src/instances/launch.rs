@@ -11,6 +11,7 @@ use model::settings::{AppSettings, Strategy};
 use package::tree::{Check, Unpacked, instance_tree};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
+use tracing::warn;
 use wire::shim::{
     CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
 };
@@ -201,6 +202,10 @@ impl<T: Tell> Instances<T> {
         let environment =
             self.site.environment(app, instance.target, instance.place, instance.slot, &tree)?;
         let account = self.site.account(settings)?;
+        // The group that hands the controllers on is gone after a reboot, when nothing was staged.
+        if let Some(why) = self.limits_lack(&settings.resources) {
+            warn!(app = %app.name, place = %instance.place, why, "limits of resources do not hold");
+        }
         let paths = &self.site.paths;
         let (stdout, stderr) = paths.instance_logs(&app.name, instance.place, instance.id);
         let dumps = paths.crash_dumps(&app.name).join(instance.place.to_string());
