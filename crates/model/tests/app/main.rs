@@ -15,6 +15,7 @@ mod canary;
 mod commands;
 mod first;
 mod freezing;
+mod odd_answers;
 mod recorded;
 mod simulated;
 mod superseding;
