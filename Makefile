@@ -5,6 +5,9 @@ SHELL := /bin/bash
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
 .PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak \
 	chaos test-vm $(BENCHES)
+BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package
+.PHONY: help setup build demo demo-stop test test-faults simulate coverage bench-proxy ci fuzz-smoke fmt lint samples \
+	docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -52,6 +55,10 @@ SEED ?= 1
 STEPS ?= 1000000
 simulate: ## a million turns of the engine in a simulated host, from SEED on (STEPS=… SEED=…)
 	cargo run --quiet --release --locked --package simulator -- --seed $(SEED) --steps $(STEPS)
+
+coverage: ## the lines of engine and journal that no test reaches, which may be 1 % at most
+	@tools/setup.sh coverage
+	@$(XTASK) coverage
 
 ci: ## what CI runs: .ci/run
 	@.ci/run

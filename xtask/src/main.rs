@@ -2,6 +2,7 @@
 
 mod bench;
 mod binaries;
+mod coverage;
 mod demo;
 mod docs;
 mod samples;
@@ -26,6 +27,8 @@ enum Task {
     Bench(bench::Options),
     /// Build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
     Build(binaries::Options),
+    /// List the lines of engine and journal that no test reaches
+    Coverage(coverage::Options),
     /// Run a daemon and a sample app in a folder: deploy, deploy, roll back, activate
     Demo(demo::Options),
     /// Stop what the demo left running
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Bench(options) => bench::run(&root(), &options),
         Task::Build(options) => binaries::run(&root(), &options),
+        Task::Coverage(options) => coverage::run(&root(), &options),
         Task::Demo(options) => demo::run(&root(), &options),
         Task::DemoStop(place) => demo::stop(&root(), &place),
         Task::Docs(options) => docs::run(&root(), &options),

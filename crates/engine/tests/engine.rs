@@ -44,7 +44,8 @@ async fn command_is_refused_when_it_cannot_be_journalled() {
     let theatre = Theatre::open();
     theatre.stage.broken_commits.store(1, Ordering::SeqCst);
     let refused = theatre.deploy(one()).await;
-    assert!(matches!(&refused, Err(Unreached::Journal(why)) if why == "the disk is full"), "{refused:?}");
+    let told = "could not write the turn: the disk is full";
+    assert!(matches!(&refused, Err(Unreached::Journal(why)) if why == told), "with its cause: {refused:?}");
     assert_eq!(*theatre.handle.snapshot(), new_app(), "nothing has changed");
     assert_eq!(theatre.stage.lines(), ["commit failed"], "nothing was performed");
     theatre.deploy(one()).await.expect("the journal is well again");
@@ -159,6 +160,24 @@ async fn tick_comes_when_the_state_wants_it_and_only_then() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     let ticks = theatre.stage.turns().iter().filter(|turn| turn.event == Event::Tick).count();
     assert_eq!(ticks, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clock_that_wakes_too_early_takes_no_core_and_leaves_no_trace() {
+    let theatre = Theatre::open();
+    theatre.deploy(one()).await.expect("it is taken");
+    theatre.until("at rest", |app| is_launched(app) && app.outbox.is_empty()).await;
+    let turns = theatre.stage.turns().len();
+    let before = theatre.stage.sleeps.load(Ordering::SeqCst);
+    theatre.stage.wakes_early.store(true, Ordering::SeqCst);
+    // Stale: it changes nothing, and the engine looks at the clock again.
+    let nothing = Event::Done { effect: model::EffectId(999), outcome: Outcome::Ok { detail: None } };
+    let stale = theatre.handle.tell(nothing).await;
+    assert!(matches!(stale, Err(Unreached::NotTaken(NotTaken::Stale(_)))), "{stale:?}");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let sleeps = theatre.stage.sleeps.load(Ordering::SeqCst) - before;
+    assert!((50..=110).contains(&sleeps), "{sleeps} times in 10 s");
+    assert_eq!(theatre.stage.turns().len(), turns, "nothing has changed, so nothing is journalled");
 }
 
 #[tokio::test(start_paused = true)]

@@ -88,6 +88,9 @@ mod tests {
         assert_eq!(names.len(), FaultPoint::all().count());
         for point in FaultPoint::all() {
             assert_eq!(point.to_string().parse(), Ok(point));
+            let of_effect = point.effect().map(|kind| kind.to_string());
+            let named = point.to_string().split_once("effect:").map(|(_, kind)| kind.to_owned());
+            assert_eq!(of_effect, named);
         }
         assert!(names.contains("after-effect:create") && names.contains("before-commit:done-create"));
         assert!("after-effect:nothing".parse::<FaultPoint>().is_err());

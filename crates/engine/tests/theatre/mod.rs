@@ -1,7 +1,7 @@
 //! Partners in memory, under a clock that is turned by waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -26,6 +26,10 @@ pub(crate) struct Stage {
     turns: Mutex<Vec<Turn>>,
     /// So many commits fail from now on.
     pub(crate) broken_commits: AtomicUsize,
+    /// From now on the clock wakes at once, whatever time it is.
+    pub(crate) wakes_early: AtomicBool,
+    /// How often it was asked to wake.
+    pub(crate) sleeps: AtomicUsize,
     gates: Mutex<BTreeMap<&'static str, Arc<Notify>>>,
     faults: Mutex<BTreeSet<&'static str>>,
 }
@@ -60,21 +64,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the disk is full")]
-pub(crate) struct DiskFull;
+#[error("could not write the turn")]
+pub(crate) struct NotWritten(#[source] std::io::Error);
 
 struct Memory(Arc<Stage>);
 
 impl Journal for Memory {
-    type Error = DiskFull;
+    type Error = NotWritten;
 
-    async fn commit(&self, turn: Turn) -> Result<(), DiskFull> {
+    async fn commit(&self, turn: Turn) -> Result<(), NotWritten> {
         // Long enough that an effect performed too early would be seen.
         tokio::time::sleep(Duration::from_millis(5)).await;
         let broken = &self.0.broken_commits;
         if broken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             self.0.line("commit failed");
-            return Err(DiskFull);
+            return Err(NotWritten(std::io::Error::other("the disk is full")));
         }
         lock(&self.0.durable).extend(turn.stepped.effects.iter().map(|(id, _)| *id));
         lock(&self.0.turns).push(turn);
@@ -130,6 +134,7 @@ impl Doer for Hands {
 /// Tokio's clock, which jumps to the next timer when all tasks wait.
 struct Turned {
     began: Instant,
+    stage: Arc<Stage>,
 }
 
 impl Clock for Turned {
@@ -139,6 +144,10 @@ impl Clock for Turned {
     }
 
     async fn sleep_until(&self, time: Timestamp) {
+        self.stage.sleeps.fetch_add(1, Ordering::SeqCst);
+        if self.stage.wakes_early.load(Ordering::SeqCst) {
+            return;
+        }
         if time == Timestamp::MAX {
             return std::future::pending().await;
         }
@@ -178,7 +187,7 @@ impl Theatre {
         let partners = Arc::new(Partners {
             journal: Memory(stage.clone()),
             doer: Hands(stage.clone()),
-            clock: Turned { began: Instant::now() },
+            clock: Turned { began: Instant::now(), stage: stage.clone() },
         });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let handle = engine::start(app, first, partners, &tasks, stop.clone());

@@ -10,7 +10,7 @@ use super::JournalError;
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Jobs wait here; callers wait when it is full.
-const QUEUE: usize = 256;
+pub(super) const QUEUE: usize = 256;
 
 /// Handle of the thread; it ends when the last handle is dropped.
 #[derive(Clone)]

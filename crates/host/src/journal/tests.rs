@@ -2,9 +2,12 @@
 
 mod bounds;
 mod commit;
+mod copies;
 mod older;
 mod prepare;
 mod schema;
+mod tasks;
+mod threads;
 mod torn;
 mod writers;
 

@@ -5,6 +5,7 @@ use model::app::{App, Event, SCHEMA, Stepped};
 use model::{AppName, DeploymentId};
 use rusqlite::{Connection, Transaction, params};
 
+use super::read::failed;
 use super::{DeploymentRecord, EventRecord, Journal, JournalError};
 
 /// Rows kept; the oldest go first.
@@ -20,10 +21,6 @@ pub(super) const MOST_UNUSED_NUMBERS: u32 = 1_000;
 
 /// Old rows are removed once in so many turns, and once in so many wishes.
 pub(super) const TRIM_EVERY: i64 = 500;
-
-fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
-    move |source| JournalError::Statement { what, source }
-}
 
 pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("our records have text keys")

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use model::app::{Command, Origin, Refused};
 use model::settings::{AppSettings, Autoscale};
 
-use crate::world::{World, with};
+use crate::world::{Boot, World, with};
 
 /// Has the load ask for places.
 fn by_load(world: &mut World, replicas: u16) -> Result<(), Refused> {
@@ -71,4 +71,17 @@ fn the_load_asks_in_vain_where_nothing_runs() {
     world.pass(10);
     assert_eq!(by_load(&mut world, 3), Err(Refused::AppStopped));
     assert_eq!(world.app.scaled_to, None);
+}
+
+#[test]
+fn the_load_asks_in_vain_where_a_person_is_needed() {
+    let mut world = World::with_v1(following());
+    world.deploy("2", following());
+    world.pass(30);
+    world.boots("1", Boot::Exits);
+    world.unhealthy(1);
+    world.pass(60);
+    assert!(world.app.stuck.is_some(), "{}", world.story());
+    let refused = by_load(&mut world, 3).unwrap_err().to_string();
+    assert_eq!(refused, "the app's places do not follow the load now: a person is needed first");
 }

@@ -1,7 +1,7 @@
 //! A switch made in steps: who gets the new version, and what the answers of both decide.
 
 use insta::assert_snapshot;
-use model::app::{App, Command, Doubt, Effect, Event, NotTaken, Refused};
+use model::app::{App, Command, Doubt, Effect, Event, NotTaken, Refused, sides};
 use model::settings::{AppSettings, WhenUnsure};
 use model::{DeploymentId, EffectId};
 
@@ -36,6 +36,16 @@ fn a_good_version_is_promoted_step_by_step() {
     assert_snapshot!(world.story());
     assert_eq!(world.fewest_offered, 2);
     assert_eq!(world.ended(2), "committed");
+}
+
+#[test]
+fn its_sides_are_the_old_instances_and_the_new_ones() {
+    let world = begun(canary());
+    let (old, new) = sides(world.app.deployment.as_ref().expect("it is under way"));
+    let versions = |ids: &[model::InstanceId]| -> Vec<String> {
+        ids.iter().map(|id| world.app.label(world.app.instances[id].target)).collect()
+    };
+    assert_eq!((versions(&old), versions(&new)), (vec!["1".into(); 2], vec!["2".into(); 2]));
 }
 
 #[test]

@@ -109,3 +109,22 @@ fn it_ends_by_itself() {
     let over = Command::Freeze { reason: "late".into(), until: Some(world.now) };
     assert!(matches!(world.try_command(over, World::operator()), Err(Refused::Past { .. })));
 }
+
+#[test]
+fn who_froze_it_is_told_without_a_name_too() {
+    for (by, who) in [
+        (Origin::Operator { uid: 1000, user: Some("ada".into()) }, "ada"),
+        (Origin::Operator { uid: 1000, user: None }, "uid 1000"),
+        (Origin::Store, "the store"),
+        (Origin::Autoscaler { reason: "1 → 2".into() }, "the load"),
+    ] {
+        assert_eq!(by.to_string(), who);
+    }
+    let mut world = World::with_v1(one());
+    let freeze = Command::Freeze { reason: "the sale".into(), until: None };
+    world.try_command(freeze, Origin::Operator { uid: 1000, user: None }).unwrap();
+    let deployment = world.next_deployment();
+    let version = Box::new(World::package("3", one()));
+    world.refused(Command::Deploy { version, deployment });
+    assert_snapshot!(world.last_line(), @"0 refused: the app is frozen by uid 1000: the sale");
+}

@@ -18,6 +18,7 @@ mod commands;
 mod first;
 mod freezing;
 mod members;
+mod odd_answers;
 mod recorded;
 mod simulated;
 mod superseding;

@@ -306,3 +306,36 @@ fn facts_are_taken_once() {
     world.kill_shim(1);
     assert_eq!(world.exits, [(instance, ExitHow::Status(7))], "no run had begun when the shim died");
 }
+
+#[test]
+fn each_way_to_end_is_told_in_words() {
+    let mut world = World::with_v1(one());
+    let instance = world.in_place(1);
+    for (how, words) in [
+        (ExitHow::Status(7), "exit 7"),
+        (ExitHow::Signal(9), "signal 9"),
+        (
+            ExitHow::OutOfMemory { limit_bytes: Some(64_000_000) },
+            "killed by the kernel: memory limit 64.0 MB reached",
+        ),
+        (ExitHow::OutOfMemory { limit_bytes: None }, "killed by the kernel for want of memory"),
+        (ExitHow::Unknown, "lost with its shim"),
+    ] {
+        let run = world.app.instances[&instance].run;
+        let (at, uptime_ms) = (world.now, 1000);
+        let fact = ShimFact::Exited { run, at, how, uptime_ms, crash_dump: None, tail: None };
+        world.shim(instance, fact);
+        let told = format!("0 ~ instance 1 exited by itself ({words}) after 1.0 s");
+        assert_eq!(world.last_line(), told);
+        world.started(instance);
+    }
+    assert_eq!(world.exits.len(), 5, "each is one exit");
+}
+
+#[test]
+fn the_instance_that_serves_a_place_is_the_one_its_links_name() {
+    let world = World::with_v1(one());
+    let serving = |place| world.app.serving(Place(place)).map(|it| it.id);
+    assert_eq!(serving(1), Some(world.in_place(1)));
+    assert_eq!(serving(2), None);
+}

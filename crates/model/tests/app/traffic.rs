@@ -569,3 +569,22 @@ fn what_each_drain_came_to_is_kept_with_the_deployment() {
     assert!(story.contains(", 40 WebSockets closed, 1 stream ended\n"), "{story}");
     assert!(story.contains(", 3 in flight cut, 40 WebSockets closed, 1 stream ended\n"), "{story}");
 }
+
+#[test]
+fn checks_that_the_proxy_cannot_make_are_left_to_the_daemon() {
+    use model::settings::{CheckKind, Command, Scheme};
+    let https = of(|it| {
+        it.readiness.kind = CheckKind::HttpGet;
+        it.readiness.scheme = Scheme::Https;
+    });
+    let exec = of(|it| {
+        it.readiness.kind = CheckKind::Exec;
+        it.readiness.command = Some(Command::split("bin/ready").expect("it is one"));
+    });
+    for settings in [https, exec] {
+        let world = World::with_v1(settings);
+        let served = world.proxy.served.clone().expect("it is served");
+        assert_eq!(served.health, None);
+        assert_eq!(world.offered(), world.ready(), "by what the daemon's own checks say");
+    }
+}

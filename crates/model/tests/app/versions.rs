@@ -1,7 +1,7 @@
 //! Versions: which are kept, ghosts, the store in automatic and manual mode.
 
 use insta::assert_snapshot;
-use model::app::{Command, Mode};
+use model::app::{Command, Mode, Refused};
 use model::settings::AppSettings;
 
 use crate::world::{Boot, World, label, settings, with};
@@ -210,4 +210,50 @@ fn version_s_name_belongs_to_one_package() {
     0 refused: version 1 is running already
     0 refused: there is no version 7; bellrock versions lists them
     ");
+}
+
+#[test]
+fn a_ghost_whose_package_was_deleted_stays_listed_and_is_not_deleted_again() {
+    let mut world = World::with_v1(one());
+    world.boots("2", Boot::Exits);
+    world.deploy("2", one());
+    world.pass(200);
+    world.command(Command::Delete { version: label("2") });
+    world.pass(1);
+    assert!(world.app.version_called(&label("2")).is_some_and(|it| it.ghost.is_some() && !it.stored));
+    world.refused(Command::Delete { version: label("2") });
+    assert!(
+        world.last_line().ends_with("refused: the package of version 2 is gone; deploy its package again")
+    );
+    let pin = world.try_command(Command::Pin { version: label("2"), pinned: true }, World::operator());
+    assert_eq!(pin, Err(Refused::NoVersion { version: label("2") }), "there is nothing to keep");
+    world.activate_is_refused("2");
+    assert!(world.last_line().contains("version 2 is ghosted"), "{}", world.last_line());
+}
+
+#[test]
+fn what_is_pinned_already_is_not_pinned_again() {
+    let mut world = World::with_v1(one());
+    let mut pin = |pinned| world.try_command(Command::Pin { version: label("1"), pinned }, World::operator());
+    assert_eq!(pin(false), Err(Refused::NoChange));
+    assert_eq!(pin(true), Ok(()));
+    assert_eq!(pin(true), Err(Refused::NoChange));
+    assert_eq!(pin(false), Ok(()));
+}
+
+#[test]
+fn a_command_names_the_version_that_it_would_deploy() {
+    let deployment = model::DeploymentId(1);
+    let version = || label("2");
+    let package = Box::new(World::package("2", settings()));
+    for names in [
+        Command::Deploy { version: package, deployment },
+        Command::Activate { version: version(), settings: None, deployment },
+        Command::PinTo { version: version(), deployment },
+    ] {
+        assert_eq!(names.version(), Some(&version()), "{names:?}");
+    }
+    for other in [Command::Rollback { deployment }, Command::Delete { version: version() }] {
+        assert_eq!(other.version(), None, "{other:?}");
+    }
 }
