@@ -31,7 +31,6 @@ pub fn package_reader(bytes: &[u8]) {
     let _ = beam::rel::parse(bytes);
     let _ = beam::rel::parse_start_erl(bytes);
     let _ = beam::text::consult(bytes);
-    let _ = beam::external::decode(bytes);
     if let Ok(module) = beam::module::Module::parse(bytes) {
         let _ =
             (module.name(), module.has_debug_info(), module.compiler_version(), module.highest_instruction());

@@ -41,8 +41,8 @@ pub fn parse(bytes: &[u8]) -> Result<App, AppError> {
     }
     let version = properties.property("vsn").and_then(Term::as_text).unwrap_or_default();
     Ok(App {
-        name: name.clone(),
-        version: version.to_owned(),
+        name: name.to_string(),
+        version,
         applications: atoms(properties.property("applications")),
         included_applications: atoms(properties.property("included_applications")),
         modules: atoms(properties.property("modules")),

@@ -1,10 +1,10 @@
-//! The BEAM's own formats as data: Erlang terms as text and as external terms, `.app`, `.rel`, `.beam`.
+//! The BEAM's own formats as data: Erlang terms as external terms and as text, `.app`, `.rel`, `.beam`.
 //!
 //! Pure: bytes in, data out. Every reader is total (no input makes it panic) and bounded (depth, size and number
 //! of terms have limits), because what it reads comes out of packages that somebody else made.
 
 pub mod app;
-pub mod external;
+pub mod etf;
 pub mod module;
 pub mod rel;
 pub mod term;

@@ -2,10 +2,15 @@
 
 use std::io::Read;
 
-use crate::external;
+use bytes::Bytes;
+
+use crate::etf::{self, Interner, Limits};
 
 /// Largest file read once decompressed. The largest of OTP 25's modules has 2 MB.
 pub const MAX_BYTES: usize = 64 << 20;
+
+/// What is read of a chunk's terms: options of a compiler, no code.
+const LIMITS: Limits = Limits { depth: 128, bytes: 4 << 20, terms: 1 << 18, atoms: 1 << 12 };
 
 /// Most chunks. Real modules have about fifteen.
 const MAX_CHUNKS: usize = 1024;
@@ -92,8 +97,8 @@ impl Module {
 
     /// The version of the compiler application that made it, when the file was not stripped of it.
     pub fn compiler_version(&self) -> Option<String> {
-        let info = external::decode(self.chunk(b"CInf")?).ok()?;
-        info.property("version")?.as_text().map(str::to_owned)
+        let chunk = Bytes::copy_from_slice(self.chunk(b"CInf")?);
+        etf::decode(&chunk, LIMITS).ok()?.property("version")?.as_text()
     }
 
     /// The highest number of an instruction that it uses. A runtime refuses a module whose number is above its own
@@ -158,16 +163,18 @@ fn first_atom(table: &[u8]) -> Option<&[u8]> {
 /// Whether a `Dbgi` chunk begins `{debug_info_v1, _, {none, _}}` or `{debug_info_v1, _, none}`. Only the beginning is
 /// decompressed: the debug information itself can be large. `None` when it begins otherwise.
 fn says_none(debug: &[u8]) -> Option<bool> {
-    let head = external::head(debug, 512)?;
-    let mut reader = external::Reader::new(&head);
-    if (reader.byte().ok()?, reader.byte().ok()?) != (104, 3) {
-        return None;
-    }
-    reader.term(0).ok()?;
-    reader.term(0).ok()?;
-    let mut data = reader.clone();
-    if (data.byte().ok()?, data.byte().ok()?) == (104, 2) {
-        reader = data;
-    }
-    Some(reader.term(0).ok()?.as_atom() == Some("none"))
+    let head = etf::head(debug, 512)?;
+    let mut atoms = Interner::new(LIMITS.atoms);
+    let mut reader = etf::Reader::new(&head, &LIMITS, &[], &mut atoms);
+    skip_pair_or_triple(&mut reader, 3)?;
+    reader.term().ok()?;
+    reader.term().ok()?;
+    // The data is a pair or an atom.
+    skip_pair_or_triple(&mut reader, 2);
+    Some(reader.term().ok()?.as_atom() == Some("none"))
+}
+
+/// Skips the head of a tuple of this arity, if there is one.
+fn skip_pair_or_triple(reader: &mut etf::Reader<'_>, arity: u8) -> Option<()> {
+    reader.peek().starts_with(&[104, arity]).then(|| reader.skip(2).ok())?
 }

@@ -47,14 +47,14 @@ pub fn parse(bytes: &[u8]) -> Result<Rel, RelError> {
 fn release(terms: &[Term]) -> Option<Rel> {
     let [term] = terms else { return None };
     let [kind, Term::Tuple(name), Term::Tuple(erts), applications] = term.as_tuple()? else { return None };
-    let ([name, version], [erts_key, erts_version]) = (name.as_slice(), erts.as_slice()) else { return None };
+    let ([name, version], [erts_key, erts_version]) = (&name[..], &erts[..]) else { return None };
     if kind.as_atom() != Some("release") || erts_key.as_atom() != Some("erts") {
         return None;
     }
     Some(Rel {
-        name: name.as_text()?.to_owned(),
-        version: version.as_text()?.to_owned(),
-        erts: erts_version.as_text()?.to_owned(),
+        name: name.as_text()?,
+        version: version.as_text()?,
+        erts: erts_version.as_text()?,
         applications: applications.as_list()?.iter().map(application).collect::<Option<_>>()?,
     })
 }
@@ -65,7 +65,7 @@ fn application(term: &Term) -> Option<RelApplication> {
     let kind = rest.first().and_then(Term::as_atom).unwrap_or("permanent");
     Some(RelApplication {
         name: name.as_atom()?.to_owned(),
-        version: version.as_text()?.to_owned(),
+        version: version.as_text()?,
         started: !matches!(kind, "none" | "load"),
     })
 }

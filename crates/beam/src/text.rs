@@ -115,23 +115,23 @@ impl Reader<'_> {
             '{' => self.tuple(depth),
             '#' => self.map(depth),
             '<' => self.binary(),
-            '"' => quoted::text(&mut self.cursor).map(Term::Text),
-            '\'' => quoted::quoted(&mut self.cursor, '\'').map(Term::Atom),
+            '"' => quoted::text(&mut self.cursor).map(|text| Term::string(&text)),
+            '\'' => quoted::quoted(&mut self.cursor, '\'').map(|name| Term::atom(&name)),
             '$' => quoted::character(&mut self.cursor),
             '+' | '-' | '0'..='9' => number::number(&mut self.cursor),
-            first if first.is_lowercase() => Ok(Term::Atom(self.cursor.take_while(is_name).to_owned())),
+            first if first.is_lowercase() => Ok(Term::atom(self.cursor.take_while(is_name))),
             found => Err(self.cursor.error(Problem::Unexpected { found, expected: "a term" })),
         }
     }
 
     fn list(&mut self, depth: usize) -> Result<Term, TextError> {
         self.cursor.advance();
-        self.sequence(depth, ']').map(Term::List)
+        self.sequence(depth, ']').map(Term::list)
     }
 
     fn tuple(&mut self, depth: usize) -> Result<Term, TextError> {
         self.cursor.advance();
-        self.sequence(depth, '}').map(Term::Tuple)
+        self.sequence(depth, '}').map(Term::tuple)
     }
 
     fn sequence(&mut self, depth: usize, close: char) -> Result<Vec<Term>, TextError> {
@@ -156,7 +156,7 @@ impl Reader<'_> {
         self.cursor.expect('{', "a map's opening brace")?;
         let mut pairs = Vec::new();
         if self.closed('}') {
-            return Ok(Term::Map(pairs));
+            return Ok(Term::map(pairs));
         }
         loop {
             let key = self.term(depth + 1)?;
@@ -165,7 +165,7 @@ impl Reader<'_> {
             self.cursor.expect('>', "=>")?;
             pairs.push((key, self.term(depth + 1)?));
             if self.closed('}') {
-                return Ok(Term::Map(pairs));
+                return Ok(Term::map(pairs));
             }
             self.cursor.expect(',', "a comma or the end of a map")?;
         }
@@ -185,7 +185,7 @@ impl Reader<'_> {
             }
         }
         self.cursor.expect('>', ">>")?;
-        Ok(Term::Binary(bytes))
+        Ok(Term::binary(bytes))
     }
 
     fn binary_segment(&mut self, bytes: &mut Vec<u8>) -> Result<(), TextError> {

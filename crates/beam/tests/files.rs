@@ -1,4 +1,4 @@
-//! `.app`, `.rel`, `start_erl.data`, `.beam` and external terms: made in code, and those of the installed OTP.
+//! `.app`, `.rel`, `start_erl.data`, `.beam`: made in code, and those of the installed OTP.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -9,9 +9,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use beam::external::{self, ExternalError};
 use beam::module::{Module, ModuleError};
-use beam::{Term, app, rel};
+use beam::{app, rel};
 use proptest::prelude::*;
 
 #[test]
@@ -178,58 +177,10 @@ fn every_app_file_of_the_installation_is_read() {
     }
 }
 
-/// `term_to_binary` of every sort of term that is read.
-#[test]
-fn external_terms_of_the_installed_runtime_are_read() {
-    let folder = scratch("external");
-    let path = folder.join("term");
-    erl(&format!(
-        "T = {{a, 'é', 1, 300, -5, 1 bsl 40, -(1 bsl 80), 1.5, \"text\", [x, 2], [], <<1,2>>, #{{k => v}}}},
-         ok = file:write_file(\"{}\", term_to_binary(T)), halt().",
-        path.display()
-    ));
-    let atom = |name: &str| Term::Atom(name.to_owned());
-    let expected = Term::Tuple(vec![
-        atom("a"),
-        atom("é"),
-        Term::Integer(1),
-        Term::Integer(300),
-        Term::Integer(-5),
-        Term::Integer(1 << 40),
-        Term::BigInteger(format!("-16#01{}", "0".repeat(20))),
-        Term::Float(1.5),
-        Term::Text("text".to_owned()),
-        Term::List(vec![atom("x"), Term::Integer(2)]),
-        Term::List(Vec::new()),
-        Term::Binary(vec![1, 2]),
-        Term::Map(vec![(atom("k"), atom("v"))]),
-    ]);
-    assert_eq!(external::decode(&read(path)), Ok(expected));
-}
-
-#[test]
-fn hostile_external_terms_are_refused() {
-    let deep: Vec<u8> = std::iter::once(131).chain([108, 0, 0, 0, 1].repeat(1000)).collect();
-    let cases: [(&[u8], ExternalError); 8] = [
-        (b"", ExternalError::Truncated),
-        (b"\x82a\x01", ExternalError::Version),
-        (b"\x83", ExternalError::Truncated),
-        (b"\x83l\xff\xff\xff\xff", ExternalError::Truncated),
-        (b"\x83t\xff\xff\xff\xff", ExternalError::Truncated),
-        (b"\x83m\xff\xff\xff\xffx", ExternalError::Truncated),
-        (b"\x83P\0\0\0\x01x", ExternalError::Tag(80)),
-        (&deep, ExternalError::TooLarge),
-    ];
-    for (bytes, expected) in cases {
-        assert_eq!(external::decode(bytes), Err(expected), "{bytes:?}");
-    }
-}
-
 proptest! {
     #[test]
     fn no_bytes_break_the_readers(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
         let _ = Module::parse(&bytes);
-        let _ = external::decode(&[&[131], &bytes[..]].concat());
         let _ = (app::parse(&bytes), rel::parse(&bytes), rel::parse_start_erl(&bytes));
     }
 

@@ -3,14 +3,19 @@
 
 use beam::Term;
 use beam::text::{MAX_BYTES, MAX_DEPTH, consult};
+use num_bigint::BigInt;
 use proptest::prelude::*;
 
 fn atom(name: &str) -> Term {
-    Term::Atom(name.to_owned())
+    Term::atom(name)
 }
 
 fn text(text: &str) -> Term {
-    Term::Text(text.to_owned())
+    Term::string(text)
+}
+
+fn big(digits: &[u8], radix: u32) -> Term {
+    Term::BigInteger(Box::new(BigInt::parse_bytes(digits, radix).unwrap()))
 }
 
 #[track_caller]
@@ -45,24 +50,24 @@ fn numbers() {
     reads("$a", Term::Integer(97));
     reads(r"$\n", Term::Integer(10));
     reads("-1.5e-3", Term::Float(-0.0015));
-    reads("123456789012345678901234567890", Term::BigInteger("123456789012345678901234567890".to_owned()));
-    reads("36#zzzzzzzzzzzzzzzz", Term::BigInteger("36#zzzzzzzzzzzzzzzz".to_owned()));
+    reads("123456789012345678901234567890", big(b"123456789012345678901234567890", 10));
+    reads("36#zzzzzzzzzzzzzzzz", big(b"zzzzzzzzzzzzzzzz", 36));
     reads("1", Term::Integer(1));
 }
 
 #[test]
 fn nested_terms() {
-    reads("[]", Term::List(Vec::new()));
-    reads("{ }", Term::Tuple(Vec::new()));
-    reads("[a,{b,1}]", Term::List(vec![atom("a"), Term::Tuple(vec![atom("b"), Term::Integer(1)])]));
+    reads("[]", Term::list([]));
+    reads("{ }", Term::tuple([]));
+    reads("[a,{b,1}]", Term::list(vec![atom("a"), Term::tuple(vec![atom("b"), Term::Integer(1)])]));
     reads(
         "#{a => 1, \"b\" => #{}}",
-        Term::Map(vec![(atom("a"), Term::Integer(1)), (text("b"), Term::Map(vec![]))]),
+        Term::map(vec![(atom("a"), Term::Integer(1)), (text("b"), Term::map([]))]),
     );
-    reads("<<>>", Term::Binary(Vec::new()));
-    reads("<<1, 16#ff, \"ab\">>", Term::Binary(vec![1, 255, b'a', b'b']));
-    reads("<<\"é\"/utf8>>", Term::Binary("é".into()));
-    reads("<<\"é\">>", Term::Binary(vec![0xe9]));
+    reads("<<>>", Term::binary(vec![]));
+    reads("<<1, 16#ff, \"ab\">>", Term::binary(vec![1, 255, b'a', b'b']));
+    reads("<<\"é\"/utf8>>", Term::binary("é"));
+    reads("<<\"é\">>", Term::binary(vec![0xe9]));
 }
 
 #[test]
@@ -111,17 +116,17 @@ fn depth_and_length_are_limited() {
 
 fn any_term() -> impl Strategy<Value = Term> {
     let leaf = prop_oneof![
-        "\\PC{0,8}".prop_map(Term::Atom),
+        "\\PC{0,8}".prop_map(|name| Term::atom(&name)),
         any::<i64>().prop_map(Term::Integer),
-        "\\PC{1,8}".prop_map(Term::Text),
-        prop::collection::vec(any::<u8>(), 0..8).prop_map(Term::Binary),
+        "\\PC{1,8}".prop_map(|text| Term::string(&text)),
+        prop::collection::vec(any::<u8>(), 0..8).prop_map(Term::binary),
         any::<i32>().prop_map(|number| Term::Float(f64::from(number) / 4.0)),
     ];
     leaf.prop_recursive(4, 64, 6, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::List),
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::Tuple),
-            prop::collection::vec((inner.clone(), inner), 0..4).prop_map(Term::Map),
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::list),
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Term::tuple),
+            prop::collection::vec((inner.clone(), inner), 0..4).prop_map(Term::map),
         ]
     })
 }
@@ -135,9 +140,9 @@ fn written(term: &Term) -> String {
     let joined = |terms: &[Term]| terms.iter().map(written).collect::<Vec<_>>().join(" , ");
     match term {
         Term::Atom(name) => quoted(name, '\''),
-        Term::Text(text) => quoted(text, '"'),
+        Term::Charlist(_) => quoted(&term.as_text().unwrap(), '"'),
         Term::Integer(number) => number.to_string(),
-        Term::BigInteger(text) => text.clone(),
+        Term::BigInteger(number) => number.to_string(),
         Term::Float(number) => format!("{number:?}"),
         Term::Binary(bytes) => {
             format!("<<{}>>", bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(","))
@@ -149,6 +154,7 @@ fn written(term: &Term) -> String {
                 pairs.iter().map(|(key, value)| format!("{}=>{}", written(key), written(value))).collect();
             format!("#{{{}}}", pairs.join(","))
         }
+        other => panic!("{other:?} has no text"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers: `-12`, `1_000`, `16#FF`, `1.5e-3`.
 
+use num_bigint::BigInt;
+
 use super::cursor::Cursor;
 use super::{Problem, TextError};
 use crate::Term;
@@ -21,7 +23,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<Term, TextError> {
         return float(cursor, sign, &whole);
     }
     let text = format!("{sign}{whole}");
-    Ok(text.parse().map_or(Term::BigInteger(text), Term::Integer))
+    Ok(integer(&text, 10))
 }
 
 /// A full stop ends a term, so it belongs to the number only before a digit.
@@ -37,9 +39,15 @@ fn based(cursor: &mut Cursor<'_>, sign: &str, base: &str) -> Result<Term, TextEr
     };
     cursor.advance();
     let text = digits(cursor, radix)?;
-    let signed = format!("{sign}{text}");
-    Ok(i64::from_str_radix(&signed, radix)
-        .map_or_else(|_| Term::BigInteger(format!("{sign}{base}#{text}")), Term::Integer))
+    Ok(integer(&format!("{sign}{text}"), radix))
+}
+
+/// Digits of this radix, perhaps after a sign.
+fn integer(text: &str, radix: u32) -> Term {
+    match i64::from_str_radix(text, radix) {
+        Ok(value) => Term::Integer(value),
+        Err(_) => Term::integer(BigInt::parse_bytes(text.as_bytes(), radix).unwrap_or_default()),
+    }
 }
 
 fn float(cursor: &mut Cursor<'_>, sign: &str, whole: &str) -> Result<Term, TextError> {
