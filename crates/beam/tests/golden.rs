@@ -1,10 +1,15 @@
 //! Terms as the installed nodes encoded and printed them: recorded by `golden/terms.exs`, which says how.
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
+use std::collections::HashMap;
+
 use beam::Term;
-use beam::etf::{self, Limits};
+use beam::etf::{self, Limits, Problem};
 use beam::print::erlang::Range;
 use beam::print::{Elixir, Erlang};
+use beam::text::consult;
+
+// (`golden/encodings.txt`: by `golden/encodings.escript`.)
 
 /// One line of a recording.
 struct Recorded {
@@ -102,4 +107,43 @@ fn elixir_text_is_as_the_node_wrote_it() {
 #[test]
 fn elixir_text_in_lines_is_as_the_node_wrote_it() {
     prints(&terms(), 2, 700, |term| Elixir::pretty().print(term));
+}
+
+/// The terms that have a text are read back from it.
+#[test]
+fn recorded_texts_are_read() {
+    let mut read = 0;
+    for each in terms() {
+        let (term, text) = (decoded(&each), &each.texts[0]);
+        let Some(Ok(found)) = text.as_ref().map(|text| consult(format!("{text} .").as_bytes())) else {
+            continue;
+        };
+        assert_eq!(found, [term], "{text:?}");
+        read += 1;
+    }
+    assert!(read > 550, "only {read} were");
+}
+
+#[test]
+fn terms_that_end_too_early_are_refused_wherever_that_is() {
+    for each in terms().into_iter().filter(|each| each.bytes.len() < 2000) {
+        for length in 0..each.bytes.len() {
+            let cut = each.bytes[..length].to_vec();
+            let error = etf::decode(&cut.into(), Limits::default()).unwrap_err();
+            assert_eq!(error.problem, Problem::Truncated, "{length} of {}", each.bytes.escape_ascii());
+        }
+    }
+}
+
+/// Older encodings of a term, compressed ones among them, are the same term.
+#[test]
+fn other_encodings_are_the_same_terms() {
+    let recorded = include_str!("golden/encodings.txt");
+    let mut terms: HashMap<&str, Term> = HashMap::new();
+    for line in recorded.lines() {
+        let (name, bytes) = line.split_once('\t').unwrap();
+        let term = etf::decode(&base64(bytes).into(), Limits::default()).unwrap();
+        assert_eq!(terms.entry(name).or_insert_with(|| term.clone()), &term, "{name}");
+    }
+    assert_eq!(terms.len(), 6);
 }
