@@ -6,6 +6,7 @@
 pub mod app;
 pub mod etf;
 pub mod module;
+pub mod print;
 pub mod rel;
 pub mod term;
 pub mod text;

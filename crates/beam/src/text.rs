@@ -1,4 +1,6 @@
-//! Erlang terms as text, as `file:consult/1` reads them: `.app`, `.rel`, `RELEASES`, `sys.config`.
+//! Erlang terms as text, as `file:consult/1` reads them: `.app`, `.rel`, `RELEASES`, `sys.config`, and what
+//! [`print::Erlang`](crate::print::Erlang) writes, but for what has no text that can be read: processes, ports,
+//! references, closures and native records.
 //!
 //! A recursive-descent reader with a depth limit, so that its stack is bounded too. Texts are UTF-8; what is not is
 //! read as Latin-1, as Erlang did before OTP 17.
@@ -9,12 +11,15 @@ mod quoted;
 
 use cursor::Cursor;
 
+use thin_vec::ThinVec;
+
 use crate::Term;
+use crate::term::{Atom, Bitstring, Export};
 
 /// Longest text that is read. The largest `.app` files (thousands of modules) are below 1 MB.
 pub const MAX_BYTES: usize = 8 << 20;
 /// Deepest nesting of lists, tuples and maps.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = crate::etf::MAX_DEPTH;
 /// Most terms in one text.
 pub const MAX_TERMS: usize = 1 << 20;
 
@@ -60,11 +65,11 @@ pub enum Problem {
     #[error("the escape sequence names no character")]
     Escape,
     /// A binary with a value that is not a byte, or with a size or type.
-    #[error("only plain bytes and strings are read inside << >>")]
+    #[error("only bytes, strings and, at the end, fewer than eight bits are read inside << >>")]
     Binary,
-    /// `[a|b]`.
-    #[error("an improper list is not read")]
-    Improper,
+    /// The number of a function's arguments is none.
+    #[error("a function has 0 to 255 arguments")]
+    Arity,
 }
 
 /// Reads every term of a text, each ended by a full stop.
@@ -119,36 +124,73 @@ impl Reader<'_> {
             '\'' => quoted::quoted(&mut self.cursor, '\'').map(|name| Term::atom(&name)),
             '$' => quoted::character(&mut self.cursor),
             '+' | '-' | '0'..='9' => number::number(&mut self.cursor),
-            first if first.is_lowercase() => Ok(Term::atom(self.cursor.take_while(is_name))),
+            first if first.is_lowercase() => match self.cursor.take_while(is_name) {
+                "fun" => self.export(),
+                name => Ok(Term::atom(name)),
+            },
             found => Err(self.cursor.error(Problem::Unexpected { found, expected: "a term" })),
         }
     }
 
     fn list(&mut self, depth: usize) -> Result<Term, TextError> {
         self.cursor.advance();
-        self.sequence(depth, ']').map(Term::list)
+        let mut items = ThinVec::new();
+        if self.closed(']') {
+            return Ok(Term::List(items));
+        }
+        loop {
+            items.push(self.term(depth + 1)?);
+            if self.closed(']') {
+                return Ok(Term::List(items));
+            }
+            if self.cursor.take_prefix("|") {
+                let tail = self.term(depth + 1)?;
+                self.cursor.skip_blank();
+                self.cursor.expect(']', "the end of a list after its tail")?;
+                return Ok(with_tail(items, tail));
+            }
+            self.cursor.expect(',', "a comma or the end of a list or tuple")?;
+        }
     }
 
     fn tuple(&mut self, depth: usize) -> Result<Term, TextError> {
         self.cursor.advance();
-        self.sequence(depth, '}').map(Term::tuple)
-    }
-
-    fn sequence(&mut self, depth: usize, close: char) -> Result<Vec<Term>, TextError> {
-        let mut items = Vec::new();
-        if self.closed(close) {
-            return Ok(items);
+        let mut elements = ThinVec::new();
+        if self.closed('}') {
+            return Ok(Term::Tuple(elements));
         }
         loop {
-            items.push(self.term(depth + 1)?);
-            if self.closed(close) {
-                return Ok(items);
-            }
-            if close == ']' && self.cursor.peek() == Some('|') {
-                return Err(self.cursor.error(Problem::Improper));
+            elements.push(self.term(depth + 1)?);
+            if self.closed('}') {
+                return Ok(Term::Tuple(elements));
             }
             self.cursor.expect(',', "a comma or the end of a list or tuple")?;
         }
+    }
+
+    /// `Module:Function/Arity` after `fun`.
+    fn export(&mut self) -> Result<Term, TextError> {
+        let module = self.name()?;
+        self.cursor.expect(':', "a colon between a module and a function")?;
+        let function = self.name()?;
+        self.cursor.expect('/', "a slash before the number of arguments")?;
+        let arity = number::number(&mut self.cursor)?;
+        let arity = arity.as_integer().and_then(|arity| u8::try_from(arity).ok());
+        let arity = arity.ok_or_else(|| self.cursor.error(Problem::Arity))?;
+        Ok(Term::Export(Box::new(Export { module, function, arity })))
+    }
+
+    fn name(&mut self) -> Result<Atom, TextError> {
+        self.cursor.skip_blank();
+        let name = match self.cursor.peek() {
+            Some('\'') => quoted::quoted(&mut self.cursor, '\'')?,
+            Some(first) if first.is_lowercase() => self.cursor.take_while(is_name).to_owned(),
+            Some(found) => {
+                return Err(self.cursor.error(Problem::Unexpected { found, expected: "an atom" }));
+            }
+            None => return Err(self.cursor.error(Problem::End("an atom"))),
+        };
+        Ok(Atom::new(&name))
     }
 
     fn map(&mut self, depth: usize) -> Result<Term, TextError> {
@@ -175,45 +217,62 @@ impl Reader<'_> {
         self.cursor.advance();
         self.cursor.expect('<', "<<")?;
         let mut bytes = Vec::new();
+        let mut last_bits = None;
         if !self.closed('>') {
             loop {
-                self.binary_segment(&mut bytes)?;
+                last_bits = self.binary_segment(&mut bytes)?;
                 if self.closed('>') {
                     break;
+                }
+                if last_bits.is_some() {
+                    return Err(self.cursor.error(Problem::Binary));
                 }
                 self.cursor.expect(',', "a comma or >>")?;
             }
         }
         self.cursor.expect('>', ">>")?;
-        Ok(Term::binary(bytes))
+        let bits = last_bits.and_then(|last_bits| Bitstring::new(bytes.clone().into(), last_bits));
+        Ok(bits.map_or_else(|| Term::binary(bytes), |bits| Term::Bitstring(Box::new(bits))))
     }
 
-    fn binary_segment(&mut self, bytes: &mut Vec<u8>) -> Result<(), TextError> {
+    /// Appends a segment; tells how many bits of its byte count, if not all do.
+    fn binary_segment(&mut self, bytes: &mut Vec<u8>) -> Result<Option<u8>, TextError> {
         self.cursor.skip_blank();
         match self.cursor.peek() {
             Some('"') => {
                 let text = quoted::text(&mut self.cursor)?;
                 if self.cursor.take_prefix("/utf8") {
                     bytes.extend_from_slice(text.as_bytes());
-                    return Ok(());
+                    return Ok(None);
                 }
                 for character in text.chars() {
                     let byte = u8::try_from(u32::from(character));
                     bytes.push(byte.map_err(|_| self.cursor.error(Problem::Binary))?);
                 }
-                Ok(())
+                Ok(None)
             }
-            Some('0'..='9') => match number::number(&mut self.cursor)? {
-                Term::Integer(value) => {
-                    let byte = u8::try_from(value).map_err(|_| self.cursor.error(Problem::Binary))?;
+            Some('0'..='9') => {
+                let byte = self.small_number()?;
+                if !self.cursor.take_prefix(":") {
                     bytes.push(byte);
-                    Ok(())
+                    return Ok(None);
                 }
-                _ => Err(self.cursor.error(Problem::Binary)),
-            },
+                let size = self.small_number()?;
+                if !(1..8).contains(&size) || byte >> size != 0 {
+                    return Err(self.cursor.error(Problem::Binary));
+                }
+                bytes.push(byte << (8 - size));
+                Ok(Some(size))
+            }
             Some(_) => Err(self.cursor.error(Problem::Binary)),
             None => Err(self.cursor.error(Problem::End("a byte or a string"))),
         }
+    }
+
+    fn small_number(&mut self) -> Result<u8, TextError> {
+        let value = number::number(&mut self.cursor)?.as_integer();
+        let byte = value.and_then(|value| u8::try_from(value).ok());
+        byte.ok_or_else(|| self.cursor.error(Problem::Binary))
     }
 
     fn closed(&mut self, close: char) -> bool {
@@ -228,6 +287,17 @@ impl Reader<'_> {
     fn full_stop(&mut self) -> Result<(), TextError> {
         self.cursor.skip_blank();
         self.cursor.expect('.', "a full stop")
+    }
+}
+
+/// `[a|[b]]` is `[a,b]`.
+fn with_tail(mut items: ThinVec<Term>, tail: Term) -> Term {
+    match tail.as_list() {
+        Some(rest) => {
+            items.extend(rest.iter().cloned());
+            Term::List(items)
+        }
+        None => Term::ImproperList(Box::new((items, tail))),
     }
 }
 

@@ -1,10 +1,14 @@
 //! External terms: the bytes of each tag, what is refused and where, and that no input breaks the reader.
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
+use std::io::Write;
+
 use beam::Term;
 use beam::etf::{self, DecodeError, Decoder, EncodeError, Interner, Limits, MAX_DEPTH, Problem};
 use beam::term::{Atom, Reference};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use num_bigint::BigInt;
 
 fn decode(bytes: &[u8]) -> Result<Term, DecodeError> {
@@ -206,6 +210,7 @@ fn hostile_terms_are_refused() {
     refused(b"\x83R\0", 2, Problem::AtomReference(0));
     refused(b"\x83qw\x01mw\x01fb\0\0\0\x01", 8, Problem::Tag(98));
     refused(b"\x83Xa\x01", 2, Problem::Tag(97));
+    // A count that cannot be true.
     for tag in [b'l', b'i', b't', b'm', b'o', b'M'] {
         refused_as(&[0x83, tag, 0xff, 0xff, 0xff, 0xff, 0, 0], Problem::Truncated);
     }
@@ -214,6 +219,29 @@ fn hostile_terms_are_refused() {
     refused(&[&b"\x83c"[..], &[b'x'; 31]].concat(), 33, Problem::Float);
     refused(b"\x83P\0\0\0\x01x", 1, Problem::Compression);
     refused(b"\x83P\xff\xff\xff\xffx", 1, Problem::TooLarge(u32::MAX));
+}
+
+/// A list of 64 MB in 64 KB, with the truth about its size and with lies.
+#[test]
+fn compressed_terms_take_no_more_than_they_may() {
+    let plain = [&b"m\x04\0\0\0"[..], &vec![0; 64 << 20]].concat();
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&plain).unwrap();
+    let stream = encoder.finish().unwrap();
+    let announcing = |size: usize| {
+        Bytes::from([b"\x83P", &u32::try_from(size).unwrap().to_be_bytes()[..], &stream].concat())
+    };
+    let limits = |bytes| Limits { bytes, ..Limits::default() };
+    let read = etf::decode(&announcing(plain.len()), limits(plain.len())).unwrap();
+    assert_eq!(read.as_binary().map(Bytes::len), Some(64 << 20));
+    let problem = |size, limit| etf::decode(&announcing(size), limits(limit)).unwrap_err().problem;
+    let size = u32::try_from(plain.len()).unwrap();
+    assert_eq!(problem(plain.len(), plain.len() - 1), Problem::TooLarge(size));
+    for lie in [0, 5, 1000, plain.len() - 1, plain.len() + 1] {
+        assert_eq!(problem(lie, 1 << 30), Problem::Compression, "{lie}");
+    }
+    let cut = announcing(plain.len()).split_to(stream.len());
+    assert_eq!(etf::decode(&cut, limits(1 << 30)).unwrap_err().problem, Problem::Compression);
 }
 
 #[track_caller]

@@ -1,8 +1,10 @@
 //! Erlang text terms: what is read, what is refused and where, and that no input breaks the reader.
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
-use beam::Term;
-use beam::text::{MAX_BYTES, MAX_DEPTH, consult};
+use beam::print::Erlang;
+use beam::term::{Bitstring, Export};
+use beam::text::{MAX_BYTES, MAX_DEPTH, Problem, consult};
+use beam::{Term, etf};
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
@@ -68,6 +70,11 @@ fn nested_terms() {
     reads("<<1, 16#ff, \"ab\">>", Term::binary(vec![1, 255, b'a', b'b']));
     reads("<<\"é\"/utf8>>", Term::binary("é"));
     reads("<<\"é\">>", Term::binary(vec![0xe9]));
+    reads("<<1, 5:3>>", Term::Bitstring(Box::new(Bitstring::new(vec![1, 0xa0].into(), 3).unwrap())));
+    reads("[a|[b|\"c\"]]", Term::list([atom("a"), atom("b"), 99.into()]));
+    reads("[a | b ]", Term::ImproperList(Box::new(([atom("a")].into(), atom("b")))));
+    let export = Export { module: "a".into(), function: "b c".into(), arity: 2 };
+    reads("fun a:'b c'/2", Term::Export(Box::new(export)));
 }
 
 #[test]
@@ -88,13 +95,22 @@ fn mistakes_are_told_with_their_place() {
     refused("[a b].", "line 1, column 4: found 'b' where a comma or the end of a list or tuple was expected");
     refused("a", "line 1, column 2: the text ends where a full stop was expected");
     refused("\"abc", "line 1, column 5: the text ends where a closing quote was expected");
-    refused("[a|b].", "line 1, column 3: an improper list is not read");
+    refused("[a|b,c].", "line 1, column 5: found ',' where the end of a list after its tail was expected");
+    refused("[|b].", "line 1, column 2: found '|' where a term was expected");
+    refused("fun() -> 1 end.", "line 1, column 4: found '(' where an atom was expected");
+    refused("fun a:b/256.", "line 1, column 12: a function has 0 to 255 arguments");
     refused("1#0.", "line 1, column 2: \"1#\" is not a number");
     refused("1.0e.", "line 1, column 5: \"\" is not a number");
     refused("1.0e999.", "line 1, column 8: \"1.0e999\" is not a number");
     refused("'\\x{110000}'.", "line 1, column 12: the escape sequence names no character");
-    refused("<<256>>.", "line 1, column 6: only plain bytes and strings are read inside << >>");
-    refused("<<1:8>>.", "line 1, column 4: found ':' where a comma or >> was expected");
+    refused(
+        "<<256>>.",
+        "line 1, column 6: only bytes, strings and, at the end, fewer than eight bits are read inside << >>",
+    );
+    for bits in ["<<1:8>>.", "<<4:2>>.", "<<1:0>>.", "<<1:3,1>>."] {
+        let problem = consult(bits.as_bytes()).unwrap_err().problem;
+        assert_eq!(problem, Problem::Binary, "{bits}");
+    }
     refused("<<\"ab\"/little>>.", "line 1, column 7: found '/' where a comma or >> was expected");
     refused("#{a 1}.", "line 1, column 5: found '1' where => was expected");
     refused("#Ref<0.1>.", "line 1, column 2: found 'R' where a map's opening brace was expected");
@@ -114,54 +130,54 @@ fn depth_and_length_are_limited() {
     assert!(consult(many.as_bytes()).unwrap_err().to_string().contains("more than 1048576 terms"));
 }
 
+/// Every sort of term that has a text.
 fn any_term() -> impl Strategy<Value = Term> {
+    let name = prop_oneof!["[a-z]{1,8}", "\\PC{0,8}", ".{0,4}"];
+    let bytes = || prop::collection::vec(any::<u8>(), 0..8);
     let leaf = prop_oneof![
-        "\\PC{0,8}".prop_map(|name| Term::atom(&name)),
+        name.prop_map(|name| Term::atom(&name)),
         any::<i64>().prop_map(Term::Integer),
+        any::<i128>().prop_map(Term::integer),
         "\\PC{1,8}".prop_map(|text| Term::string(&text)),
-        prop::collection::vec(any::<u8>(), 0..8).prop_map(Term::binary),
+        bytes().prop_map(Term::charlist),
+        bytes().prop_map(Term::binary),
+        "\\PC{0,8}".prop_map(Term::binary),
+        (bytes(), any::<u8>(), 1_u8..8).prop_map(|(mut bytes, last, size)| {
+            bytes.push(last);
+            Term::Bitstring(Box::new(Bitstring::new(bytes.into(), size).unwrap()))
+        }),
+        prop::num::f64::NORMAL.prop_map(Term::Float),
         any::<i32>().prop_map(|number| Term::Float(f64::from(number) / 4.0)),
+        ("[a-z]{1,4}", "\\PC{0,4}", any::<u8>()).prop_map(|(module, function, arity)| {
+            let (module, function) = (module.as_str().into(), function.as_str().into());
+            Term::Export(Box::new(Export { module, function, arity }))
+        }),
     ];
-    leaf.prop_recursive(4, 64, 6, |inner| {
+    leaf.prop_recursive(5, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Term::list),
             prop::collection::vec(inner.clone(), 0..6).prop_map(Term::tuple),
-            prop::collection::vec((inner.clone(), inner), 0..4).prop_map(Term::map),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..4).prop_map(Term::map),
+            (prop::collection::vec(inner, 1..4), "[a-z]").prop_map(|(items, tail)| {
+                Term::ImproperList(Box::new((items.into(), Term::atom(&tail))))
+            }),
         ]
     })
 }
 
-/// As `io:format("~p.")` might write it.
-fn written(term: &Term) -> String {
-    let quoted = |text: &str, quote: char| {
-        let escaped = text.replace('\\', "\\\\").replace(quote, &format!("\\{quote}"));
-        format!("{quote}{escaped}{quote}")
-    };
-    let joined = |terms: &[Term]| terms.iter().map(written).collect::<Vec<_>>().join(" , ");
-    match term {
-        Term::Atom(name) => quoted(name, '\''),
-        Term::Charlist(_) => quoted(&term.as_text().unwrap(), '"'),
-        Term::Integer(number) => number.to_string(),
-        Term::BigInteger(number) => number.to_string(),
-        Term::Float(number) => format!("{number:?}"),
-        Term::Binary(bytes) => {
-            format!("<<{}>>", bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(","))
-        }
-        Term::List(items) => format!("[{}]", joined(items)),
-        Term::Tuple(items) => format!("{{{}}}", joined(items)),
-        Term::Map(pairs) => {
-            let pairs: Vec<_> =
-                pairs.iter().map(|(key, value)| format!("{}=>{}", written(key), written(value))).collect();
-            format!("#{{{}}}", pairs.join(","))
-        }
-        other => panic!("{other:?} has no text"),
-    }
-}
-
 proptest! {
     #[test]
-    fn what_was_written_is_read_back(term in any_term()) {
-        prop_assert_eq!(consult(format!("{}.\n", written(&term)).as_bytes()).unwrap(), [term]);
+    fn what_was_written_is_read_back(term in any_term(), width in 1_usize..100) {
+        let printer = Erlang { width, ..Erlang::default() };
+        for text in [printer.print(&term), printer.print_flat(&term)] {
+            prop_assert_eq!(consult(format!("{text}.\n").as_bytes()).unwrap(), [term.clone()], "{}", text);
+        }
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded(term in any_term()) {
+        let bytes = etf::encode(&term).unwrap();
+        prop_assert_eq!(etf::decode(&bytes.into(), etf::Limits::default()), Ok(term));
     }
 
     #[test]
