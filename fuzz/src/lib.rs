@@ -4,12 +4,14 @@
 //! cargo-fuzz, `fuzz/cargo-fuzz/` has them found by coverage. What one of them found goes into `corpus` as a seed.
 
 mod corpus;
+mod distribution;
 pub mod driver;
 mod package_reader;
 mod proxy_request;
 mod settings;
 mod shim_protocol;
 
+pub use distribution::{dist_epmd, dist_frames, dist_handshake};
 pub use package_reader::package_reader;
 pub use proxy_request::proxy_request;
 pub use settings::settings;
@@ -26,9 +28,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "package_reader", run: package_reader, corpus: corpus::packages },
     Target { name: "shim_protocol", run: shim_protocol, corpus: corpus::messages },
     Target { name: "settings", run: settings, corpus: corpus::settings },
     Target { name: "proxy_request", run: proxy_request, corpus: corpus::requests },
+    Target { name: "dist_epmd", run: dist_epmd, corpus: distribution::answers },
+    Target { name: "dist_handshake", run: dist_handshake, corpus: distribution::handshakes },
+    Target { name: "dist_frames", run: dist_frames, corpus: distribution::frames },
 ];

@@ -1,0 +1,218 @@
+//! From frames to messages: headers, control messages, and long messages that come in fragments.
+//!
+//! Pure: bytes in, messages out, and what is held is bounded. A message that is too long is thrown away while it
+//! comes, and its receiver is told; the connection lives on.
+
+use std::collections::HashMap;
+
+use beam::Term;
+use beam::etf::{self, DecodeError, Decoder};
+use bytes::{Buf, Bytes};
+
+use crate::header::{AtomCache, HeaderError};
+use crate::payload::Payload;
+
+/// Version byte of every distribution header.
+const VERSION: u8 = 131;
+const DIST_HEADER: u8 = 68;
+const FIRST_FRAGMENT: u8 = 69;
+const FRAGMENT: u8 = 70;
+
+/// Most messages that come in fragments at once: each sending process of the node may have one.
+const MOST_SEQUENCES: usize = 4096;
+/// Most atoms that are remembered on one connection.
+const MOST_ATOMS: usize = 1 << 14;
+/// Longest control message. Reasons of exits are payloads, so that none has more than some pids and references.
+const MOST_CONTROL_BYTES: usize = 16 << 10;
+
+/// How much of what a peer sends is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest frame. Nodes send fragments of some 64 KiB.
+    pub frame_bytes: usize,
+    /// Longest message; a longer one is thrown away.
+    pub message_bytes: usize,
+    /// How much of messages that are still coming is held on one connection; beyond it they are thrown away.
+    pub unfinished_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { frame_bytes: 16 << 20, message_bytes: 128 << 20, unfinished_bytes: 256 << 20 }
+    }
+}
+
+/// A frame that breaks the protocol: there is no use in reading on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Neither a header nor a fragment.
+    #[error("a frame begins with bytes {0} and {1}, which was not agreed on")]
+    Kind(u8, u8),
+    /// It ends too early.
+    #[error("a frame ends too early")]
+    Short,
+    /// Its atoms.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// Its control message.
+    #[error("a control message cannot be read: {0}")]
+    Control(DecodeError),
+    /// A fragment that does not follow the one before it.
+    #[error("fragment {found} of sequence {sequence} came where {expected} was due")]
+    Order {
+        /// Which message.
+        sequence: u64,
+        /// Which fragment was due; 0 when none was.
+        expected: u64,
+        /// Which came.
+        found: u64,
+    },
+    /// Too many messages at once.
+    #[error("more than {MOST_SEQUENCES} messages come in fragments at once")]
+    Sequences,
+}
+
+/// A message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// What it is.
+    pub control: Term,
+    /// What comes with it.
+    pub payload: Option<Payload>,
+}
+
+/// Makes messages from the frames of one connection.
+#[derive(Debug)]
+pub struct Assembly {
+    limits: Limits,
+    decoder: Decoder,
+    cache: AtomCache,
+    unfinished: HashMap<u64, Unfinished>,
+    unfinished_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    control: Term,
+    payload: Payload,
+    /// The next fragment's number; they count down to 1.
+    due: u64,
+}
+
+impl Assembly {
+    /// With nothing come yet.
+    pub fn new(limits: Limits) -> Self {
+        let control = etf::Limits { atoms: MOST_ATOMS, ..etf::Limits::default() };
+        Self {
+            limits,
+            decoder: Decoder::new(control),
+            cache: AtomCache::default(),
+            unfinished: HashMap::new(),
+            unfinished_bytes: 0,
+        }
+    }
+
+    /// Takes a frame without its length; returns the message that it completes. Ticks, which are empty, complete none.
+    ///
+    /// # Errors
+    /// When the frame breaks the protocol.
+    pub fn take(&mut self, mut frame: Bytes) -> Result<Option<Message>, FrameError> {
+        if frame.is_empty() {
+            return Ok(None);
+        }
+        let mut byte = || frame.try_get_u8().map_err(|_| FrameError::Short);
+        match (byte()?, byte()?) {
+            (VERSION, DIST_HEADER) => self.begin(frame).map(|(control, payload)| {
+                let payload = (payload.length() > 0).then_some(payload);
+                Some(Message { control, payload })
+            }),
+            (VERSION, FIRST_FRAGMENT) => {
+                let (sequence, number) = fragment_ids(&mut frame)?;
+                self.first(sequence, number, frame)
+            }
+            (VERSION, FRAGMENT) => {
+                let (sequence, number) = fragment_ids(&mut frame)?;
+                self.next(sequence, number, frame)
+            }
+            (first, second) => Err(FrameError::Kind(first, second)),
+        }
+    }
+
+    /// How many bytes of unfinished messages are held.
+    pub fn held_bytes(&self) -> usize {
+        self.unfinished_bytes
+    }
+
+    /// Header and control message, and what follows them.
+    fn begin(&mut self, mut frame: Bytes) -> Result<(Term, Payload), FrameError> {
+        let atoms = self.cache.read(&mut frame, self.decoder.atoms())?;
+        // a copy, so that a control message that is kept does not keep all of the frame
+        let head = Bytes::copy_from_slice(&frame[..frame.len().min(MOST_CONTROL_BYTES)]);
+        let mut rest = head.clone();
+        let control = self.decoder.term(&mut rest, &atoms).map_err(FrameError::Control)?;
+        frame.advance(head.len() - rest.len());
+        Ok((control, Payload::new(frame, atoms)))
+    }
+
+    fn first(&mut self, sequence: u64, number: u64, frame: Bytes) -> Result<Option<Message>, FrameError> {
+        if self.unfinished.contains_key(&sequence) || number == 0 {
+            return Err(FrameError::Order { sequence, expected: 0, found: number });
+        }
+        if self.unfinished.len() >= MOST_SEQUENCES {
+            return Err(FrameError::Sequences);
+        }
+        let (control, payload) = self.begin(frame)?;
+        let mut unfinished = Unfinished { control, payload, due: number - 1 };
+        self.unfinished_bytes += unfinished.payload.weight();
+        self.keep_within_limits(&mut unfinished);
+        self.hold_or_finish(sequence, unfinished)
+    }
+
+    fn next(&mut self, sequence: u64, number: u64, frame: Bytes) -> Result<Option<Message>, FrameError> {
+        let Some(mut unfinished) = self.unfinished.remove(&sequence) else {
+            return Err(FrameError::Order { sequence, expected: 0, found: number });
+        };
+        if unfinished.due != number {
+            return Err(FrameError::Order { sequence, expected: unfinished.due, found: number });
+        }
+        unfinished.due -= 1;
+        if !unfinished.payload.is_cut() {
+            let before = unfinished.payload.weight();
+            unfinished.payload.push(frame);
+            self.unfinished_bytes += unfinished.payload.weight() - before;
+            self.keep_within_limits(&mut unfinished);
+        }
+        self.hold_or_finish(sequence, unfinished)
+    }
+
+    fn keep_within_limits(&mut self, unfinished: &mut Unfinished) {
+        if unfinished.payload.length() > self.limits.message_bytes
+            || self.unfinished_bytes > self.limits.unfinished_bytes
+        {
+            self.unfinished_bytes -= unfinished.payload.weight();
+            unfinished.payload.cut();
+            self.unfinished_bytes += unfinished.payload.weight();
+        }
+    }
+
+    fn hold_or_finish(
+        &mut self,
+        sequence: u64,
+        unfinished: Unfinished,
+    ) -> Result<Option<Message>, FrameError> {
+        if unfinished.due > 0 {
+            self.unfinished.insert(sequence, unfinished);
+            return Ok(None);
+        }
+        self.unfinished_bytes -= unfinished.payload.weight();
+        Ok(Some(Message { control: unfinished.control, payload: Some(unfinished.payload) }))
+    }
+}
+
+fn fragment_ids(frame: &mut Bytes) -> Result<(u64, u64), FrameError> {
+    let mut word = || frame.try_get_u64().map_err(|_| FrameError::Short);
+    Ok((word()?, word()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! Erlang distribution: Bellrock as a hidden node among the nodes that it runs.
+//!
+//! A [`Node`] is an actor that keeps one connection and tells its [`Status`]; over it run [calls](Call),
+//! [evaluations](Prepared), and [mailboxes](Mailbox), which are processes of ours. Nothing is installed in the node.
+//!
+//! ```text
+//! Target ─▶ node: connect ─▶ epmd ─▶ transport (TCP, TLS) ─▶ handshake ─▶ link
+//!                                                                        │
+//!   frames ─▶ assembly (header, fragments) ─▶ control ─▶ routes ─▶ call | mailbox (inbox)
+//!   outbox ─▶ writer ◀─ ticks
+//! ```
+//!
+//! A peer is not trusted: what it sends has limits in length, number and time, is decoded by whom it is for, and what
+//! cannot be read costs that message and not the connection. Who has the [`Cookie`] of a node may do anything in
+//! it, so that it is never shown.
+
+mod assembly;
+mod call;
+mod chardata;
+mod control;
+mod cookie;
+pub mod epmd;
+mod eval;
+mod flags;
+mod frames;
+mod group_leader;
+pub mod handshake;
+mod header;
+mod inbox;
+mod link;
+mod mailbox;
+mod name;
+mod node;
+mod outbox;
+mod pace;
+mod payload;
+mod routes;
+mod tls;
+mod transport;
+
+pub use assembly::{Assembly, FrameError, Limits, Message};
+pub use call::{Call, CallError};
+pub use cookie::{Cookie, InvalidCookie};
+pub use epmd::EpmdError;
+pub use eval::{PrepareError, Prepared};
+pub use flags::Flags;
+pub use group_leader::{GroupLeader, Output};
+pub use handshake::{HandshakeError, OwnName};
+pub use header::HeaderError;
+pub use inbox::{Capacity, Dropped};
+pub use link::LinkEnd;
+pub use mailbox::{Event, Mailbox, SpawnError, Spawned, TellError, Watched};
+pub use name::{InvalidNodeName, NodeName};
+pub use node::{ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
+pub use payload::{Payload, PayloadError};
+pub use tls::{TlsIdentity, TlsIdentityError};
+pub use transport::{Address, HostPort, TransportError};

@@ -1,0 +1,109 @@
+//! What comes after a control message, not decoded yet.
+//!
+//! The reader of a connection does not decode: whom it is for does, when it is wanted, and large ones on a thread for
+//! such work. So a payload that is malformed harms only its receiver, and a large one holds up nobody.
+
+use std::sync::Arc;
+
+use beam::Term;
+use beam::etf::{self, DecodeError, Decoder, Problem};
+use beam::term::Atom;
+use bytes::{Bytes, BytesMut};
+
+/// Decoding that takes longer than a wink (some ten milliseconds) has a thread to itself.
+const LARGE: usize = 256 << 10;
+
+/// A term as it was sent.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    parts: Vec<Bytes>,
+    length: usize,
+    atoms: Arc<[Atom]>,
+    /// Longer than is kept: its parts are gone.
+    is_cut: bool,
+}
+
+/// Why a payload has no term.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// It cannot be read.
+    #[error("what came cannot be read")]
+    Decode(#[from] DecodeError),
+    /// It was longer than [`Limits::message_bytes`](crate::Limits).
+    #[error("what came has more than {0} bytes, and was thrown away")]
+    TooLarge(usize),
+    /// The runtime is being shut down.
+    #[error("it was not read, as the program ends")]
+    Ending,
+}
+
+impl Payload {
+    pub(crate) fn new(part: Bytes, atoms: Arc<[Atom]>) -> Self {
+        Self { length: part.len(), parts: vec![part], atoms, is_cut: false }
+    }
+
+    pub(crate) fn push(&mut self, part: Bytes) {
+        self.length += part.len();
+        self.parts.push(part);
+    }
+
+    /// Gives up what came: there is too much of it.
+    pub(crate) fn cut(&mut self) {
+        self.parts = Vec::new();
+        self.atoms = Arc::default();
+        self.is_cut = true;
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// How many bytes it holds in memory, with what comes along.
+    pub(crate) fn weight(&self) -> usize {
+        let kept = if self.is_cut { 0 } else { self.length };
+        let atoms: usize = self.atoms.iter().map(|atom| size_of::<Atom>() + atom.len()).sum();
+        kept + self.parts.len() * size_of::<Bytes>() + atoms + size_of::<Self>()
+    }
+
+    /// The term.
+    ///
+    /// # Errors
+    /// When there is none, or it is beyond the limits.
+    pub async fn decode(self) -> Result<Term, PayloadError> {
+        if self.length < LARGE {
+            return self.decode_here();
+        }
+        tokio::task::spawn_blocking(|| self.decode_here()).await.map_err(|_| PayloadError::Ending)?
+    }
+
+    /// As [`Payload::decode`], here and now, however long it takes.
+    ///
+    /// # Errors
+    /// As [`Payload::decode`].
+    pub fn decode_here(self) -> Result<Term, PayloadError> {
+        if self.is_cut {
+            return Err(PayloadError::TooLarge(self.length));
+        }
+        let mut bytes = self.joined();
+        let mut decoder = Decoder::new(etf::Limits::default());
+        let term = decoder.term(&mut bytes, &self.atoms)?;
+        if bytes.is_empty() {
+            return Ok(term);
+        }
+        Err(DecodeError { at: self.length - bytes.len(), problem: Problem::Trailing }.into())
+    }
+
+    fn joined(&self) -> Bytes {
+        if let [one] = &self.parts[..] {
+            return one.clone();
+        }
+        let mut joined = BytesMut::with_capacity(self.length);
+        self.parts.iter().for_each(|part| joined.extend_from_slice(part));
+        joined.freeze()
+    }
+}
