@@ -82,3 +82,32 @@ pub(crate) fn packages() -> Vec<Vec<u8>> {
     let archive = archive.into_inner().unwrap_or_default();
     std::iter::once(archive).chain(release.iter().map(|(_, content)| content.to_vec())).collect()
 }
+
+/// Terms with every tag that nodes send, and texts of terms.
+pub(crate) fn terms() -> Vec<Vec<u8>> {
+    let encoded: [&[u8]; 16] = [
+        b"h\x04a\x07b\xff\xff\xff\0F\x3f\xf8\0\0\0\0\0\0n\x09\x01\0\0\0\0\0\0\0\0\x01",
+        b"l\0\0\0\x03w\x02okw\x02\xc3\xa9d\0\x01\xe9j",
+        b"l\0\0\0\x02R\0R\x01R\x02",
+        b"l\0\0\0\x01k\0\x03abcl\0\0\0\x01a\x01k\0\x02\0\xff",
+        b"t\0\0\0\x03a\x01aF\x3f\xf0\0\0\0\0\0\0abm\0\0\0\x03keyM\0\0\0\x02\x03a\xe0",
+        b"i\0\0\0\x02m\0\0\0\x08\xe6\x97\xa5 text\"m\0\0\0\x03\x01\x02\xff",
+        b"Xw\x03a@b\0\0\0\x01\0\0\0\x02\0\0\0\x03",
+        b"gR\x01\0\0\0\x01\0\0\0\x02\x03",
+        b"xw\x03a@b\0\0\0\x01\0\0\0\0\0\0\0\x03",
+        b"Z\0\x05R\x01\0\0\0\x03\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05",
+        b"p\0\0\0\x36\x01\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\0\0\0\0\0\0\0\x01R\0a\x01a\x02XR\x01\0\0\0\x01\0\0\0\x02\0\0\0\x03k\0\x01a",
+        b"qw\x0dElixir.Stringw\x06lengtha\x01",
+        b"C\0\0\0\x02\x01w\x01mw\x01rw\x01aw\x01ba\x01k\0\x01x",
+        b"c1.50000000000000000000e+00\0\0\0\0\0",
+        b"o\0\0\0\x05\x01\x01\x02\x03\x04\x05",
+        b"h\x02w\x05shop_l\0\0\0\x02h\x02w\x01ajh\x02w\x01bt\0\0\0\0j",
+    ];
+    let texts: [&[u8]; 3] = [
+        b"{application, shop, [{vsn, \"1.0.0\"}, {modules, ['Elixir.Shop']}, {env, [{port, 4000}]}]}.",
+        b"[<<\"\xc3\xa9\"/utf8, 1, 5:3>>, #{a => -1.5e-3}, [x|y], fun a:'b c'/2, 16#ff, $\\n, 'q\\x{e9}'].",
+        b"%% two\n{a, \"b\" \"c\"}. \"\\101\\^A\".",
+    ];
+    let versioned = encoded.iter().map(|term| [b"\x83", *term].concat());
+    versioned.chain(encoded.map(<[u8]>::to_vec)).chain(texts.map(<[u8]>::to_vec)).collect()
+}

@@ -10,12 +10,14 @@ mod package_reader;
 mod proxy_request;
 mod settings;
 mod shim_protocol;
+mod terms;
 
 pub use distribution::{dist_epmd, dist_frames, dist_handshake};
 pub use package_reader::package_reader;
 pub use proxy_request::proxy_request;
 pub use settings::settings;
 pub use shim_protocol::shim_protocol;
+pub use terms::terms;
 
 /// One target.
 pub struct Target {
@@ -28,7 +30,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "package_reader", run: package_reader, corpus: corpus::packages },
     Target { name: "shim_protocol", run: shim_protocol, corpus: corpus::messages },
     Target { name: "settings", run: settings, corpus: corpus::settings },
@@ -36,4 +38,5 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "dist_epmd", run: dist_epmd, corpus: distribution::answers },
     Target { name: "dist_handshake", run: dist_handshake, corpus: distribution::handshakes },
     Target { name: "dist_frames", run: dist_frames, corpus: distribution::frames },
+    Target { name: "terms", run: terms, corpus: corpus::terms },
 ];

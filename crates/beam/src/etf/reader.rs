@@ -119,7 +119,12 @@ impl<'a> Reader<'a> {
     /// Reads so many terms into `items`.
     pub(super) fn elements(&mut self, count: usize, items: &mut ThinVec<Term>) -> Result<(), DecodeError> {
         self.announce(count)?;
-        items.reserve(count);
+        if items.is_empty() {
+            // Not one more: most tuples have two elements.
+            *items = ThinVec::with_capacity(count);
+        } else {
+            items.reserve(count);
+        }
         for _ in 0..count {
             items.push(self.element()?);
         }

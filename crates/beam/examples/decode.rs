@@ -1,0 +1,42 @@
+//! `decode FILE`: how fast the external term in a file is decoded, and how much memory it takes:
+//! `decode_mb_s= memory_vs_wire=`. Made for `erl` to write the file and to measure `binary_to_term/1` beside it.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a measurement needs a file, a clock and the process's memory; the crate does not"
+)]
+
+use std::error::Error;
+use std::time::Instant;
+
+use beam::etf::{self, Limits};
+use bytes::Bytes;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args().nth(1).ok_or("usage: decode FILE")?;
+    let bytes = Bytes::from(std::fs::read(path)?);
+    let limits = Limits { bytes: 1 << 30, terms: 1 << 30, ..Limits::default() };
+
+    // The first, before anything that is freed could be used again.
+    let before = resident_bytes()?;
+    let term = etf::decode(&bytes, limits)?;
+    let memory = resident_bytes()?.saturating_sub(before) + bytes.len();
+    drop(term);
+
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
+        let began = Instant::now();
+        std::hint::black_box(etf::decode(&bytes, limits)?);
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    let wire = bytes.len() as f64;
+    println!("decode_mb_s={:.0} memory_vs_wire={:.1}", wire / 1e6 / best, memory as f64 / wire);
+    Ok(())
+}
+
+/// The second field of `/proc/self/statm`, in pages of 4 KB.
+fn resident_bytes() -> Result<usize, Box<dyn Error>> {
+    let statm = std::fs::read_to_string("/proc/self/statm")?;
+    let pages: usize = statm.split_whitespace().nth(1).ok_or("statm has no second field")?.parse()?;
+    Ok(pages * 4096)
+}
