@@ -95,7 +95,7 @@ fn a_version_that_serves_again_does_not_end() {
 }
 
 fn remaining(world: &World) -> i64 {
-    let until = world.app.assets.iter().find_map(|it| it.until).unwrap();
+    let until = world.app.assets.iter().find_map(|it| it.until).expect("one has ended");
     until.duration_since(world.now).as_secs()
 }
 
