@@ -42,7 +42,7 @@ test-faults: ## the long tests in full: every change under load, every fault at 
 	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
 
-test-vm: ## limits, OOM kills, reboots and power cuts in virtual machines with a kernel of their own (half an hour)
+test-vm: ## limits, OOM kills, reboots and power cuts in virtual machines with a kernel of their own (half an hour or more)
 	@tools/setup.sh vm
 	@$(XTASK) test-vm
 

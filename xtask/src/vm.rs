@@ -135,11 +135,11 @@ impl Lab {
         Ok(4)
     }
 
-    /// Boots a machine that runs these tests and goes down in order: by name where it has a disk, for those are ignored
-    /// elsewhere, else by the beginning of their names.
+    /// Boots a machine that runs these tests and goes down in order: where it has a disk the one of this name, else all
+    /// whose names hold one of these texts.
     fn boot(&self, disk: Option<&Path>, tests: &[&str]) -> Result<Machine> {
-        let by_name: &[&str] = if disk.is_some() { &["--ignored", "--exact"] } else { &[] };
-        let arguments = ["--nocapture", "--test-threads", "1"].iter().chain(by_name).chain(tests);
+        let exactly = disk.map(|_| &"--exact");
+        let arguments = ["--nocapture", "--test-threads", "1"].iter().chain(exactly).chain(tests);
         let orders = Orders {
             program: self.program.clone(),
             arguments: arguments.map(|word| (*word).to_owned()).collect(),

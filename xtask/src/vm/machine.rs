@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use super::orders::ENDED;
 
@@ -19,6 +19,9 @@ const KERNEL: &str = "linux.uml";
 
 /// Room for four BEAMs and a debug build; taken from the outer host as it is used.
 const MEMORY: &str = "2560M";
+
+/// How long the processes of a machine without power may take to be gone.
+const ALL_GONE: Duration = Duration::from_secs(20);
 
 /// Finds the kernel on the `PATH`.
 pub(super) fn kernel() -> Option<PathBuf> {
@@ -87,10 +90,14 @@ impl Machine {
 
     fn kill(&mut self) {
         let group = i32::try_from(self.kernel.id()).ok().and_then(Pid::from_raw);
-        if let (Ok(None), Some(group)) = (self.kernel.try_wait(), group) {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        let (Ok(None), Some(group)) = (self.kernel.try_wait(), group) else { return };
+        let _ = kill_process_group(group, Signal::KILL);
         let _ = self.kernel.wait();
+        // Its helpers end a moment later, and until then the disk is locked.
+        let deadline = Instant::now() + ALL_GONE;
+        while test_kill_process_group(group).is_ok() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn next_line(&mut self, deadline: Instant) -> Result<String> {
