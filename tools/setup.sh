@@ -23,8 +23,8 @@ bench=("${demo[@]}" "${servers[@]}" setpriv:util-linux runsv:runit s6-supervise:
 # what make test-vm boots; mount and ip are used inside
 vm=("${demo[@]}" linux.uml:user-mode-linux mkfs.ext4:e2fsprogs mount:mount ip:iproute2)
 
-# tests make network namespaces
-all=("${bench[@]}" ip:iproute2)
+# tests make network namespaces, and have unit files and scripts read by those who know them
+all=("${bench[@]}" ip:iproute2 systemd-analyze:systemd shellcheck:shellcheck)
 
 fail() {
   printf 'error: %s\n' "$@" >&2

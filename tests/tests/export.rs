@@ -183,27 +183,37 @@ impl Drop for Runsv {
 }
 
 #[tokio::test]
-async fn runit_keeps_bellrock_running_and_leaves_the_apps_alone() {
+async fn runit_keeps_bellrock_running_and_ends_the_apps_with_the_host_alone() {
     let host = HostPlan::default().make().await;
-    let service = host.path("service/bellrockd");
-    fs_err::create_dir_all(&service).unwrap();
-    let ran = host.bellrock(&["export", "runit"]).await;
+    let services = host.path("service");
+    let ran = host.bellrock(&["export", "runit", "--into", services.to_str().unwrap()]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
-    let script = service.join("run");
-    fs_err::write(&script, &ran.stdout).unwrap();
-    fs_err::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let service = services.join("bellrockd");
+    // Says what the host's runlevel is, in place of the host's own.
+    let programs = host.path("programs");
+    fs_err::create_dir_all(&programs).unwrap();
     let mut command = Command::new("runsv");
-    command.arg(&service).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    let path = format!("{}:/usr/bin:/bin", programs.display());
+    command.arg(&service).env_clear().env("PATH", path).stdin(Stdio::null());
     let log = fs_err::File::create(host.path("daemon.log")).unwrap().into_parts().0;
     command.stdout(log.try_clone().unwrap()).stderr(log);
-    let runsv =
+    let _runsv =
         Runsv(command.spawn().unwrap_or_else(|error| panic!("runsv: {error}; run tools/setup.sh bench")));
+    let sv = |arguments: &[&str]| {
+        let sv = Command::new("sv").args(arguments).arg(&service).output().unwrap();
+        assert!(sv.status.success(), "{sv:?}");
+    };
+    let runlevel = |level: &str| {
+        let program = programs.join("runlevel");
+        fs_err::write(&program, format!("#!/bin/sh\necho N {level}\n")).unwrap();
+        fs_err::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    runlevel("2");
     host.wait_until_ready().await;
     let app = host.app("beacon", "replicas = 1");
     app.deploy("beacon-base", Phase::Committed).await;
     let (before, pids) = (host.client().daemon().await.unwrap().pid, app.pids().await);
-    let sv = Command::new("sv").arg("restart").arg(&service).output().unwrap();
-    assert!(sv.status.success(), "{sv:?}");
+    sv(&["restart"]);
     wait_for("another daemon", LONG, async || {
         host.client().daemon().await.ok().filter(|daemon| daemon.pid != before)
     })
@@ -211,7 +221,16 @@ async fn runit_keeps_bellrock_running_and_leaves_the_apps_alone() {
     assert_eq!(app.wait_for("it was found again", |app| app.ready == 1).await.ready, 1);
     assert_eq!(app.pids().await, pids, "the app was not touched");
     let port = app.instance(1).await.port;
-    drop(runsv);
+    sv(&["-w", "60", "down"]);
     let answer = testkit::app::get(port, "/health").await;
     assert!(answer.is_ok_and(|(status, _)| status.is_success()), "it outlives the daemon");
+    sv(&["-w", "60", "up"]);
+    host.wait_until_ready().await;
+    runlevel("0");
+    sv(&["-w", "60", "down"]);
+    wait_for("the app ends with the host", LONG, async || {
+        testkit::app::get(port, "/health").await.is_err().then_some(())
+    })
+    .await;
+    assert!(!testkit::processes::is_alive(i32::try_from(pids[0]).unwrap()));
 }

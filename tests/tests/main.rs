@@ -24,6 +24,7 @@ mod refusals;
 mod replacing;
 mod running;
 mod settings;
+mod standalone;
 mod store;
 mod tasks;
 mod tcp;

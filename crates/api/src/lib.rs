@@ -17,6 +17,7 @@ pub mod problem;
 pub mod query;
 pub mod routes;
 pub mod settings;
+pub mod standalone;
 pub mod task;
 pub mod variable;
 pub mod version;

@@ -11,6 +11,7 @@ mod failure;
 mod output;
 mod progress;
 mod reference;
+mod standalone;
 mod table;
 mod task;
 mod time;

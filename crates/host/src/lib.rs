@@ -27,6 +27,7 @@ pub mod proxy;
 pub mod shim;
 pub mod shutdown;
 pub mod site;
+pub mod standalone;
 pub mod tasks;
 pub mod tell;
 mod unix_socket;

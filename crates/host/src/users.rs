@@ -1,6 +1,6 @@
 //! Users and groups by name, as the system's databases have them (files, LDAP and whatever else nsswitch.conf says).
 
-use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgrouplist};
 
 /// Whom an app runs as, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,29 @@ pub struct Account {
     pub gid: u32,
     /// Further groups.
     pub groups: Vec<u32>,
+}
+
+/// Whom something runs as, with names where the host knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// The user's name.
+    pub user: Option<String>,
+    /// The group's name.
+    pub group: Option<String>,
+}
+
+impl Identity {
+    /// An app's user; `None`: this process's own.
+    pub fn of(account: Option<&Account>) -> Self {
+        let own = || (geteuid().as_raw(), getegid().as_raw());
+        let (uid, gid) = account.map_or_else(own, |it| (it.uid, it.gid));
+        let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
+        Identity { uid, gid, user: name_of(uid), group }
+    }
 }
 
 /// Why an app's user cannot be used.
@@ -142,6 +165,14 @@ mod tests {
         assert_eq!(daemon.gid, 0);
         assert!(daemon.groups.contains(&0), "{:?}", daemon.groups);
         assert!(matches!(account(Some("daemon"), Some("no-such-group")), Err(UserError::NoGroup(_))));
+    }
+
+    #[test]
+    fn an_identity_has_names_where_there_are_any() {
+        let nobody_s = Account { uid: 4_000_000_001, gid: 0, groups: Vec::new() };
+        let identity = Identity::of(Some(&nobody_s));
+        assert_eq!((identity.user, identity.group.as_deref()), (None, Some("root")));
+        assert_eq!(Identity::of(None).user, Some(own()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod archive;
 pub mod cellar;
 pub mod copy;
 pub mod digest;
-mod durable;
+pub mod durable;
 mod elf;
 pub mod limits;
 pub mod manifest;

@@ -125,7 +125,7 @@ async fn download(context: &Context<'_>, named: &Named, output: Option<PathBuf>)
     Ok(Exit::Ok)
 }
 
-async fn save(body: Incoming, path: &Path) -> Result<u64, Failure> {
+pub(crate) async fn save(body: Incoming, path: &Path) -> Result<u64, Failure> {
     let mut file = fs_err::tokio::File::create(path).await?;
     let length = copy(body, &mut file).await?;
     file.sync_all().await?;

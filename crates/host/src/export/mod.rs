@@ -5,7 +5,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -201,17 +201,8 @@ impl Exports {
 /// Whole, or not at all: who reads it meanwhile reads the one before.
 async fn write(rival: Rival, path: &Path, text: &str) -> Result<(), ExportError> {
     let (to, text) = (path.to_owned(), text.to_owned());
-    let work = move || {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = to.parent().unwrap_or(Path::new("/"));
-        let mut file = tempfile::Builder::new().prefix(".bellrock-").tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        // The proxy may read it as another user; nothing in it is secret.
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(&to).map_err(|error| error.error)?;
-        fs_err::File::open(folder)?.sync_all()
-    };
+    // The proxy may read it as another user; nothing in it is secret.
+    let work = move || package::durable::write_whole(&to, text.as_bytes(), 0o644, None);
     let written = spawn_blocking(work).await.map_err(io::Error::other).and_then(|written| written);
     written.map_err(|source| ExportError::Write { rival: rival.name(), path: path.to_owned(), source })
 }

@@ -30,7 +30,7 @@ const PLACE_FREE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Largest crash dump; a bigger one is cut.
-const MOST_DUMP_BYTES: u64 = 512 << 20;
+pub(crate) const MOST_DUMP_BYTES: u64 = 512 << 20;
 
 /// Why an instance could not be brought up.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ impl<T: Tell> Instances<T> {
             instance_tree(&unpacked.path, &tree, owner)?;
             let cookie_file = tree.join("tmp/.erlang.cookie");
             let owner = account.map(|it| (it.uid, it.gid));
-            crate::cookie::write_private(&cookie_file, cookie.as_bytes(), 0o400, owner)?;
+            package::durable::write_whole(&cookie_file, cookie.as_bytes(), 0o400, owner)?;
             Ok(())
         })
         .await?

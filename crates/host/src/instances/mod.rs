@@ -28,6 +28,7 @@ use crate::tell::Tell;
 pub use adopt::Adopted;
 pub(crate) use facts::exit_how;
 pub use launch::LaunchError;
+pub(crate) use launch::MOST_DUMP_BYTES;
 pub(crate) use launch::{log_file, process};
 
 /// How long a shim may take to answer when it is looked for.
