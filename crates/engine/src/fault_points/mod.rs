@@ -39,16 +39,6 @@ impl FaultPoint {
         });
         of_events.chain(of_effects)
     }
-
-    /// The effect that is about to be done, is being done or was done, if it is that sort of point.
-    pub fn effect(self) -> Option<EffectKind> {
-        match self {
-            FaultPoint::BeforeEffect(kind)
-            | FaultPoint::DuringEffect(kind)
-            | FaultPoint::AfterEffect(kind) => Some(kind),
-            FaultPoint::BeforeCommit(_) | FaultPoint::AfterCommit(_) => None,
-        }
-    }
 }
 
 impl fmt::Display for FaultPoint {
@@ -88,9 +78,6 @@ mod tests {
         assert_eq!(names.len(), FaultPoint::all().count());
         for point in FaultPoint::all() {
             assert_eq!(point.to_string().parse(), Ok(point));
-            let of_effect = point.effect().map(|kind| kind.to_string());
-            let named = point.to_string().split_once("effect:").map(|(_, kind)| kind.to_owned());
-            assert_eq!(of_effect, named);
         }
         assert!(names.contains("after-effect:create") && names.contains("before-commit:done-create"));
         assert!("after-effect:nothing".parse::<FaultPoint>().is_err());
