@@ -1,7 +1,7 @@
 //! Erlang distribution: Bellrock as a hidden node among the nodes that it runs.
 //!
 //! A [`Node`] is an actor that keeps one connection and tells its [`Status`]; over it run [calls](Call),
-//! [evaluations](Prepared), and [mailboxes](Mailbox), which are processes of ours. Nothing is installed in the node.
+//! [evaluations](Prepared), [mailboxes](Mailbox), which are processes of ours, and [traces](Trace). Nothing is installed in the node.
 //!
 //! ```text
 //! Target ─▶ node: connect ─▶ epmd ─▶ transport (TCP, TLS) ─▶ handshake ─▶ link
@@ -36,6 +36,7 @@ mod pace;
 mod payload;
 mod routes;
 mod tls;
+mod tracer;
 mod transport;
 
 pub use assembly::{Assembly, FrameError, Limits, Message};
@@ -54,4 +55,5 @@ pub use name::{InvalidNodeName, NodeName};
 pub use node::{ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
 pub use payload::{Payload, PayloadError};
 pub use tls::{TlsIdentity, TlsIdentityError};
+pub use tracer::{Trace, TraceEnd, TraceError, TraceEvent, TracePlan, Traced, TracedKind};
 pub use transport::{Address, HostPort, TransportError};

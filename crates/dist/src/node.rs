@@ -24,6 +24,7 @@ use crate::inbox::Capacity;
 use crate::link::Link;
 use crate::{
     Address, Cookie, GroupLeader, Limits, LinkEnd, Mailbox, NodeName, PrepareError, Prepared, TlsIdentity,
+    Trace, TraceError, TracePlan,
 };
 use backoff::Backoff;
 pub use connect::ConnectError;
@@ -201,6 +202,15 @@ impl Node {
     pub fn group_leader(&self) -> Result<GroupLeader, CallError> {
         let link = Arc::clone(&self.now(&"a group leader")?.link);
         Ok(GroupLeader::start(self.mailbox(Capacity::default())?, link, &self.tasks))
+    }
+
+    /// Traces calls of a function.
+    ///
+    /// # Errors
+    /// When there is no connection, another trace runs, or there is no such function.
+    pub async fn trace(&self, plan: &TracePlan, within: Duration) -> Result<Trace, TraceError> {
+        let link = Arc::clone(&self.now(&"a trace")?.link);
+        Trace::start(&link, self.mailbox(Capacity::default())?, plan, within).await
     }
 
     fn now(&self, call: &dyn std::fmt::Display) -> Result<Arc<Up>, CallError> {

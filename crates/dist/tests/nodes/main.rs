@@ -7,4 +7,5 @@ mod encrypted;
 mod hostile;
 mod lives;
 mod processes;
+mod traces;
 mod world;

@@ -1,0 +1,117 @@
+//! Tracing calls in a node.
+
+use std::time::Duration;
+
+use beam::Term;
+use dist::{Node, Trace, TraceEnd, TraceError, TraceEvent, TracePlan, Traced, TracedKind};
+use testkit::wait_for;
+
+use crate::world::{SOON, World, eval, up};
+
+fn plan(limit: u32) -> TracePlan {
+    TracePlan {
+        module: "lists".to_owned(),
+        function: "seq".to_owned(),
+        arity: Some(2),
+        returns: true,
+        limit,
+        lasting: SOON,
+    }
+}
+
+async fn next(trace: &mut Trace) -> TraceEvent {
+    tokio::time::timeout(SOON, trace.next()).await.expect("something is due").expect("it has not ended")
+}
+
+async fn traced(trace: &mut Trace) -> Traced {
+    loop {
+        match next(trace).await {
+            TraceEvent::Traced(traced) => return traced,
+            TraceEvent::Paused => {}
+            other => panic!("something traced is due, not {other:?}"),
+        }
+    }
+}
+
+/// Calls what is traced, all the time.
+async fn call_for_ever(node: &Node) {
+    eval(node, "spawn(fun F() -> lists:seq(1, 3), F() end), ok").await;
+}
+
+/// Nothing is traced, and no tracer is there.
+async fn is_clean(node: &Node) -> Option<()> {
+    let text = "{whereis(bellrock_tracer), erlang:trace_info({lists, seq, 2}, traced),
+        [P || P <- processes(), {flags, [_ | _]} <- [erlang:trace_info(P, flags)]]}";
+    let clean =
+        [Term::atom("undefined"), Term::tuple([Term::atom("traced"), Term::atom("false")]), Term::list([])];
+    (eval(node, text).await == Term::tuple(clean)).then_some(())
+}
+
+#[tokio::test]
+async fn calls_and_results_are_told_until_the_limit() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("traced", &[]).await;
+    let mut trace = node.trace(&plan(50), SOON).await.unwrap();
+    assert_eq!(trace.matched(), 1);
+    call_for_ever(&node).await;
+    let call = traced(&mut trace).await;
+    assert_eq!((call.kind, &*call.function, &*call.text), (TracedKind::Call, "lists:seq/2", "[1,3]"));
+    let result = traced(&mut trace).await;
+    assert_eq!((result.kind, &*result.text), (TracedKind::Return, "[1,2,3]"));
+    assert!(call.at_us <= result.at_us && call.at_us > 1_500_000_000_000_000, "{}", call.at_us);
+    let mut count = 2;
+    let end = loop {
+        match next(&mut trace).await {
+            TraceEvent::Traced(_) => count += 1,
+            TraceEvent::Paused => {}
+            TraceEvent::Ended(end) => break end,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((count, end), (50, TraceEnd::Limit));
+    assert!(trace.next().await.is_none());
+    is_clean(&node).await.expect("its end is told when all is undone");
+}
+
+#[tokio::test]
+async fn a_trace_ends_with_its_time_when_asked_and_when_dropped() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("ending", &[]).await;
+    let mut short = TracePlan { lasting: Duration::from_millis(100), ..plan(10) };
+    short.returns = false;
+    let mut trace = node.trace(&short, SOON).await.unwrap();
+    assert_eq!(next(&mut trace).await, TraceEvent::Ended(TraceEnd::Over));
+    let mut trace = node.trace(&plan(10), SOON).await.unwrap();
+    let busy = node.trace(&plan(10), SOON).await.unwrap_err();
+    assert!(matches!(busy, TraceError::Busy), "{busy:?}");
+    trace.stop().await.unwrap();
+    assert_eq!(next(&mut trace).await, TraceEvent::Ended(TraceEnd::Stopped));
+    drop(node.trace(&plan(10), SOON).await.unwrap());
+    wait_for("the tracer is gone", SOON, async || is_clean(&node).await).await;
+    let unknown = TracePlan { function: "no_such".to_owned(), ..plan(1) };
+    let unknown = node.trace(&unknown, SOON).await.unwrap_err();
+    assert!(matches!(unknown, TraceError::NoFunction(_)), "{unknown:?}");
+    is_clean(&node).await.expect("nothing was left on");
+}
+
+#[tokio::test]
+async fn a_tracer_goes_when_we_vanish() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("vanish", &[]).await;
+    let other = world.open(world.target("vanish"));
+    let name = up(&other).await.own_name.clone();
+    let mut trace = other.trace(&plan(u32::MAX), SOON).await.unwrap();
+    call_for_ever(&node).await;
+    while next(&mut trace).await != TraceEvent::Paused {}
+    let waiting = "element(2, process_info(whereis(bellrock_tracer), message_queue_len))";
+    let waiting = eval(&node, waiting).await.as_integer().unwrap();
+    assert!(waiting < 100_000, "{waiting} messages wait for the tracer");
+    eval(&node, &format!("erlang:disconnect_node('{name}')")).await;
+    wait_for("the tracer is gone", SOON, async || is_clean(&node).await).await;
+    loop {
+        if let TraceEvent::Ended(end) = next(&mut trace).await {
+            assert!(matches!(end, TraceEnd::Lost(_)), "{end:?}");
+            break;
+        }
+    }
+}
