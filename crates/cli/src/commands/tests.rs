@@ -343,6 +343,15 @@ fn deployments_listed_and_shown() {
             "back": null, "failures": 0},
     ]);
     check("deployment_watching", &deployments::show(&with_log(running), now()));
+    let place = |place: u16, says: &str, noes: u32| {
+        let why = (noes > 0).then_some("ended with exit 1 after 0.4 s");
+        json!({"place": place, "old": {"instance": place, "state": null}, "new": {"instance": place + 3, "state": "ready"},
+            "back": null, "failures": 0, "check": {"instance": place + 3, "says": says, "noes": noes, "why": why}})
+    };
+    let places = [place(1, "yes", 2), place(2, "nothing", 1), place(3, "nothing", 0)];
+    let members =
+        deployment(json!({"strategy": "member", "phase": "replacing", "ended_at": null, "places": places}));
+    check("deployment_of_members", &deployments::show(&with_log(members), now()));
     let drain = |instance: u64, took_ms: u64, websockets_closed: u64, cut: u64| {
         json!({"instance": instance, "place": instance, "took_ms": took_ms,
             "websockets_closed": websockets_closed, "streams_ended": 1, "cut": cut})
