@@ -220,8 +220,8 @@ fn test_program(root: &Path) -> Result<PathBuf> {
         bail!("cargo test --no-run --package tests ended with {}", output.status);
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    let programs = text.lines().filter_map(test_in);
-    programs.last().context("cargo names no program of the end-to-end tests")
+    let mut programs = text.lines().filter_map(test_in);
+    programs.next_back().context("cargo names no program of the end-to-end tests")
 }
 
 /// The program of a test that a line of cargo's names.
