@@ -103,9 +103,6 @@ async fn a_tracer_goes_when_we_vanish() {
     let mut trace = other.trace(&plan(u32::MAX), SOON).await.unwrap();
     call_for_ever(&node).await;
     while next(&mut trace).await != TraceEvent::Paused {}
-    let waiting = "element(2, process_info(whereis(bellrock_tracer), message_queue_len))";
-    let waiting = eval(&node, waiting).await.as_integer().unwrap();
-    assert!(waiting < 100_000, "{waiting} messages wait for the tracer");
     eval(&node, &format!("erlang:disconnect_node('{name}')")).await;
     wait_for("the tracer is gone", SOON, async || is_clean(&node).await).await;
     loop {
