@@ -3,11 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
-.PHONY: help setup build demo demo-stop test test-faults simulate bench-proxy ci fuzz-smoke fmt lint samples docs soak \
-	chaos test-vm $(BENCHES)
-BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package
-.PHONY: help setup build demo demo-stop test test-faults simulate coverage bench-proxy ci fuzz-smoke fmt lint samples \
-	docs soak chaos $(BENCHES)
+.PHONY: help setup build demo demo-stop test test-faults test-vm simulate coverage bench-proxy ci fuzz-smoke fmt lint \
+	samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
