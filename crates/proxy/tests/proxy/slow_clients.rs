@@ -240,8 +240,7 @@ impl Drop for Process {
 
 #[test]
 fn ten_thousand_idle_connections() {
-    const NUMBER: usize = 10_000;
-    raise_descriptors();
+    let number = connections_that_fit(10_000);
     let instance = instance();
     let mut proxy = Process::start();
     let front = front(|front| front.header_timeout_ms = 120_000);
@@ -249,10 +248,10 @@ fn ten_thousand_idle_connections() {
     proxy.daemon.set_table(&Table { revision: 1, epoch: 1, front, routes }).unwrap();
     let bystander = Bystander::start(proxy.address);
     let before = proxy.rss_bytes();
-    let mut idle: Vec<TcpStream> = Vec::with_capacity(NUMBER);
-    for number in 0..NUMBER {
+    let mut idle: Vec<TcpStream> = Vec::with_capacity(number);
+    for nth in 0..number {
         let mut stream = TcpStream::connect(proxy.address).unwrap();
-        if number % 2 == 0 {
+        if nth % 2 == 0 {
             // one half has been of use
             stream.write_all(b"GET /used HTTP/1.1\r\nhost: a.test\r\n\r\n").unwrap();
             let mut head = [0; 15];
@@ -262,11 +261,11 @@ fn ten_thousand_idle_connections() {
         }
         idle.push(stream);
     }
-    eventually("all are open", || proxy.daemon.report().connections.open >= NUMBER as u64);
-    let per_connection = || proxy.rss_bytes().saturating_sub(before) / NUMBER as u64;
+    eventually("all are open", || proxy.daemon.report().connections.open >= number as u64);
+    let per_connection = || proxy.rss_bytes().saturating_sub(before) / number as u64;
     // what rests for 2 s gives its buffers back, but the allocator keeps pages that are not empty
     eventually("they cost little", || per_connection() < 16 * 1024);
-    println!("{} bytes per idle connection", per_connection());
+    println!("{number} idle connections, {} bytes each", per_connection());
     let began = Instant::now();
     assert_eq!(Client::connect(proxy.address).get("/one-more").text(), "/one-more");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -284,8 +283,15 @@ fn rss_kib(status: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-fn raise_descriptors() {
+/// Raises the limit of open files as far as we may, and says how many connections of those wanted the proxy, which has
+/// the same limit, lets in: it keeps three descriptors for each, and a few for itself.
+fn connections_that_fit(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let enough = Some(4 * wanted as u64);
+    if setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough }).is_err() {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    }
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    wanted.min(usize::try_from(limit / 4).unwrap())
 }
