@@ -14,3 +14,10 @@ pub fn now() -> Timestamp {
     let passed = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
     began_at.checked_add(passed).unwrap_or(Timestamp::MAX)
 }
+
+/// What the wall's clock will show at a time of ours, to half a second, unless it is set again until then: for what others
+/// wait for. Told twice it is the same, as long as the wall's clock was not set.
+pub fn on_the_wall(time: Timestamp) -> Timestamp {
+    let ahead = Timestamp::now().duration_since(now()).as_secs_f64().round();
+    time.checked_add(SignedDuration::from_secs(ahead as i64)).unwrap_or(Timestamp::MAX)
+}

@@ -10,6 +10,7 @@ use wire::proxy as wire;
 
 use super::book::Page;
 use crate::assets;
+use crate::clock;
 use crate::paths::Paths;
 
 /// What the proxy shall serve for an app, as the journal has it. After a reboot none of its instances runs: requests
@@ -80,9 +81,11 @@ fn maintenance(app: &App) -> wire::Maintenance {
     wire::Maintenance { page: page.unwrap_or_default(), retry_after_s: RETRY_AFTER_S }
 }
 
-/// Never 0, which would be a pause without an end.
+/// By the wall's clock, which the proxy looks at, as it shows the time now; deadlines are reckoned by another one. Never 0,
+/// which would be a pause without an end.
 fn ms_since_1970(time: Timestamp) -> u64 {
-    u64::try_from(time.as_millisecond()).unwrap_or_default().max(1)
+    let on_the_wall = clock::on_the_wall(time);
+    u64::try_from(on_the_wall.as_millisecond()).unwrap_or_default().max(1)
 }
 
 fn limits(limits: &RequestLimits) -> wire::Limits {

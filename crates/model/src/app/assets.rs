@@ -72,7 +72,8 @@ impl Turn {
         for kept in &mut self.app.assets {
             kept.until = match serving.contains(&kept.version) {
                 true => None,
-                false => kept.until.or(Some(ends)),
+                // Never for longer than it may be, wherever the clock was set meanwhile.
+                false => Some(kept.until.map_or(ends, |until| until.min(ends))),
             };
         }
         let is_new = |id: &&VersionId| self.app.assets.iter().all(|it| it.version != **id);

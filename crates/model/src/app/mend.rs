@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::deployment::Phase;
 use super::instance::Status;
+use super::member_check::Answer;
 use super::turn::Turn;
 use super::{reroute, supervise};
 
@@ -13,6 +14,7 @@ impl Turn {
     pub(super) fn mend_times(&mut self) {
         let at = self.at;
         self.mend_deployment();
+        self.mend_member_checks();
         self.mend_drains();
         for instance in self.app.instances.values_mut() {
             past(
@@ -37,7 +39,7 @@ impl Turn {
         let Some(deployment) = &mut self.app.deployment else { return };
         let times = [&mut deployment.started_at, &mut deployment.switched_at, &mut deployment.serving_at];
         past(at, times.map(Option::as_mut));
-        past(at, [Some(&mut deployment.begun_at)]);
+        past(at, [Some(&mut deployment.begun_at), deployment.turned_at.as_mut()]);
         if let Some(canary) = &mut deployment.canary {
             past(
                 at,
@@ -49,6 +51,22 @@ impl Turn {
         let latest = self.after(window);
         if let Phase::Watching { until } = &mut self.deployment().phase {
             past(latest, [Some(until)]);
+        }
+    }
+
+    fn mend_member_checks(&mut self) {
+        let at = self.at;
+        let targets: Vec<_> = self.app.instances.values().map(|it| (it.id, it.target)).collect();
+        for (id, target) in targets {
+            let soonest = self.after(self.settings(target).member.retry_period);
+            let lanes = self.app.deployment.iter_mut().flat_map(|deployment| deployment.lanes.values_mut());
+            for check in lanes.filter_map(|lane| lane.check.as_mut()).filter(|check| check.instance == id) {
+                match &mut check.answer {
+                    Answer::Nothing { .. } => {}
+                    Answer::No { again_at } => past(soonest, [Some(again_at)]),
+                    Answer::Yes { at: said_at } => past(at, [Some(said_at)]),
+                }
+            }
         }
     }
 

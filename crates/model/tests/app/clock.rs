@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 use model::Place;
-use model::app::{Command, Event, Phase};
-use model::settings::AppSettings;
+use model::app::{Answer, Command, Effect, Event, Phase, RunKind};
+use model::settings::{AppSettings, PreCommand, Strategy};
 
-use crate::world::{World, seconds, web, with};
+use crate::world::{Reply, World, seconds, web, with};
 
 /// The daemon starts again, the clock shows three hours less, and all instances live.
 fn is_set_back(world: &mut World) {
@@ -57,6 +57,57 @@ fn a_pause_ends_when_it_should() {
     assert!(world.app.pause.is_some());
     world.pass(2);
     assert!(world.app.pause.is_none());
+}
+
+#[test]
+fn a_check_of_members_that_said_no_is_asked_again_when_it_should() {
+    let members = || {
+        with(|it| {
+            it.strategy = Strategy::Member;
+            it.member.check = Some(PreCommand::parse("rpc D.whole").expect("it is one"));
+            it.member.retry_period = seconds(20);
+        })
+    };
+    let mut world = World::with_v1(members());
+    let mut noes = 0;
+    world.script(move |_, effect| match effect {
+        Effect::Run { run } if matches!(run.kind, RunKind::Member { .. }) && noes == 0 => {
+            noes += 1;
+            Reply::Fail("ended with exit 1")
+        }
+        _ => Reply::Ok,
+    });
+    world.deploy("2", members());
+    world.pass(10);
+    let asked_again = |world: &World| {
+        let lanes = world.app.deployment.iter().flat_map(|it| it.lanes.values());
+        lanes.filter_map(|it| it.check.as_ref()).find_map(|check| match check.answer {
+            Answer::No { again_at } => Some(again_at),
+            _ => None,
+        })
+    };
+    assert!(asked_again(&world).is_some(), "{}", world.story());
+    is_set_back(&mut world);
+    assert!(asked_again(&world).is_some_and(|at| at <= world.now + SignedDuration::from_secs(20)));
+    world.pass(300);
+    assert_eq!(world.ended(2), "committed", "{}", world.story());
+}
+
+#[test]
+fn assets_are_given_no_longer() {
+    let assets = || {
+        let mut settings = web();
+        settings.assets.prefixes = vec!["/assets".into()];
+        settings.assets.keep = seconds(100);
+        settings
+    };
+    let mut world = World::with_v1(assets());
+    world.deploy("2", assets());
+    world.pass(50);
+    assert_eq!(world.app.assets.len(), 2);
+    is_set_back(&mut world);
+    world.pass(102);
+    assert_eq!(world.app.assets.len(), 1);
 }
 
 #[test]
