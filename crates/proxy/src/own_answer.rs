@@ -16,8 +16,8 @@ use hyper::{HeaderMap, Response};
 /// Names the problem in one word, for programs and logs.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("x-bellrock-error");
 
-/// The answer to a request with these headers. The body of the answer to HEAD is not sent by hyper, but its length
-/// is told.
+/// The answer to a request with these headers. The body of the answer to HEAD is not sent, but its length is told: by hyper
+/// over HTTP/1.1, by the connection's streams over HTTP/2.
 pub fn answer(problem: Problem, request: &HeaderMap, request_id: Option<&str>) -> Response<Bytes> {
     let (content_type, body) = if accept::prefers_json(request) {
         ("application/problem+json", page::json(problem, request_id))

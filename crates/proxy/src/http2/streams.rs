@@ -7,13 +7,16 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::rt::Executor;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 
 use super::body::StreamBody;
 use crate::core::Core;
 use crate::exchange;
+use crate::response_body::ResponseBody;
 use crate::session::{Order, Session};
 
 /// Requests that the client has given up before their answer, from which on it is asked how many they are of all,
@@ -62,12 +65,32 @@ impl Streams {
         let (session, answered, core) =
             (stream.session.clone(), stream.answered.clone(), self.0.core.clone());
         *self.0.opened.borrow_mut() = Some(stream);
+        let is_head = request.method() == Method::HEAD;
         async move {
-            let response = exchange::serve(core.clone(), session.clone(), request).await?;
+            let mut response = exchange::serve(core.clone(), session.clone(), request).await?;
             answered.set(true);
+            if is_head {
+                response = without_content(response, &core, &session);
+            }
             Ok(response.map(|body| StreamBody::new(body, core, session)))
         }
     }
+}
+
+/// The answer to HEAD (RFC 9110, 9.3.2): over HTTP/2, unlike HTTP/1.1, hyper sends whatever body it is given.
+fn without_content(
+    mut response: Response<ResponseBody>,
+    core: &Rc<Core>,
+    session: &Rc<Session>,
+) -> Response<ResponseBody> {
+    let body = response.body();
+    // The body of an instance's answer to HEAD has ended, and its head says how long the content would be.
+    if !body.is_end_stream()
+        && let Some(length) = body.size_hint().exact()
+    {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    response.map(|_| ResponseBody::own(core, session, Bytes::new()))
 }
 
 impl<F: Future + 'static> Executor<F> for Streams {

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use wire::proxy::{AssetFolder, Assets};
 
 use crate::client::Reply;
+use crate::h2_peer::{H2Client, request, run, whole};
 use crate::instance::{Instance, Then};
 use crate::rig::{Rig, eventually};
 
@@ -154,6 +155,20 @@ fn only_get_and_head_below_a_prefix() {
     for path in ["/private/key.pem", "/assetsapp-1.js", "/app-1.js", "/assets/none.js", "/assets"] {
         shop.is_not_found(path);
     }
+}
+
+#[test]
+fn head_over_http_2_gets_no_content() {
+    let shop = Shop::open();
+    shop.put("1/assets/large.bin", &[7; 300_000]);
+    run(async {
+        let mut client = H2Client::connect(shop.rig.address).await;
+        let (answer, _) = client.send(request("HEAD", "/assets/large.bin"), true).await;
+        let reply = whole(answer.await.unwrap()).await.unwrap();
+        assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+        assert_eq!(reply.headers["content-length"], "300000");
+        assert_eq!(client.get("/assets/app-1.js").await.unwrap().body, "one", "the connection goes on");
+    });
 }
 
 #[test]

@@ -120,6 +120,40 @@ fn what_is_no_request() {
 }
 
 #[test]
+fn an_own_answer_to_head_is_its_head_alone() {
+    let rig = Rig::new();
+    run(async {
+        let mut client = H2Client::connect(rig.address).await;
+        let whole_one = client.get("/").await.unwrap();
+        let (answer, _) = client.send(request("HEAD", "/"), true).await;
+        let head = whole(answer.await.unwrap()).await.unwrap();
+        assert_eq!((head.status, head.body.as_str()), (503, ""));
+        // Its request id is another one, of the same length.
+        assert_eq!(head.headers["content-length"], whole_one.body.len().to_string());
+    });
+}
+
+#[test]
+fn an_instance_s_answer_to_head_has_the_length_that_the_instance_says() {
+    let instance = Instance::raw(|served, request| {
+        let length = if request.path() == "/some" { "content-length: 7\r\n" } else { "" };
+        served.send(&format!("HTTP/1.1 200 OK\r\n{length}\r\n"));
+        Then::Next
+    });
+    let rig = Rig::serving(&[instance.address]);
+    run(async {
+        let mut client = H2Client::connect(rig.address).await;
+        for (path, expected) in [("/some", Some("7")), ("/unknown", None)] {
+            let (answer, _) = client.send(request("HEAD", path), true).await;
+            let reply = whole(answer.await.unwrap()).await.unwrap();
+            let length = reply.headers.get("content-length").map(|length| length.to_str().unwrap());
+            assert_eq!((length, reply.body.as_str()), (expected, ""), "{path}");
+        }
+    });
+    assert_eq!(instance.connections(), 1);
+}
+
+#[test]
 fn where_it_is_switched_off_nobody_speaks_it() {
     let instance = mirror();
     let mut rig = Rig::serving(&[instance.address]);
