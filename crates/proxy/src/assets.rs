@@ -7,6 +7,7 @@
 mod body;
 mod coding;
 mod file;
+mod looks;
 mod path;
 mod validators;
 
@@ -22,13 +23,11 @@ use wire::proxy;
 pub(crate) use body::FileBody;
 use coding::Coding;
 pub(crate) use file::Found;
+pub(crate) use looks::Looks;
 use validators::Conditions;
 
 use crate::host_map;
 use crate::log;
-
-/// Looking for a file takes no longer; then the 404 is passed on.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// A route's files.
 #[derive(Debug)]
@@ -91,9 +90,8 @@ impl Assets {
 
 impl Wanted {
     /// Looks for it; `None`: there is none, or it could not be told in time.
-    pub(crate) async fn look(self) -> Option<Found> {
-        let looking = tokio::task::spawn_blocking(move || self.look_now());
-        tokio::time::timeout(LOOK, looking).await.ok()?.ok()?
+    pub(crate) async fn look(self, looks: &Looks) -> Option<Found> {
+        looks.run(move || self.look_now()).await?
     }
 
     fn look_now(&self) -> Option<Found> {

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use wire::proxy::BackendMode;
 
 use crate::access_log::{Line, Lines};
+use crate::assets::Looks;
 use crate::connection;
 use crate::core_table::{CoreRoute, CoreTable};
 use crate::instance::Padded;
@@ -153,6 +154,7 @@ const DEFAULT_DRAIN_MS: u64 = 30_000;
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ids: RequestIds,
+    pub(crate) looks: Looks,
     index: usize,
     started: Instant,
     /// ms since `started`; looked at with each request and each tick.
@@ -184,6 +186,7 @@ impl Core {
         Rc::new(Self {
             shared,
             ids,
+            looks: Looks::default(),
             index,
             started: Instant::now(),
             now: Cell::new(0),

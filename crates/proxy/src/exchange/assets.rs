@@ -42,7 +42,7 @@ impl Exchange {
         wanted: Wanted,
         answer: Answer,
     ) -> Result<Response<ResponseBody>, Problem> {
-        let Some(found) = wanted.look().await else { return self.pass(answer) };
+        let Some(found) = wanted.look(&self.core.looks).await else { return self.pass(answer) };
         self.count(&answer);
         let mut file = found.answer(&self.core, &self.session);
         let headers = file.headers_mut();
