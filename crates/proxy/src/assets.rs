@@ -101,7 +101,7 @@ impl Wanted {
 
     fn look_in(&self, folder: &Folder) -> Option<Found> {
         match file::find(&folder.path, &self.path, &self.codings) {
-            Ok(file) => Some(file?.found(&self.path, &self.conditions, self.whole)),
+            Ok(file) => Some(file?.found(&folder.path, &self.path, &self.conditions, self.whole)),
             Err(error) => {
                 if !folder.told.swap(true, Ordering::Relaxed) {
                     log::line(format_args!("error: {}", log::with_causes(&error)));

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use hyper::{HeaderMap, Response, StatusCode};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -16,7 +16,7 @@ use thiserror::Error;
 
 use super::body::{self, FileBody};
 use super::coding::Coding;
-use super::validators::{Conditions, Validators};
+use super::validators::{Conditions, etag};
 use crate::core::Core;
 use crate::response_body::ResponseBody;
 use crate::session::Session;
@@ -72,7 +72,7 @@ pub(crate) struct Found {
     first: Bytes,
     media_type: HeaderValue,
     coding: Option<Coding>,
-    validators: Validators,
+    etag: String,
     is_known: bool,
 }
 
@@ -121,11 +121,11 @@ fn open(root: impl rustix::fd::AsFd, path: &Path) -> io::Result<Option<(File, Me
 }
 
 impl Opened {
-    /// What is to be said of it as the answer to a request for `path`; its first bytes where they are wanted.
-    pub(super) fn found(self, path: &Path, conditions: &Conditions, whole: bool) -> Found {
+    /// What is to be said of it as the answer to a request for `path` in `folder`; its first bytes where they are wanted.
+    pub(super) fn found(self, folder: &Path, path: &Path, conditions: &Conditions, whole: bool) -> Found {
         let Opened { file, metadata, coding } = self;
-        let validators = Validators::of(&metadata);
-        let is_known = conditions.has(&validators);
+        let etag = etag(folder, path, coding.map(|coding| coding.name), metadata.len());
+        let is_known = conditions.has(&etag);
         let mut first = Vec::new();
         if whole && !is_known {
             first = vec![0; body::chunk(metadata.len())];
@@ -139,7 +139,7 @@ impl Opened {
             first: first.into(),
             media_type: media_type(path),
             coding,
-            validators,
+            etag,
             is_known,
         }
     }
@@ -162,7 +162,9 @@ impl Found {
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-        self.validators.write(&mut headers);
+        if let Ok(etag) = HeaderValue::try_from(self.etag) {
+            headers.insert(ETAG, etag);
+        }
         let mut answer = if self.is_known {
             let mut answer = Response::new(ResponseBody::own(core, session, Bytes::new()));
             *answer.status_mut() = StatusCode::NOT_MODIFIED;
