@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::damage::VerifyError;
-use super::instance::share;
+use super::instance::{Shared, share};
 use super::version::open_version;
 use crate::digest::Sha256Digest;
 use crate::durable::{self, TemporaryFolder};
@@ -90,7 +90,12 @@ pub fn share_static_files(
     let failed = |source| ShareError::Io { path: dest.to_owned(), source };
     let temporary = TemporaryFolder::beside(dest).map_err(failed)?;
     let source = unpacked.tree().join(&unpacked.facts.root);
-    let mut made = Sharing { folder: temporary.path(), folders: BTreeSet::new(), shared: BTreeSet::new() };
+    let mut made = Sharing {
+        folder: temporary.path(),
+        folders: BTreeSet::new(),
+        shared: BTreeSet::new(),
+        has_copies: false,
+    };
     for entry in &unpacked.manifest.entries {
         let Node::File { mode, .. } = entry.node else { continue };
         let Some(path) = below(&entry.path, &unpacked.facts.root) else { continue };
@@ -98,8 +103,12 @@ pub fn share_static_files(
             made.share(&source.join(path), place, mode).map_err(failed)?;
         }
     }
-    let count = made.shared.len();
+    let (count, has_copies) = (made.shared.len(), made.has_copies);
     durable::set_mode(temporary.path(), 0o711).map_err(failed)?;
+    if has_copies {
+        // What is linked is durable since its version was unpacked.
+        durable::sync_file_system(temporary.path()).map_err(failed)?;
+    }
     temporary.publish(dest).map_err(failed)?;
     Ok(count)
 }
@@ -108,6 +117,8 @@ struct Sharing<'a> {
     folder: &'a Path,
     folders: BTreeSet<String>,
     shared: BTreeSet<String>,
+    /// Of files that could not be linked.
+    has_copies: bool,
 }
 
 impl Sharing<'_> {
@@ -127,7 +138,7 @@ impl Sharing<'_> {
                 durable::set_mode(&path, 0o711)?;
             }
         }
-        share(from, &self.folder.join(place), mode)?;
+        self.has_copies |= matches!(share(from, &self.folder.join(place), mode)?, Shared::Copied);
         self.shared.insert(place.to_owned());
         Ok(())
     }
