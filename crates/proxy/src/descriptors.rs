@@ -1,5 +1,8 @@
 //! How many clients the limit of open files leaves room for. A client that could come in, but for whom no connection to an
 //! instance can be opened, would get 502; one that waits in the kernel's queue gets its answer.
+//!
+//! A client of HTTP/2 may need more than is reckoned for it, one connection to an instance for each of its streams. A request
+//! that finds no descriptor waits for one as long as it may wait for a connection (see [`crate::upstream`]).
 
 use rustix::process::{Resource, getrlimit};
 

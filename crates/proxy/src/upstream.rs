@@ -14,9 +14,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::in_flight::InFlight;
 use crate::request_body::AttemptBody;
@@ -24,6 +26,8 @@ use crate::websocket::Protocol;
 
 /// Backends are near: one that does not take a connection within this has more than it can do.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// Between two attempts to get a descriptor.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// An HTTP/1.1 connection to a backend.
 #[derive(Debug)]
@@ -129,12 +133,27 @@ impl Upstream {
 /// A stream to a backend.
 pub(crate) async fn connect_stream(address: SocketAddr) -> Result<TcpStream, ConnectError> {
     let failed = |source| ConnectError::Connect { address, source };
-    let stream = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(address))
+    let stream = timeout(CONNECT_WITHIN, connect_when_possible(address))
         .await
         .map_err(|_| ConnectError::Slow { address })?
         .map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     Ok(stream)
+}
+
+/// Waits for a descriptor where there is none.
+async fn connect_when_possible(address: SocketAddr) -> io::Result<TcpStream> {
+    let last = Instant::now() + CONNECT_WITHIN - LOOK_AGAIN;
+    loop {
+        match TcpStream::connect(address).await {
+            Err(error) if has_no_descriptor(&error) && Instant::now() < last => sleep(LOOK_AGAIN).await,
+            result => return result,
+        }
+    }
+}
+
+fn has_no_descriptor(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// What is left to relay after a 101.

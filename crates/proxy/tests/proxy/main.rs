@@ -9,6 +9,7 @@ mod canary;
 mod client;
 mod control;
 mod daemon;
+mod descriptors;
 mod draining;
 mod ending;
 mod endless;
