@@ -1,4 +1,4 @@
-//! What the proxy of this host shall be: program, addresses, user.
+//! What the proxy of this host shall be: program, addresses, user, and how many files it may open.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use model::settings::{CertificateFiles, HostSettings, LogSettings, ProxySettings};
+use rustix::process::{Resource, getrlimit};
 use wire::proxy::{AccessLog, Front};
 use wire::shim::{Kind, Listen, LogFile, Owner, RestartMode, RestartPolicy, Start};
 
@@ -35,6 +36,8 @@ pub struct ProxyPlan {
     pub log: LogSettings,
     /// What holds for connections before their route is known.
     pub front: Front,
+    /// How many files it may open at most, for its shim has that from us; `None`: any number.
+    pub open_files: Option<u64>,
 }
 
 impl ProxyPlan {
@@ -61,6 +64,7 @@ impl ProxyPlan {
             account,
             log: settings.log.clone(),
             front: Front { access_log: access_log(settings, paths), ..front(proxy) },
+            open_files: getrlimit(Resource::Nofile).maximum,
         }))
     }
 
@@ -97,7 +101,9 @@ impl ProxyPlan {
         let argv = argv.iter().map(|word| format!("argument {word:?}\n"));
         let listen = listen.iter().map(|it| format!("listen {}\n", it.address));
         let owner = owner.map(|it| format!("user {} {} {:?}\n", it.uid, it.gid, it.groups));
-        argv.chain(listen).chain(owner).collect()
+        // A shim outlives the daemon whose limit it has, and whoever raised it does not reach the proxy otherwise.
+        let open_files = self.open_files.map(|most| format!("open files {most}\n"));
+        argv.chain(listen).chain(owner).chain(open_files).collect()
     }
 
     /// Tells one program from another that has taken its place; programs are replaced by rename.

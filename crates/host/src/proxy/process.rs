@@ -1,7 +1,7 @@
 //! The proxy's process: found again, started, or replaced by what it shall be.
 //!
 //! ```text
-//! first: shim "proxy"   ─ its program, an address or its user is another now ─▶   second: shim "proxy.2"
+//! first: shim "proxy"   ─ its program, an address, its user … is another now ─▶   second: shim "proxy.2"
 //!   serves                  borrows the sockets, loads the table, answers: ready    serves
 //!   leaves: accepts no more, finishes what is in flight, ends  ◀────────────────
 //! ```
@@ -162,7 +162,7 @@ impl Place<'_> {
 
     /// Has another one take over.
     async fn replace(self, current: One, mut leaving: Vec<One>) -> Result<Kept, ProcessError> {
-        info!(program = %self.plan.program.display(), "the proxy's program, addresses or user have changed: another one takes over its sockets");
+        info!(program = %self.plan.program.display(), "the proxy's program, addresses, user or limit of open files have changed: another one takes over its sockets");
         let taken = leaving.iter().map(|one| one.number).chain([current.number]).max();
         let number = taken.map_or(Number::FIRST, Number::next);
         match self.take_over(number, current.number).await {

@@ -44,6 +44,7 @@ impl Scene {
             account: None,
             log: LogSettings::default(),
             front: Front::default(),
+            open_files: Some(1_024),
         };
         Scene { host, paths, plan }
     }
@@ -225,6 +226,22 @@ async fn another_program_takes_over_the_sockets_and_then_the_first_leaves() {
     until("the first has left", || !is_alive(pid)).await;
     until("so has its shim", || shims(&scene) == ["proxy.2"]).await;
     drop(waiting);
+    second.stop().await;
+    let third = scene.daemon(3);
+    assert_eq!(third.answering_pid(0).await, next, "it has taken over only once");
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn a_daemon_with_another_limit_of_open_files_replaces_it() {
+    let mut scene = Scene::answering("first");
+    let first = scene.daemon(1);
+    let pid = first.answering_pid(0).await;
+    first.stop().await;
+    scene.plan.open_files = Some(1_048_576);
+    let second = scene.daemon(2);
+    let next = second.answering_pid(pid).await;
+    until("the first has left", || !is_alive(pid)).await;
     second.stop().await;
     let third = scene.daemon(3);
     assert_eq!(third.answering_pid(0).await, next, "it has taken over only once");

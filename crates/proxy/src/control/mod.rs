@@ -232,7 +232,8 @@ impl Control {
         if self.shared.max_connections.swap(most, Ordering::Relaxed) != most && most < wanted {
             log::line(format_args!(
                 "error: at most {most} connections at a time instead of proxy.max_connections = {wanted}: \
-                 the limit of open files leaves room for no more; raise LimitNOFILE= in bellrockd's unit"
+                 the limit of open files leaves room for no more; raise LimitNOFILE= in bellrockd's unit and restart \
+                 bellrockd: a proxy with that limit takes over"
             ));
         }
     }
