@@ -10,7 +10,7 @@ use testkit::app::get;
 use testkit::wait::LONG;
 use testkit::{TempHost, TestApp, processes, wait_for};
 
-/// What every shell, `EnvironmentFile=` and careless quote trips over.
+/// What every shell and careless quote trips over.
 const ODD: &str = "a 'b' \"c\" $HOME `id` \\ %i";
 
 /// Exports an app's places, then leaves nothing of Bellrock: no instance, no daemon, no state.
