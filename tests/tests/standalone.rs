@@ -10,7 +10,7 @@ use testkit::app::get;
 use testkit::wait::LONG;
 use testkit::{TempHost, TestApp, processes, wait_for};
 
-/// What every shell, `EnvironmentFile=` and careless quote trips over.
+/// What every shell and careless quote trips over.
 const ODD: &str = "a 'b' \"c\" $HOME `id` \\ %i";
 
 /// Exports an app's places, then leaves nothing of Bellrock: no instance, no daemon, no state.
@@ -25,7 +25,22 @@ async fn exported(host: &TempHost, app: &TestApp<'_>, init: &str) -> PathBuf {
     app.ends(app.api.stop(&app.name).await.unwrap(), Phase::Committed).await;
     host.stop_daemon().await;
     fs_err::remove_dir_all(host.path("var")).unwrap();
+    assert_what_the_init_uses_is_ours(&folder);
     folder
+}
+
+/// Scripts, services and where their output goes: the app's user may change none of it.
+fn assert_what_the_init_uses_is_ours(folder: &Path) {
+    let mut left: Vec<PathBuf> = ["bin", "log", "runit", "sysv"].map(|name| folder.join(name)).into();
+    left.retain(|path| path.exists());
+    left.push(folder.join("env"));
+    while let Some(path) = left.pop() {
+        let found = fs_err::symlink_metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.mode() & 0o022), (geteuid().as_raw(), 0), "{}", path.display());
+        if found.is_dir() && !path.ends_with("env") {
+            left.extend(fs_err::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
 }
 
 /// Variables and cookie are in files that only the app's user reads, and nowhere else.
@@ -173,6 +188,13 @@ async fn sysv_alone_keeps_a_gleam_app_running_and_ends_it_in_order() {
     let host = TempHost::start().await;
     let app = host.app("lantern", "runtime = '/usr/lib/erlang'\nreplicas = 1");
     app.deploy("lantern-1", Phase::Committed).await;
+    if !geteuid().is_root() {
+        let into = host.path("mine");
+        let ran =
+            host.bellrock(&["export", "sysv", "--app", &app.name, "--into", into.to_str().unwrap()]).await;
+        assert!(ran.code != 0 && ran.stderr.contains("must be root's"), "{ran:?}");
+        return;
+    }
     let folder = exported(&host, &app, "sysv").await;
     let script = script(&host, &folder, &format!("{}-1", app.name));
     assert_ne!(sysv(&script, "status").await, 0);

@@ -8,6 +8,11 @@
 //!   systemd/ openrc/ runit/ sysv/   the init's own files, one of these
 //!   log/                    output, where the init does not keep it itself
 //! ```
+//!
+//! The trees' own parts and the variables belong to the app's user; all else belongs to whoever exports, so that root's
+//! init runs, and writes to, nothing that an app may change. See [`rights`].
+
+mod rights;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +25,7 @@ use package::{HostPlatform, Limits, Sha256Digest};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
+use self::rights::Caller;
 use crate::client::Route;
 use crate::commands::{Context, package::save};
 use crate::exit::Exit;
@@ -37,6 +43,9 @@ struct Exported {
     services: Vec<String>,
     /// What the settings ask for and an init does not do.
     remarks: Vec<String>,
+    /// Whether all that an init runs of it is root's.
+    #[serde(skip)]
+    is_roots: bool,
 }
 
 /// Puts an app's places into a new folder, with all that an init needs to run them.
@@ -47,16 +56,18 @@ pub(crate) async fn export(
     into: &Path,
     templates: Templates,
 ) -> Result<Exit, Failure> {
-    let folder = std::path::absolute(into)?;
+    let caller = Caller::us()?;
+    caller.check_init(init)?;
+    let folder = caller.place(&std::path::absolute(into)?)?;
     let query = StandaloneQuery { folder: plain(&folder)?.to_owned() };
     check_free(&folder)?;
     let told: Standalone = context.client.get(Route::app(app, &["standalone"]).query(&query)).await?;
-    check_rights(&told)?;
+    caller.check_app(&told)?;
     let temporary = TemporaryFolder::beside(&folder).context("could not make a folder beside it")?;
     let archive = temporary.path().join("package.tar.gz");
     let route = Route::app(app, &["versions", told.package.as_str(), "package"]);
     save(context.client.open(route).await?, &archive).await?;
-    let laying = Laying { told, init, folder, templates };
+    let laying = Laying { told, init, folder, templates, is_roots: caller.is_root() };
     let exported = spawn_blocking(move || laying.run(temporary, &archive)).await;
     let exported = exported.context("a worker ended unexpectedly")??;
     context.output.data(&exported, text);
@@ -78,24 +89,12 @@ fn check_free(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Only root gives files to somebody else.
-fn check_rights(told: &Standalone) -> Result<(), Failure> {
-    let us = rustix::process::geteuid();
-    if us.is_root() || us.as_raw() == told.user.uid {
-        return Ok(());
-    }
-    let user = told.user.user.clone().unwrap_or_else(|| told.user.uid.to_string());
-    Err(Failure::Usage(format!(
-        "{} runs as {user}, and its files must be that user's: run this command as {user} or as root",
-        told.app
-    )))
-}
-
 struct Laying {
     told: Standalone,
     init: Init,
     folder: PathBuf,
     templates: Templates,
+    is_roots: bool,
 }
 
 impl Laying {
@@ -104,13 +103,13 @@ impl Laying {
         let here = temporary.path();
         let unpacked = self.trees(here, archive)?;
         self.environments(here)?;
-        let Laying { told, init, folder, templates } = self;
+        let Laying { told, init, folder, templates, is_roots } = self;
         let app = App { told, facts: &unpacked.facts, folder, templates };
         fs_err::create_dir(here.join("log"))?;
         set_mode(&here.join("log"), 0o750)?;
         for file in app.files(*init)? {
             let path = here.join(&file.path);
-            passable(path.parent().unwrap_or(here))?;
+            passable(here, &file.path)?;
             write_whole(&path, file.text.as_bytes(), file.mode(), None)?;
         }
         set_mode(here, 0o755)?;
@@ -122,7 +121,8 @@ impl Laying {
             folder: folder.clone(),
             init: init.name(),
             services: app.services(),
-            remarks: remarks(told, *init),
+            remarks: remarks(told, *init, *is_roots),
+            is_roots: *is_roots,
         })
     }
 
@@ -147,11 +147,10 @@ impl Laying {
     }
 
     fn environments(&self, here: &Path) -> Result<(), Failure> {
-        let folder = here.join("env");
-        passable(&folder)?;
         for place in &self.told.places {
-            let text = App::environment(place);
-            write_whole(&folder.join(place.place.to_string()), text.as_bytes(), 0o600, self.owner())?;
+            let (name, text) = (format!("env/{}", place.place), App::environment(place));
+            passable(here, &name)?;
+            write_whole(&here.join(name), text.as_bytes(), 0o600, self.owner())?;
         }
         Ok(())
     }
@@ -161,13 +160,20 @@ impl Laying {
     }
 }
 
-/// A folder that the app's user gets through, whatever our own umask is.
-fn passable(folder: &Path) -> std::io::Result<()> {
-    fs_err::create_dir_all(folder)?;
-    set_mode(folder, 0o755)
+/// The folders that a file below `here` is in: the app's user gets through and nobody else writes, whatever our own umask
+/// is.
+fn passable(here: &Path, file: &str) -> std::io::Result<()> {
+    for (end, _) in file.match_indices('/') {
+        let folder = here.join(&file[..end]);
+        if !folder.is_dir() {
+            fs_err::create_dir(&folder)?;
+            set_mode(&folder, 0o755)?;
+        }
+    }
+    Ok(())
 }
 
-fn remarks(told: &Standalone, init: Init) -> Vec<String> {
+fn remarks(told: &Standalone, init: Init, is_roots: bool) -> Vec<String> {
     let settings = &told.settings.0;
     let commands = [
         ("pre_commands", !settings.pre_commands.is_empty()),
@@ -189,11 +195,23 @@ fn remarks(told: &Standalone, init: Init) -> Vec<String> {
             "the places' data stay in Bellrock's folder, that of place 1 in {data}: leave it there"
         ));
     }
+    match init {
+        Init::Runit if !is_roots => remarks.push(
+            "these scripts are yours, for a runsvdir of your own: never link them into root's, which would run as root \
+             whatever the app puts into them; export as root for that"
+                .to_owned(),
+        ),
+        Init::Systemd if !is_roots => remarks.push(
+            "these units are yours, and the app may change them: read them before root copies them, or export as root"
+                .to_owned(),
+        ),
+        _ => {}
+    }
     remarks
 }
 
 fn text(exported: &Exported) -> String {
-    let Exported { app, version, folder, init, services, remarks } = exported;
+    let Exported { app, version, folder, init, services, remarks, is_roots } = exported;
     let folder = folder.display();
     let places = services.len() - 1;
     let all = services.join(" ");
@@ -201,6 +219,7 @@ fn text(exported: &Exported) -> String {
         "systemd" => format!(
             "cp {folder}/systemd/*.service /etc/systemd/system/ && systemctl daemon-reload\n           systemctl enable --now {all}"
         ),
+        "runit" if !is_roots => format!("runsvdir {folder}/runit"),
         "runit" => format!("ln -s {folder}/runit/* /etc/service/"),
         "openrc" => format!(
             "cp {folder}/openrc/* /etc/init.d/ && cp {folder}/logrotate /etc/logrotate.d/{app}\n           for it in {all}; do rc-update add $it && rc-service $it start; done"

@@ -7,24 +7,33 @@
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use model::app::{AssetsOf, AssetsRoute};
 use model::{AppName, EffectId};
 use package::Sha256Digest;
 use package::tree::{StaticFiles, remove_tree, share_static_files};
-use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::paths::Paths;
+
+/// How long a route waits for its folders to be made, or others to be removed: links take milliseconds, and a disk that
+/// hangs must not keep requests from who serves.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// The folders of all apps.
 #[derive(Debug)]
 pub(crate) struct AssetFolders {
     paths: Paths,
-    /// What each app's newest route wants; held while folders are made or removed.
-    wanted: Mutex<HashMap<AppName, (EffectId, Vec<PathBuf>)>>,
+    wanted: Mutex<HashMap<AppName, Wanted>>,
 }
+
+/// What an app's newest route wants; held while folders of that app are made or removed, also when nobody waits for it any
+/// more.
+type Wanted = Arc<tokio::sync::Mutex<Option<(EffectId, Vec<PathBuf>)>>>;
 
 /// Where a version's files lie. The name follows from all that decides which files these are, so that what is there is
 /// never something else.
@@ -39,30 +48,53 @@ impl AssetFolders {
         AssetFolders { paths, wanted: Mutex::default() }
     }
 
-    /// Makes what a route wants and is not there. What cannot be made is told and not given: a route is worth more than
-    /// these files.
+    fn wanted(&self, app: &AppName) -> Wanted {
+        let mut wanted = self.wanted.lock().expect("nobody panics while holding it");
+        wanted.entry(app.clone()).or_default().clone()
+    }
+
+    /// Makes what a route wants and is not there. What cannot be made, or not soon, is told and not given: a route is
+    /// worth more than these files.
     pub(crate) async fn make(&self, app: &AppName, effect: EffectId, route: Option<&AssetsRoute>) {
-        let mut wanted = self.wanted.lock().await;
-        if wanted.get(app).is_some_and(|(newest, _)| *newest > effect) {
-            return;
-        }
-        let Some(route) = route else {
-            wanted.insert(app.clone(), (effect, Vec::new()));
-            return;
+        let making = async {
+            let mut wanted = self.wanted(app).lock_owned().await;
+            if wanted.as_ref().is_some_and(|(newest, _)| *newest > effect) {
+                return;
+            }
+            let Some(route) = route else {
+                *wanted = Some((effect, Vec::new()));
+                return;
+            };
+            let folders = route.versions.iter().map(|of| folder(&self.paths, app, route, of)).collect();
+            *wanted = Some((effect, folders));
+            let (paths, app, route) = (self.paths.clone(), app.clone(), route.clone());
+            let work = move || {
+                make_all(&paths, &app, &route);
+                drop(wanted);
+            };
+            // Nothing is to be done about a thread that panicked: what it made is whole or not there.
+            let _ = spawn_blocking(work).await;
         };
-        let folders = route.versions.iter().map(|of| folder(&self.paths, app, route, of)).collect();
-        wanted.insert(app.clone(), (effect, folders));
-        let (paths, app, route) = (self.paths.clone(), app.clone(), route.clone());
-        // Nothing is to be done about a thread that panicked: what it made is whole or not there.
-        let _ = spawn_blocking(move || make_all(&paths, &app, &route)).await;
+        if timeout(LONGEST, making).await.is_err() {
+            warn!(app = app.as_str(), "the assets take long to be linked: the route does not wait for them");
+        }
     }
 
     /// Removes what the newest route of an app does not want, once the proxy serves by it.
     pub(crate) async fn tidy(&self, app: &AppName, effect: EffectId) {
-        let wanted = self.wanted.lock().await;
-        let Some((_, folders)) = wanted.get(app).filter(|(newest, _)| *newest == effect) else { return };
-        let (all, folders) = (self.paths.assets(app), folders.clone());
-        let _ = spawn_blocking(move || remove_others(&all, &folders)).await;
+        let tidying = async {
+            let wanted = self.wanted(app).lock_owned().await;
+            let Some((_, folders)) = wanted.as_ref().filter(|(newest, _)| *newest == effect) else { return };
+            let (all, folders) = (self.paths.assets(app), folders.clone());
+            let work = move || {
+                remove_others(&all, &folders);
+                drop(wanted);
+            };
+            let _ = spawn_blocking(work).await;
+        };
+        if timeout(LONGEST, tidying).await.is_err() {
+            warn!(app = app.as_str(), "assets that nobody asks for any more take long to be removed");
+        }
     }
 }
 
@@ -111,5 +143,29 @@ fn remove_others(all: &Path, wanted: &[PathBuf]) {
     if wanted.is_empty() {
         // Left where something could not be removed.
         let _ = fs_err::remove_dir(all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_holds_up_one_apps_routes_and_not_for_ever() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = AssetFolders::new(Paths::new(root.path()));
+        let [hangs, other]: [AppName; 2] = ["beacon", "lantern"].map(|name| name.parse().unwrap());
+        let held = folders.wanted(&hangs).lock_owned().await;
+        let began = Instant::now();
+        folders.make(&other, EffectId(1), None).await;
+        folders.tidy(&other, EffectId(1)).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        folders.make(&hangs, EffectId(2), None).await;
+        assert!((LONGEST..2 * LONGEST).contains(&began.elapsed()));
+        drop(held);
+        folders.make(&hangs, EffectId(3), None).await;
+        assert_eq!(*folders.wanted(&hangs).lock().await, Some((EffectId(3), Vec::new())));
     }
 }

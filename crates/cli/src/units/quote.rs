@@ -25,8 +25,8 @@ pub(super) fn word(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A variable with its value as a line that a shell's `.` and systemd's `EnvironmentFile=` read alike: within double
-/// quotes both take `\` before `"`, `\`, `$` and a backquote, and nothing else, as a quote of it.
+/// A variable with its value as a line for a shell's `.` (POSIX, 2.2.3: within double quotes `\` quotes `"`, `\`, `$` and a
+/// backquote).
 pub(super) fn variable(name: &str, value: &str) -> String {
     let mut line = format!("{name}=\"");
     for c in value.chars() {

@@ -41,8 +41,11 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The time that a command of a version has that is not known any more.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Logs of commands kept per app.
+/// Logs of commands kept per app, but those of members' checks.
 const MOST_LOGS: usize = 200;
+
+/// Logs of members' checks kept per app: one that says no is asked again and again.
+const MOST_MEMBER_LOGS: usize = 20;
 
 /// Runs commands.
 pub struct Commands<T> {
@@ -129,14 +132,22 @@ fn prune_logs(folder: &std::path::Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     logs.sort();
-    for (_, path) in logs.iter().rev().skip(MOST_LOGS) {
-        let _ = fs_err::remove_file(path);
+    let (of_members, others): (Vec<_>, Vec<_>) =
+        logs.into_iter().partition(|(_, path)| prepare::is_member_log(path));
+    for (logs, most) in [(of_members, MOST_MEMBER_LOGS), (others, MOST_LOGS)] {
+        for (_, path) in logs.iter().rev().skip(most) {
+            let _ = fs_err::remove_file(path);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use model::app::{CommandLine, Target};
+    use model::settings::PreCommand;
+    use model::{DeploymentId, InstanceId, VersionId};
 
     #[test]
     fn a_runners_id_names_its_effect() {
@@ -145,5 +156,26 @@ mod tests {
         let longer: AppName = "my-app-e1".parse().unwrap();
         assert_eq!(effect_of(&app, &runner_id(&longer, EffectId(7))), None);
         assert_eq!(effect_of(&app, &ShimId::new("my-app-1-i7").unwrap()), None);
+    }
+
+    #[test]
+    fn a_check_that_says_no_evicts_its_own_logs_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |kind| Run {
+            kind,
+            command: CommandLine::Release(PreCommand::Rpc("true".into())),
+            target: Target { version: VersionId(1), revision: 0 },
+            deployment: Some(DeploymentId(1)),
+        };
+        let [check, command] =
+            [RunKind::Member { instance: InstanceId(1) }, RunKind::Pre { place: None }].map(run);
+        let path = |run, effect| folder.path().join(prepare::log_name(EffectId(effect), run, "stdout"));
+        fs_err::write(path(&command, 1), "").unwrap();
+        for effect in 2..=300 {
+            fs_err::write(path(&check, effect), "").unwrap();
+        }
+        prune_logs(folder.path());
+        assert!(path(&command, 1).exists());
+        assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1 + MOST_MEMBER_LOGS);
     }
 }

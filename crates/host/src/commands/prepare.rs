@@ -61,7 +61,8 @@ pub(crate) fn prepare(
         RunKind::Prepare => None,
         _ => site.account(&settings)?,
     };
-    if !matches!(run.kind, RunKind::Init { .. }) || !tree.is_dir() {
+    let is_instances = matches!(run.kind, RunKind::Init { .. } | RunKind::Member { .. });
+    if !is_instances || !tree.is_dir() {
         let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
         fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
         instance_tree(&unpacked.path, &tree, owner)?;
@@ -98,17 +99,31 @@ fn log(site: &Site, app: &App, effect: EffectId, run: &Run, stream: &str) -> Pat
         (RunKind::Prepare, Some(version)) => {
             site.paths.prepare_log(&app.name, &version.label, effect, stream)
         }
-        _ => {
-            let deployment = run.deployment.map(|id| format!("d{id}-")).unwrap_or_default();
-            site.paths.command_logs(&app.name).join(format!("{deployment}{effect}-{stream}.log"))
-        }
+        _ => site.paths.command_logs(&app.name).join(log_name(effect, run, stream)),
     }
 }
 
-/// The tree that a command has to itself; an init command runs in its instance's.
+/// In the names of the logs of members' checks, which are pruned on their own.
+const OF_MEMBER: &str = "member-";
+
+/// Name of a command's log.
+pub(super) fn log_name(effect: EffectId, run: &Run, stream: &str) -> String {
+    let deployment = run.deployment.map(|id| format!("d{id}-")).unwrap_or_default();
+    let kind = if matches!(run.kind, RunKind::Member { .. }) { OF_MEMBER } else { "" };
+    format!("{kind}{deployment}{effect}-{stream}.log")
+}
+
+/// Whether a log is that of a member's check.
+pub(super) fn is_member_log(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(OF_MEMBER.as_bytes()))
+}
+
+/// The tree that a command has to itself; an init command and a member's check run in their instance's.
 fn tree(site: &Site, app: &App, effect: EffectId, run: &Run) -> PathBuf {
     match run.kind {
-        RunKind::Init { instance } if app.instances.contains_key(&instance) => {
+        RunKind::Init { instance } | RunKind::Member { instance }
+            if app.instances.contains_key(&instance) =>
+        {
             site.tree(&app.name, &app.instances[&instance])
         }
         _ => site.paths.commands(&app.name).join(effect.to_string()),

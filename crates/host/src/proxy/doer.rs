@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::app::{App, DrainFigures, Outcome, Route};
+use model::app::{App, DRAIN_GRACE, DrainFigures, Outcome, Route};
 use model::{EffectId, InstanceId, human};
 use tokio::time::Instant;
 use wire::proxy::Drained;
@@ -12,14 +12,11 @@ use super::proxy_handle::Proxy;
 use super::wish;
 use crate::paths::Paths;
 
-/// What the proxy needs besides to cut and to say so.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// How long the end of an instance's drain is waited for.
 pub(crate) fn longest_drain(app: &App, instance: InstanceId) -> Duration {
     let target = app.instances.get(&instance).map(|it| it.target);
     let revision = target.and_then(|target| app.revision(target));
-    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout) + GRACE
+    revision.map_or(Duration::ZERO, |revision| revision.settings.drain_timeout) + DRAIN_GRACE
 }
 
 /// What a proxy told; an earlier one does not say how long it took, so that what was `waited` stands for it.

@@ -73,7 +73,7 @@ impl Turn {
     fn mend_drains(&mut self) {
         let longest: Vec<_> = self.app.instances.values().map(|it| (it.id, it.target)).collect();
         for (id, target) in longest {
-            let latest = self.after(self.settings(target).drain_timeout.saturating_add(reroute::GRACE));
+            let latest = self.after(self.settings(target).drain_timeout.saturating_add(reroute::DRAIN_GRACE));
             if let Some(Status::Draining { until, .. }) = self.instance(id).map(|it| &mut it.status) {
                 past(latest, [Some(until)]);
             }

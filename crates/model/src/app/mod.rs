@@ -62,6 +62,7 @@ pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use interruption::{LONGEST_PAUSE, MOST_PAGE_BYTES, Maintenance, Pause};
 pub use member_check::{Answer, MemberCheck};
 pub use note::{Level, Note, Step};
+pub use reroute::DRAIN_GRACE;
 pub use route::{Backend, BackendMode, CanaryRoute, ProxyCheck, Route, Routing};
 pub use server_errors::{Responses, is_clearly_above};
 pub use version::{Ghost, NewVersion, Origin, Revision, Target, Variables, Version};

@@ -68,11 +68,27 @@ impl Turn {
     }
 
     fn run_ended(&mut self, id: EffectId, run: &Run, outcome: Outcome) {
-        if let RunKind::Member { .. } = run.kind {
-            return self.member_answered(id, run, outcome);
+        match run.kind {
+            RunKind::Prepare | RunKind::Pre { .. } => {
+                let (failure, tail) = self.told_of_command(run, outcome);
+                self.command_ended(id, failure, tail);
+            }
+            RunKind::Init { instance } => {
+                let (failure, tail) = self.told_of_command(run, outcome);
+                self.init_ended(id, instance, failure, tail);
+            }
+            RunKind::PostRollback => {
+                let (failure, tail) = self.told_of_command(run, outcome);
+                self.post_rollback_ended(id, failure, tail);
+            }
+            RunKind::Member { .. } => self.member_answered(id, run, outcome),
         }
+    }
+
+    /// Why a command failed, with the end of its output; one that did not is noted.
+    fn told_of_command(&mut self, run: &Run, outcome: Outcome) -> (Option<String>, Option<String>) {
         let text = format!("{} `{}`", run.kind, run.command);
-        let (failure, tail) = match outcome {
+        match outcome {
             Outcome::Ok { detail } => {
                 let detail = detail.map(|detail| format!("  {detail}")).unwrap_or_default();
                 self.note(Step::Command, format!("{text}{detail}"));
@@ -84,12 +100,6 @@ impl Turn {
             Outcome::Unknown { reason } => {
                 (Some(format!("{text}: nobody knows how it ended ({reason}); it is not run again")), None)
             }
-        };
-        match run.kind {
-            RunKind::Prepare | RunKind::Pre { .. } => self.command_ended(id, failure, tail),
-            RunKind::Init { instance } => self.init_ended(id, instance, failure, tail),
-            RunKind::PostRollback => self.post_rollback_ended(id, failure, tail),
-            RunKind::Member { .. } => {}
         }
     }
 

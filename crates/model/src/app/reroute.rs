@@ -21,7 +21,7 @@ use crate::settings::{AppSettings, Check, PortName, Scheme, Strategy};
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// How much longer than `drain_timeout` the end of a drain is waited for: the proxy cuts at that time and then says so.
-pub(super) const GRACE: Duration = Duration::from_secs(2);
+pub const DRAIN_GRACE: Duration = Duration::from_secs(2);
 
 impl Deployment {
     /// Whether traffic goes from all old instances to all new ones at once. Where nothing is replaced, each new
@@ -267,7 +267,7 @@ impl Turn {
         if !self.app.needs_drain(id) {
             return self.stop_now(id, why);
         }
-        let until = self.after(self.settings(it.target).drain_timeout.saturating_add(GRACE));
+        let until = self.after(self.settings(it.target).drain_timeout.saturating_add(DRAIN_GRACE));
         let effect = self.issue(Effect::Drain { instance: id, until });
         if let Some(instance) = self.instance(id) {
             instance.status = Status::Draining { effect, why, until };
@@ -285,7 +285,7 @@ impl Turn {
         it.exposed = !matches!(outcome, Outcome::Ok { .. } | Outcome::Drained { .. });
         if it.exposed {
             // Nobody knows whether something is in flight: from now on it gets all the time that a drain may take.
-            let ends = self.after(self.settings(target).drain_timeout.saturating_add(GRACE));
+            let ends = self.after(self.settings(target).drain_timeout.saturating_add(DRAIN_GRACE));
             if let Some(Status::Draining { until, .. }) = self.instance(instance).map(|it| &mut it.status) {
                 *until = ends;
             }
