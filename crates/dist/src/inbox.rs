@@ -41,15 +41,8 @@ pub struct Dropped {
 #[derive(Debug)]
 pub(crate) enum Arrival {
     Message(Payload),
-    Down { reference: Reference, reason: Reason },
-    Exit { from: Pid, reason: Reason },
-}
-
-/// Why something ended, as it came.
-#[derive(Debug)]
-pub(crate) enum Reason {
-    Known(Term),
-    Payload(Payload),
+    Down { reference: Reference, reason: Payload },
+    Exit { from: Pid, reason: Payload },
 }
 
 /// What can be taken.
@@ -181,10 +174,8 @@ impl Arrival {
         let own = size_of::<(Self, usize)>();
         match self {
             Self::Message(payload)
-            | Self::Down { reason: Reason::Payload(payload), .. }
-            | Self::Exit { reason: Reason::Payload(payload), .. } => own + payload.weight(),
-            // out of a control message, which is short
-            Self::Down { .. } | Self::Exit { .. } => own,
+            | Self::Down { reason: payload, .. }
+            | Self::Exit { reason: payload, .. } => own + payload.weight(),
         }
     }
 }
@@ -199,7 +190,7 @@ mod tests {
         let mut bytes = vec![109];
         bytes.extend((length as u32).to_be_bytes());
         bytes.resize(5 + length, number);
-        Arrival::Message(Payload::new(Bytes::from(bytes), Arc::default()))
+        Arrival::Message(Payload::new(Bytes::from(bytes), length, Arc::default()))
     }
 
     async fn first_byte(inbox: &Inbox) -> u8 {

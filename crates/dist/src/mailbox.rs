@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use crate::call::{Call, CallError, Waiting};
 use crate::control;
-use crate::inbox::{Arrival, Capacity, Dropped, Inbox, Reason, Taken};
+use crate::inbox::{Arrival, Capacity, Dropped, Inbox, Taken};
 use crate::link::{Link, SendError};
+use crate::payload::Payload;
 use crate::routes::Route;
 use crate::{LinkEnd, PayloadError};
 
@@ -290,9 +291,6 @@ async fn read(arrival: Arrival) -> Event {
 }
 
 /// That it ended is worth telling also when why cannot be read.
-async fn read_reason(reason: Reason) -> Term {
-    match reason {
-        Reason::Known(reason) => reason,
-        Reason::Payload(payload) => payload.decode().await.unwrap_or_else(|_| Term::atom("unreadable")),
-    }
+async fn read_reason(reason: Payload) -> Term {
+    reason.decode().await.unwrap_or_else(|_| Term::atom("unreadable"))
 }

@@ -12,8 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const ROOM_BYTES: u32 = 32 << 20;
 /// What a frame takes besides its bytes, so that empty ones are not free.
 const FRAME_BYTES: u32 = 64;
-/// Answers that wait at most. They are small: two identifiers and a reason.
-const ROOM_ANSWERS: usize = 4096;
+/// Bytes of answers that wait at most. Each has some hundred bytes (two or three identifiers and a reason), and never
+/// more than some thousand, as [`Signal`](crate::control::Signal) holds nothing long.
+const ROOM_ANSWER_BYTES: u32 = 1 << 20;
 
 /// Where frames are put.
 #[derive(Debug)]
@@ -48,13 +49,12 @@ impl Outbox {
     pub(crate) fn new() -> (Self, Waiting) {
         let (queue, waiting) = mpsc::unbounded_channel();
         let bytes = Arc::new(Semaphore::new(ROOM_BYTES as usize));
-        (Self { queue, bytes, answers: Arc::new(Semaphore::new(ROOM_ANSWERS)) }, waiting)
+        (Self { queue, bytes, answers: Arc::new(Semaphore::new(ROOM_ANSWER_BYTES as usize)) }, waiting)
     }
 
     /// Puts a frame there when there is room.
     pub(crate) async fn put(&self, frame: Vec<u8>) -> Result<(), Refused> {
-        let length = u32::try_from(frame.len()).ok().and_then(|length| length.checked_add(FRAME_BYTES));
-        let Some(length) = length.filter(|length| *length <= ROOM_BYTES) else {
+        let Some(length) = room_for(&frame).filter(|length| *length <= ROOM_BYTES) else {
             return Err(Refused::TooLong(frame.len()));
         };
         let room = Arc::clone(&self.bytes).acquire_many_owned(length).await.map_err(|_| Refused::Ended)?;
@@ -66,7 +66,8 @@ impl Outbox {
         if self.answers.is_closed() {
             return Err(Refused::Ended);
         }
-        let room = Arc::clone(&self.answers).try_acquire_owned().map_err(|_| Refused::NoRoom)?;
+        let Some(length) = room_for(&frame) else { return Err(Refused::NoRoom) };
+        let room = Arc::clone(&self.answers).try_acquire_many_owned(length).map_err(|_| Refused::NoRoom)?;
         self.queue.send(Outgoing { frame, _room: room }).map_err(|_| Refused::Ended)
     }
 
@@ -75,6 +76,11 @@ impl Outbox {
         self.bytes.close();
         self.answers.close();
     }
+}
+
+/// What a frame takes; none when no number says it.
+fn room_for(frame: &[u8]) -> Option<u32> {
+    u32::try_from(frame.len()).ok()?.checked_add(FRAME_BYTES)
 }
 
 #[cfg(test)]
@@ -91,10 +97,10 @@ mod tests {
         assert!(poll_once(&mut third).await.is_none(), "there is no room");
         waiting.recv().await.unwrap();
         assert_eq!(third.await, Ok(()));
-        for _ in 0..ROOM_ANSWERS {
-            outbox.answer(Vec::new()).unwrap();
+        for _ in 0..4 {
+            outbox.answer(vec![0; (ROOM_ANSWER_BYTES / 4 - FRAME_BYTES) as usize]).unwrap();
         }
-        assert_eq!(outbox.answer(Vec::new()), Err(Refused::NoRoom));
+        assert_eq!(outbox.answer(Vec::new()), Err(Refused::NoRoom), "an empty one takes room too");
         assert_eq!(
             outbox.put(vec![0; ROOM_BYTES as usize]).await,
             Err(Refused::TooLong(ROOM_BYTES as usize))

@@ -18,6 +18,8 @@ const LARGE: usize = 256 << 10;
 pub struct Payload {
     parts: Vec<Bytes>,
     length: usize,
+    /// Bytes that its parts keep in memory: with each part the frame that it came in.
+    kept_bytes: usize,
     atoms: Arc<[Atom]>,
     /// Longer than is kept: its parts are gone.
     is_cut: bool,
@@ -38,18 +40,21 @@ pub enum PayloadError {
 }
 
 impl Payload {
-    pub(crate) fn new(part: Bytes, atoms: Arc<[Atom]>) -> Self {
-        Self { length: part.len(), parts: vec![part], atoms, is_cut: false }
+    /// The first or only part, which is the end of a frame of so many bytes.
+    pub(crate) fn new(part: Bytes, frame_bytes: usize, atoms: Arc<[Atom]>) -> Self {
+        Self { length: part.len(), kept_bytes: frame_bytes, parts: vec![part], atoms, is_cut: false }
     }
 
     pub(crate) fn push(&mut self, part: Bytes) {
         self.length += part.len();
+        self.kept_bytes += part.len();
         self.parts.push(part);
     }
 
     /// Gives up what came: there is too much of it.
     pub(crate) fn cut(&mut self) {
         self.parts = Vec::new();
+        self.kept_bytes = 0;
         self.atoms = Arc::default();
         self.is_cut = true;
     }
@@ -65,9 +70,8 @@ impl Payload {
 
     /// How many bytes it holds in memory, with what comes along.
     pub(crate) fn weight(&self) -> usize {
-        let kept = if self.is_cut { 0 } else { self.length };
         let atoms: usize = self.atoms.iter().map(|atom| size_of::<Atom>() + atom.len()).sum();
-        kept + self.parts.len() * size_of::<Bytes>() + atoms + size_of::<Self>()
+        self.kept_bytes + self.parts.len() * size_of::<Bytes>() + atoms + size_of::<Self>()
     }
 
     /// The term.
