@@ -93,6 +93,16 @@ pub enum CallError {
         /// How long it had.
         within: Duration,
     },
+    /// There was no room to send it in time: the node reads too slowly, or not at all.
+    #[error(
+        "{call} was not sent: there was no room for it within {within:?}, the node does not read what waits"
+    )]
+    NotSent {
+        /// What was to be sent.
+        call: String,
+        /// How long it had.
+        within: Duration,
+    },
     /// The function failed: `badrpc`'s reason.
     #[error("{call} failed in the node: {reason:?}")]
     Remote {

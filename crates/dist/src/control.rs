@@ -49,7 +49,7 @@ pub(crate) enum Signal {
     /// A process is to start here.
     SpawnRequest { request: Reference, from: Pid },
     /// The process that we asked for, or why there is none.
-    SpawnReply { request: Reference, result: Result<Pid, Atom> },
+    SpawnReply { request: Reference, to: Pid, result: Result<Pid, Atom> },
     /// What nobody here needs, or what has not the shape of its kind.
     Other,
 }
@@ -86,7 +86,7 @@ impl Signal {
                     Term::Atom(why) => Err(why.clone()),
                     _ => return None,
                 };
-                Self::SpawnReply { request: reference(1)?, result }
+                Self::SpawnReply { request: reference(1)?, to: pid(2)?, result }
             }
             _ => return None,
         })
@@ -233,7 +233,7 @@ mod tests {
         );
         assert_eq!(
             read(spawn_refused(&r, &a)),
-            Signal::SpawnReply { request: r, result: Err(Atom::new("notsup")) }
+            Signal::SpawnReply { request: r, to: a, result: Err(Atom::new("notsup")) }
         );
     }
 

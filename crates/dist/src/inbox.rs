@@ -81,11 +81,13 @@ pub(crate) struct Ties {
     pub(crate) links: HashSet<Pid>,
     /// Who was until we said no, and has not acknowledged that.
     pub(crate) unlinking: HashMap<Pid, Term>,
+    /// Our process has ended: nobody is tied to it any more, also who found it just before.
+    is_closed: bool,
 }
 
 impl Ties {
     fn is_full(&self) -> bool {
-        self.watchers.len() + self.links.len() >= MOST_WATCHERS
+        self.is_closed || self.watchers.len() + self.links.len() >= MOST_WATCHERS
     }
 
     /// Whether there is room for one who monitors us.
@@ -115,6 +117,11 @@ impl Inbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // nothing that is done under it panics halfway
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts all ties; there are no new ones from now on.
+    pub(crate) fn close(&self) -> Ties {
+        self.ties(|ties| std::mem::replace(ties, Ties { is_closed: true, ..Ties::default() }))
     }
 
     /// Looks at or changes the ties.
@@ -231,6 +238,18 @@ mod tests {
         assert_eq!(first_byte(&inbox).await, 1);
         assert!(matches!(inbox.take().await, Taken::Ended(_)));
         assert!(matches!(inbox.take().await, Taken::Ended(_)), "it stays so");
+    }
+
+    #[test]
+    fn nobody_is_tied_to_what_was_closed() {
+        let inbox = Inbox::new(Capacity::default());
+        let node = beam::term::Atom::new("a@h");
+        let pid = Pid { node: node.clone(), id: 1, serial: 0, creation: 4 };
+        assert!(inbox.ties(|ties| ties.link(pid.clone())));
+        assert_eq!(inbox.close().links.len(), 1);
+        let reference = Reference::new(node, 4, &[1]).unwrap();
+        assert!(!inbox.ties(|ties| ties.link(pid.clone())));
+        assert!(!inbox.ties(|ties| ties.watch(reference, pid)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What waits to be written on a connection.
 //!
-//! The queue itself has no bound: room must be taken before anything is put into it. Requests wait for room, counted
-//! in bytes. Answers that the protocol owes the peer cannot wait, as it is the reader that gives them: when there is no
-//! room for one, the peer asks without reading, and the connection ends.
+//! The queue itself has no bound: room must be taken before anything is put into it, counted in bytes. Requests wait
+//! for room. Answers that the protocol owes the peer cannot wait, as it is the reader that gives them: when there is no
+//! room for one, the peer asks without reading, and the connection ends. Farewells take no room: a process of ours has
+//! as many as it has ties when it ends, which bounds them.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) frame: Vec<u8>,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The frames in their order.
@@ -58,7 +59,7 @@ impl Outbox {
             return Err(Refused::TooLong(frame.len()));
         };
         let room = Arc::clone(&self.bytes).acquire_many_owned(length).await.map_err(|_| Refused::Ended)?;
-        self.queue.send(Outgoing { frame, _room: room }).map_err(|_| Refused::Ended)
+        self.queue.send(Outgoing { frame, _room: Some(room) }).map_err(|_| Refused::Ended)
     }
 
     /// Puts an answer there at once.
@@ -68,7 +69,15 @@ impl Outbox {
         }
         let Some(length) = room_for(&frame) else { return Err(Refused::NoRoom) };
         let room = Arc::clone(&self.answers).try_acquire_many_owned(length).map_err(|_| Refused::NoRoom)?;
-        self.queue.send(Outgoing { frame, _room: room }).map_err(|_| Refused::Ended)
+        self.queue.send(Outgoing { frame, _room: Some(room) }).map_err(|_| Refused::Ended)
+    }
+
+    /// Puts the farewell of a process of ours there at once.
+    pub(crate) fn farewell(&self, frame: Vec<u8>) {
+        if !self.answers.is_closed() {
+            // when the connection has ended, the peer knows of our process's end by that
+            let _ = self.queue.send(Outgoing { frame, _room: None });
+        }
     }
 
     /// Nothing more is taken; who waits for room is told.
@@ -101,6 +110,7 @@ mod tests {
             outbox.answer(vec![0; (ROOM_ANSWER_BYTES / 4 - FRAME_BYTES) as usize]).unwrap();
         }
         assert_eq!(outbox.answer(Vec::new()), Err(Refused::NoRoom), "an empty one takes room too");
+        outbox.farewell(Vec::new());
         assert_eq!(
             outbox.put(vec![0; ROOM_BYTES as usize]).await,
             Err(Refused::TooLong(ROOM_BYTES as usize))

@@ -1,7 +1,7 @@
 //! The reader: from frames to whom they are for.
 
 use beam::Term;
-use beam::term::{Pid, Reference};
+use beam::term::{Atom, Pid, Reference};
 use tokio::io::AsyncRead;
 
 use super::{Link, LinkEnd};
@@ -71,11 +71,7 @@ impl Link {
             Signal::SpawnRequest { request, from } => {
                 self.answer(&control::spawn_refused(&request, &from), None);
             }
-            Signal::SpawnReply { request, result } => {
-                if let Some(number) = self.number_of_reference(&request) {
-                    self.routes.spawned(number, result);
-                }
-            }
+            Signal::SpawnReply { request, to, result } => self.take_spawned(&request, &to, result),
             Signal::Other => {}
         }
     }
@@ -117,6 +113,17 @@ impl Link {
         if !watches {
             let down = control::monitored_is_down(of, &from, &reference);
             self.answer(&down, Some(&Term::atom("noproc")));
+        }
+    }
+
+    fn take_spawned(&self, request: &Reference, to: &Pid, result: Result<Pid, Atom>) {
+        let Some(number) = self.number_of_reference(request) else { return };
+        let started = result.as_ref().ok().cloned();
+        if !self.routes.spawned(number, result)
+            && let Some(pid) = started
+        {
+            // nobody waited that long: it runs, and is not monitored
+            self.answer(&control::demonitor(to, &pid.into(), request), None);
         }
     }
 
