@@ -248,6 +248,22 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// The connection that it is on.
+    pub(crate) fn connection(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Tells all who monitor it that it has ended, so that none waits for an answer, and goes on.
+    pub(crate) fn leave_watchers(&self) {
+        let (own, reason) = (Term::from(self.pid()), Term::atom("normal"));
+        for (monitor, watcher) in self.inbox.ties(|ties| std::mem::take(&mut ties.watchers)) {
+            // an answer to what the peer sent too much of: it may not do so without end
+            self.link.answer(&control::monitored_is_down(&own, &watcher, &monitor), Some(&reason));
+        }
+    }
+}
+
 impl Drop for Mailbox {
     fn drop(&mut self) {
         self.link.routes().leave(self.number);
