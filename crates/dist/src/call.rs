@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::link::{Link, SendError};
 use crate::payload::MOST_BYTES;
 use crate::routes::Route;
-use crate::{LinkEnd, PayloadError, control};
+use crate::{LinkEnd, PayloadError, control, reason};
 
 /// The registered name of the node's server for calls.
 const REX: &str = "rex";
@@ -105,7 +105,7 @@ pub enum CallError {
         within: Duration,
     },
     /// The function failed: `badrpc`'s reason.
-    #[error("{call} failed in the node: {reason:?}")]
+    #[error("{call} failed in the node: {}", reason::shown(.reason))]
     Remote {
         /// What was called.
         call: String,

@@ -15,6 +15,7 @@ use crate::call::CallError;
 use crate::eval::{PrepareError, bindings};
 use crate::inbox::Dropped;
 use crate::mailbox::{Event, Mailbox, SpawnError, TellError};
+use crate::reason::shown;
 
 /// The tracer's text.
 const AGENT: &str = include_str!("tracer/agent.txt");
@@ -217,7 +218,7 @@ impl TracePlan {
         match end_word(reason) {
             Some("busy") => TraceError::Busy,
             Some("none") => TraceError::NoFunction(self.name()),
-            _ => TraceError::Ended(format!("{reason:?}")),
+            _ => TraceError::Ended(shown(reason)),
         }
     }
 }
@@ -235,7 +236,7 @@ fn read_end(reason: &Term) -> TraceEnd {
         Some("limit") => TraceEnd::Limit,
         Some("over") => TraceEnd::Over,
         Some("stopped") => TraceEnd::Stopped,
-        _ => TraceEnd::Lost(format!("{reason:?}")),
+        _ => TraceEnd::Lost(shown(reason)),
     }
 }
 
