@@ -133,21 +133,42 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, depth: usize) -> Result<Term, TextError> {
-        self.cursor.advance();
         let mut items = ThinVec::new();
+        // it, its tail, which is a list, that one's tail and so on: they are one list, and cost neither time nor depth
+        let mut begun = 0_usize;
+        let tail = loop {
+            self.cursor.advance();
+            if !self.items(depth, &mut items)? {
+                break None;
+            }
+            begun += 1;
+            self.cursor.skip_blank();
+            if self.cursor.peek() != Some('[') {
+                break Some(self.term(depth + 1)?);
+            }
+        };
+        for _ in 0..begun {
+            self.cursor.skip_blank();
+            self.cursor.expect(']', "the end of a list after its tail")?;
+        }
+        Ok(match tail {
+            Some(tail) => with_tail(items, tail),
+            None => Term::List(items),
+        })
+    }
+
+    /// The elements of a list up to its end or its tail; whether a tail follows.
+    fn items(&mut self, depth: usize, items: &mut ThinVec<Term>) -> Result<bool, TextError> {
         if self.closed(']') {
-            return Ok(Term::List(items));
+            return Ok(false);
         }
         loop {
             items.push(self.term(depth + 1)?);
             if self.closed(']') {
-                return Ok(Term::List(items));
+                return Ok(false);
             }
             if self.cursor.take_prefix("|") {
-                let tail = self.term(depth + 1)?;
-                self.cursor.skip_blank();
-                self.cursor.expect(']', "the end of a list after its tail")?;
-                return Ok(with_tail(items, tail));
+                return Ok(true);
             }
             self.cursor.expect(',', "a comma or the end of a list or tuple")?;
         }
@@ -290,7 +311,7 @@ impl Reader<'_> {
     }
 }
 
-/// `[a|[b]]` is `[a,b]`.
+/// `[a|"b"]` is `[a,98]`.
 fn with_tail(mut items: ThinVec<Term>, tail: Term) -> Term {
     match tail.as_list() {
         Some(rest) => {

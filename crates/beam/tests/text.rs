@@ -192,3 +192,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_list_whose_tail_is_a_list_is_one_list_however_long() {
+    let many = 100_000;
+    let source = format!("{}\"ab\"{}", "[1|".repeat(many), "]".repeat(many));
+    let ones = std::iter::repeat_n(Term::Integer(1), many);
+    reads(&source, Term::list(ones.chain([Term::Integer(97), Term::Integer(98)])));
+    reads("[1| [2 | [] ] ]", Term::list([Term::Integer(1), Term::Integer(2)]));
+    reads(
+        "[1|[2|a]]",
+        Term::ImproperList(Box::new(([Term::Integer(1), Term::Integer(2)].into(), atom("a")))),
+    );
+    refused("[1|[2].", "line 1, column 7: found '.' where the end of a list after its tail was expected");
+}
+
+#[test]
+fn maps_in_maps_are_compared_in_one_pass() {
+    let nested = |inner| (0..200).fold(Term::Integer(inner), |term, _| Term::map([(atom("a"), term)]));
+    assert_eq!(nested(1), nested(1));
+    assert_ne!(nested(1), nested(2));
+}

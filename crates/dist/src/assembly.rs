@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 
-use beam::Term;
 use beam::etf::{self, DecodeError, Decoder};
 use bytes::{Buf, Bytes};
 
+use crate::control::Signal;
 use crate::header::{AtomCache, HeaderError};
 use crate::payload::Payload;
 
@@ -22,7 +22,8 @@ const FRAGMENT: u8 = 70;
 const MOST_SEQUENCES: usize = 4096;
 /// Most atoms that are remembered on one connection.
 const MOST_ATOMS: usize = 1 << 14;
-/// Longest control message. Reasons of exits are payloads, so that none has more than some pids and references.
+/// Longest control message: reasons of exits are payloads, so that none has more than some pids and references, and a
+/// `SPAWN_REQUEST` its options.
 const MOST_CONTROL_BYTES: usize = 16 << 10;
 
 /// How much of what a peer sends is held.
@@ -76,7 +77,7 @@ pub enum FrameError {
 #[derive(Clone, Debug)]
 pub struct Message {
     /// What it is.
-    pub control: Term,
+    pub(crate) signal: Signal,
     /// What comes with it.
     pub payload: Option<Payload>,
 }
@@ -93,7 +94,7 @@ pub struct Assembly {
 
 #[derive(Debug)]
 struct Unfinished {
-    control: Term,
+    signal: Signal,
     payload: Payload,
     /// The next fragment's number; they count down to 1.
     due: u64,
@@ -122,9 +123,9 @@ impl Assembly {
         }
         let mut byte = || frame.try_get_u8().map_err(|_| FrameError::Short);
         match (byte()?, byte()?) {
-            (VERSION, DIST_HEADER) => self.begin(frame).map(|(control, payload)| {
+            (VERSION, DIST_HEADER) => self.begin(frame).map(|(signal, payload)| {
                 let payload = (payload.length() > 0).then_some(payload);
-                Some(Message { control, payload })
+                Some(Message { signal, payload })
             }),
             (VERSION, FIRST_FRAGMENT) => {
                 let (sequence, number) = fragment_ids(&mut frame)?;
@@ -143,15 +144,15 @@ impl Assembly {
         self.unfinished_bytes
     }
 
-    /// Header and control message, and what follows them.
-    fn begin(&mut self, mut frame: Bytes) -> Result<(Term, Payload), FrameError> {
+    /// What the control message says, and what follows them.
+    fn begin(&mut self, mut frame: Bytes) -> Result<(Signal, Payload), FrameError> {
+        let frame_bytes = frame.len();
         let atoms = self.cache.read(&mut frame, self.decoder.atoms())?;
-        // a copy, so that a control message that is kept does not keep all of the frame
-        let head = Bytes::copy_from_slice(&frame[..frame.len().min(MOST_CONTROL_BYTES)]);
+        let head = frame.slice(..frame.len().min(MOST_CONTROL_BYTES));
         let mut rest = head.clone();
         let control = self.decoder.term(&mut rest, &atoms).map_err(FrameError::Control)?;
         frame.advance(head.len() - rest.len());
-        Ok((control, Payload::new(frame, atoms)))
+        Ok((Signal::read(&control), Payload::new(frame, frame_bytes, atoms)))
     }
 
     fn first(&mut self, sequence: u64, number: u64, frame: Bytes) -> Result<Option<Message>, FrameError> {
@@ -161,8 +162,8 @@ impl Assembly {
         if self.unfinished.len() >= MOST_SEQUENCES {
             return Err(FrameError::Sequences);
         }
-        let (control, payload) = self.begin(frame)?;
-        let mut unfinished = Unfinished { control, payload, due: number - 1 };
+        let (signal, payload) = self.begin(frame)?;
+        let mut unfinished = Unfinished { signal, payload, due: number - 1 };
         self.unfinished_bytes += unfinished.payload.weight();
         self.keep_within_limits(&mut unfinished);
         self.hold_or_finish(sequence, unfinished)
@@ -205,7 +206,7 @@ impl Assembly {
             return Ok(None);
         }
         self.unfinished_bytes -= unfinished.payload.weight();
-        Ok(Some(Message { control: unfinished.control, payload: Some(unfinished.payload) }))
+        Ok(Some(Message { signal: unfinished.signal, payload: Some(unfinished.payload) }))
     }
 }
 

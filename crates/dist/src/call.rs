@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::link::{Link, SendError};
+use crate::payload::MOST_BYTES;
 use crate::routes::Route;
-use crate::{LinkEnd, PayloadError, control};
+use crate::{LinkEnd, PayloadError, control, reason};
 
 /// The registered name of the node's server for calls.
 const REX: &str = "rex";
@@ -93,8 +94,18 @@ pub enum CallError {
         /// How long it had.
         within: Duration,
     },
+    /// There was no room to send it in time: the node reads too slowly, or not at all.
+    #[error(
+        "{call} was not sent: there was no room for it within {within:?}, the node does not read what waits"
+    )]
+    NotSent {
+        /// What was to be sent.
+        call: String,
+        /// How long it had.
+        within: Duration,
+    },
     /// The function failed: `badrpc`'s reason.
-    #[error("{call} failed in the node: {reason:?}")]
+    #[error("{call} failed in the node: {}", reason::shown(.reason))]
     Remote {
         /// What was called.
         call: String,
@@ -153,13 +164,23 @@ impl Drop for Waiting<'_> {
 impl Link {
     /// Calls a function and waits for its result.
     pub(crate) async fn call(&self, call: &Call, within: Duration) -> Result<Term, CallError> {
-        match timeout(within, self.call_and_wait(call)).await {
+        self.call_for(call, within, MOST_BYTES).await
+    }
+
+    /// Calls a function and waits for its result, which has no more than so many bytes.
+    pub(crate) async fn call_for(
+        &self,
+        call: &Call,
+        within: Duration,
+        most_bytes: usize,
+    ) -> Result<Term, CallError> {
+        match timeout(within, self.call_and_wait(call, most_bytes)).await {
             Ok(result) => result,
             Err(_) => Err(CallError::Timeout { call: call.to_string(), within }),
         }
     }
 
-    async fn call_and_wait(&self, call: &Call) -> Result<Term, CallError> {
+    async fn call_and_wait(&self, call: &Call, most_bytes: usize) -> Result<Term, CallError> {
         let number = self.number();
         let (pid, reference) = (self.pid(number), self.reference(number));
         let (caller, answer) = oneshot::channel();
@@ -173,7 +194,8 @@ impl Link {
         let Ok(payload) = answer.await else {
             return Err(CallError::NodeDown(call.to_string(), self.ended().await));
         };
-        let answer = payload.decode().await.map_err(|source| CallError::Payload(call.to_string(), source))?;
+        let answer = payload.decode_within(most_bytes).await;
+        let answer = answer.map_err(|source| CallError::Payload(call.to_string(), source))?;
         result(call, answer, &Term::from(reference))
     }
 

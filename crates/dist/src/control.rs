@@ -7,15 +7,10 @@ use beam::term::{Atom, Pid, Reference};
 
 const LINK: i64 = 1;
 const SEND: i64 = 2;
-const EXIT: i64 = 3;
 const REG_SEND: i64 = 6;
-const EXIT2: i64 = 8;
 const SEND_TT: i64 = 12;
-const EXIT_TT: i64 = 13;
-const EXIT2_TT: i64 = 18;
 const MONITOR_P: i64 = 19;
 const DEMONITOR_P: i64 = 20;
-const MONITOR_P_EXIT: i64 = 21;
 const SEND_SENDER: i64 = 22;
 const SEND_SENDER_TT: i64 = 23;
 const PAYLOAD_EXIT: i64 = 24;
@@ -30,19 +25,21 @@ const SPAWN_REPLY_TT: i64 = 32;
 const UNLINK_ID: i64 = 35;
 const UNLINK_ID_ACK: i64 = 36;
 
-/// What the peer tells us. A reason that is not here is the payload.
+/// What the peer tells us: identifiers, names and numbers only, so that it is small, may be kept and may be sent back.
+/// Reasons are payloads: `EXIT_PAYLOAD` is required, with which OTP sends none of the kinds that carry them here
+/// (`erts/emulator/beam/dist.c`). Before it is negotiated it may, but then to processes of an earlier connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Signal {
     /// The payload is a message to one of our processes.
     Send { to: Pid },
     /// A linked process ended, or somebody sends an exit signal.
-    Exit { from: Pid, to: Pid, reason: Option<Term> },
+    Exit { from: Pid, to: Pid },
     /// What we monitor ended.
-    Down { to: Pid, reference: Reference, reason: Option<Term> },
+    Down { to: Pid, reference: Reference },
     /// One of our processes, or a name, is to be monitored.
     Monitor { from: Pid, of: Term, reference: Reference },
-    /// No more.
-    Demonitor { of: Term, reference: Reference },
+    /// One of our processes is no more.
+    Demonitor { of: Pid, reference: Reference },
     /// One of our processes is linked.
     Link { from: Pid, to: Pid },
     /// No more, which is to be acknowledged.
@@ -52,7 +49,7 @@ pub(crate) enum Signal {
     /// A process is to start here.
     SpawnRequest { request: Reference, from: Pid },
     /// The process that we asked for, or why there is none.
-    SpawnReply { request: Reference, result: Result<Pid, Atom> },
+    SpawnReply { request: Reference, to: Pid, result: Result<Pid, Atom> },
     /// What nobody here needs, or what has not the shape of its kind.
     Other,
 }
@@ -67,21 +64,21 @@ impl Signal {
         let parts = control.as_tuple()?;
         let pid = |index: usize| parts.get(index)?.as_pid().cloned();
         let reference = |index: usize| parts.get(index)?.as_reference().cloned();
-        let term = |index: usize| parts.get(index).cloned();
+        let id = |index: usize| parts.get(index).filter(|term| is_unlink_id(term)).cloned();
+        let watched = |index: usize| {
+            parts.get(index).filter(|term| matches!(term, Term::Pid(_) | Term::Atom(_))).cloned()
+        };
         Some(match parts.first()?.as_integer()? {
             SEND | SEND_TT | SEND_SENDER | SEND_SENDER_TT => Self::Send { to: pid(2)? },
-            EXIT | EXIT2 => Self::Exit { from: pid(1)?, to: pid(2)?, reason: Some(term(3)?) },
-            EXIT_TT | EXIT2_TT => Self::Exit { from: pid(1)?, to: pid(2)?, reason: Some(term(4)?) },
             PAYLOAD_EXIT | PAYLOAD_EXIT_TT | PAYLOAD_EXIT2 | PAYLOAD_EXIT2_TT => {
-                Self::Exit { from: pid(1)?, to: pid(2)?, reason: None }
+                Self::Exit { from: pid(1)?, to: pid(2)? }
             }
-            MONITOR_P_EXIT => Self::Down { to: pid(2)?, reference: reference(3)?, reason: Some(term(4)?) },
-            PAYLOAD_MONITOR_P_EXIT => Self::Down { to: pid(2)?, reference: reference(3)?, reason: None },
-            MONITOR_P => Self::Monitor { from: pid(1)?, of: term(2)?, reference: reference(3)? },
-            DEMONITOR_P => Self::Demonitor { of: term(2)?, reference: reference(3)? },
+            PAYLOAD_MONITOR_P_EXIT => Self::Down { to: pid(2)?, reference: reference(3)? },
+            MONITOR_P => Self::Monitor { from: pid(1)?, of: watched(2)?, reference: reference(3)? },
+            DEMONITOR_P => Self::Demonitor { of: pid(2)?, reference: reference(3)? },
             LINK => Self::Link { from: pid(1)?, to: pid(2)? },
-            UNLINK_ID => Self::Unlink { id: term(1)?, from: pid(2)?, to: pid(3)? },
-            UNLINK_ID_ACK => Self::Unlinked { id: term(1)?, from: pid(2)?, to: pid(3)? },
+            UNLINK_ID => Self::Unlink { id: id(1)?, from: pid(2)?, to: pid(3)? },
+            UNLINK_ID_ACK => Self::Unlinked { id: id(1)?, from: pid(2)?, to: pid(3)? },
             SPAWN_REQUEST | SPAWN_REQUEST_TT => Self::SpawnRequest { request: reference(1)?, from: pid(2)? },
             SPAWN_REPLY | SPAWN_REPLY_TT => {
                 let result = match parts.get(4)? {
@@ -89,10 +86,19 @@ impl Signal {
                     Term::Atom(why) => Err(why.clone()),
                     _ => return None,
                 };
-                Self::SpawnReply { request: reference(1)?, result }
+                Self::SpawnReply { request: reference(1)?, to: pid(2)?, result }
             }
             _ => return None,
         })
+    }
+}
+
+/// 64 bits at most (OTP, "Distribution Protocol", `UNLINK_ID`).
+fn is_unlink_id(term: &Term) -> bool {
+    match term {
+        Term::Integer(_) => true,
+        Term::BigInteger(number) => number.bits() <= 64,
+        _ => false,
     }
 }
 
@@ -206,12 +212,12 @@ mod tests {
             Signal::Monitor { from: a.clone(), of: name.clone(), reference: r.clone() }
         );
         assert_eq!(
-            read(demonitor(&a, &name, &r)),
-            Signal::Demonitor { of: name.clone(), reference: r.clone() }
+            read(demonitor(&a, &b.clone().into(), &r)),
+            Signal::Demonitor { of: b.clone(), reference: r.clone() }
         );
         assert_eq!(
             read(monitored_is_down(&name, &b, &r)),
-            Signal::Down { to: b.clone(), reference: r.clone(), reason: None }
+            Signal::Down { to: b.clone(), reference: r.clone() }
         );
         assert_eq!(read(link(&a, &b)), Signal::Link { from: a.clone(), to: b.clone() });
         let id = Term::Integer(7);
@@ -220,14 +226,14 @@ mod tests {
             Signal::Unlink { id: id.clone(), from: a.clone(), to: b.clone() }
         );
         assert_eq!(read(unlinked(&id, &a, &b)), Signal::Unlinked { id, from: a.clone(), to: b.clone() });
-        assert_eq!(read(exit(&a, &b)), Signal::Exit { from: a.clone(), to: b.clone(), reason: None });
+        assert_eq!(read(exit(&a, &b)), Signal::Exit { from: a.clone(), to: b.clone() });
         assert_eq!(
             read(spawn_request(&r, &a, &b, ("m", "f", 0), Term::list([]))),
             Signal::SpawnRequest { request: r.clone(), from: a.clone() }
         );
         assert_eq!(
             read(spawn_refused(&r, &a)),
-            Signal::SpawnReply { request: r, result: Err(Atom::new("notsup")) }
+            Signal::SpawnReply { request: r, to: a, result: Err(Atom::new("notsup")) }
         );
     }
 
@@ -238,5 +244,28 @@ mod tests {
         {
             assert_eq!(Signal::read(&control), Signal::Other, "{control:?}");
         }
+    }
+
+    #[test]
+    fn what_would_be_kept_or_sent_back_is_small() {
+        let (a, b, r) = (pid(1), pid(2), reference());
+        let large = Term::list([Term::binary(vec![0; 1000])]);
+        let [huge, largest] =
+            &beam::text::consult(b"18446744073709551616. 18446744073709551615.").unwrap()[..]
+        else {
+            panic!("they are two")
+        };
+        let old = |kind, parts: &[Term]| message(kind, parts.iter().cloned());
+        for control in [
+            monitor(&a, &large, &r),
+            demonitor(&a, &large, &r),
+            unlink(&large, &a, &b),
+            unlinked(huge, &a, &b),
+            old(3, &[a.clone().into(), b.clone().into(), large.clone()]),
+            old(21, &[a.clone().into(), b.clone().into(), r.clone().into(), large.clone()]),
+        ] {
+            assert_eq!(Signal::read(&control), Signal::Other, "{control:?}");
+        }
+        assert!(matches!(Signal::read(&unlink(largest, &a, &b)), Signal::Unlink { .. }));
     }
 }

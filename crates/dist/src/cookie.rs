@@ -18,7 +18,9 @@ pub struct Cookie(Arc<Zeroizing<String>>);
 
 /// A text that cannot be a cookie; which is not said, as it may nearly be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a cookie has 1 to {MOST_CHARS} characters, none of them a control character or a space")]
+#[error(
+    "a cookie has 1 to {MOST_CHARS} characters of Latin-1 (up to U+00FF), none of them a control character or a space"
+)]
 pub struct InvalidCookie;
 
 impl Cookie {
@@ -29,7 +31,7 @@ impl Cookie {
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidCookie> {
         let text = Zeroizing::new(text.into());
         let fits = !text.is_empty()
-            && text.chars().all(|c| !c.is_control() && !c.is_whitespace())
+            && text.chars().all(|c| c <= '\u{ff}' && !c.is_control() && !c.is_whitespace())
             && text.chars().count() <= MOST_CHARS;
         if fits { Ok(Self(Arc::new(text))) } else { Err(InvalidCookie) }
     }
@@ -38,7 +40,9 @@ impl Cookie {
     /// Protocol", `gen_digest`).
     pub(crate) fn digest(&self, challenge: u32) -> [u8; 16] {
         let mut md5 = Md5::new();
-        md5.update(self.0.as_bytes());
+        // as a list of characters, which are bytes then
+        let latin1: Zeroizing<Vec<u8>> = Zeroizing::new(self.0.chars().map(|c| c as u8).collect());
+        md5.update(&latin1[..]);
         md5.update(challenge.to_string());
         md5.finalize().into()
     }
@@ -67,6 +71,9 @@ mod tests {
         assert_eq!(cookie.digest(u32::MAX), expected);
         assert!(cookie.answers(u32::MAX, &expected));
         assert!(!cookie.answers(0, &expected));
+        // erlang:md5([229 | "1"]) on OTP 25
+        let latin1 = Cookie::new("\u{e5}").unwrap();
+        assert_eq!(latin1.digest(1), 0xdedf_a1aa_349a_7a47_71fa_21e3_48a2_0319_u128.to_be_bytes());
     }
 
     #[test]
@@ -78,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_no_node_could_have_is_refused() {
-        for text in ["", "two words", "line\n", &"x".repeat(256)] {
+        for text in ["", "two words", "line\n", "\u{100}", &"x".repeat(256)] {
             assert!(Cookie::new(text).is_err(), "{text:?}");
         }
     }

@@ -69,7 +69,7 @@ pub enum EpmdError {
         name: String,
     },
     /// What listens there speaks something else.
-    #[error("what answers at {epmd} is no epmd: {source}")]
+    #[error("what answers at {epmd} is no epmd")]
     Malformed {
         /// Where it was asked.
         epmd: HostPort,

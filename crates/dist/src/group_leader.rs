@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::PayloadError;
 use crate::call::{Call, CallError};
 use crate::chardata;
-use crate::link::Link;
 use crate::mailbox::{Event, Mailbox};
 
 /// Most of what was printed and not taken that is kept, bytes.
@@ -36,7 +36,8 @@ pub struct GroupLeader {
 pub struct Output {
     /// It.
     pub text: String,
-    /// How many bytes before it were dropped, as nobody took them in time.
+    /// How many bytes before it were dropped, as nobody took them in time or they could not be read: of requests that
+    /// did not even come through, with what was around the text.
     pub dropped_bytes: u64,
 }
 
@@ -54,10 +55,10 @@ struct State {
 }
 
 impl GroupLeader {
-    pub(crate) fn start(mailbox: Mailbox, link: Arc<Link>, tasks: &TaskTracker) -> Self {
+    pub(crate) fn start(mailbox: Mailbox, tasks: &TaskTracker) -> Self {
         let (stop, printed) = (CancellationToken::new(), Arc::new(Printed::default()));
         let pid = mailbox.pid();
-        let server = Server { mailbox, link, printed: Arc::clone(&printed) };
+        let server = Server { mailbox, printed: Arc::clone(&printed) };
         let until = stop.clone();
         tasks.spawn(async move { until.run_until_cancelled(server.serve()).await });
         Self { pid, printed, _stop: stop.drop_guard() }
@@ -97,11 +98,18 @@ impl Printed {
 
     fn push(&self, text: &str) {
         self.with(|state| {
-            state.bytes.extend(text.as_bytes());
+            let text = text.as_bytes();
+            let unkept = text.len().saturating_sub(MOST_BYTES);
+            state.bytes.extend(&text[unkept..]);
             let over = state.bytes.len().saturating_sub(MOST_BYTES);
             state.bytes.drain(..over);
-            state.dropped_bytes += over as u64;
+            state.dropped_bytes += (unkept + over) as u64;
         });
+        self.more.notify_one();
+    }
+
+    fn lost(&self, bytes: u64) {
+        self.with(|state| state.dropped_bytes += bytes);
         self.more.notify_one();
     }
 
@@ -124,7 +132,6 @@ impl Printed {
 
 struct Server {
     mailbox: Mailbox,
-    link: Arc<Link>,
     printed: Arc<Printed>,
 }
 
@@ -133,10 +140,20 @@ impl Server {
         loop {
             match self.mailbox.next().await {
                 Event::Message(message) => self.answer(&message).await,
+                Event::Dropped(dropped) => self.lost(dropped.bytes),
+                Event::Unreadable(PayloadError::TooLarge(bytes)) => self.lost(bytes as u64),
+                Event::Unreadable(PayloadError::Decode(_) | PayloadError::Ending) => self.lost(0),
                 Event::NodeDown(_) => return self.printed.end(),
-                _ => {}
+                // it monitors nothing, and does not end when somebody wants it to
+                Event::Down { .. } | Event::Exit { .. } => {}
             }
         }
+    }
+
+    /// Who asked for what was lost is unknown, and waits for an answer or our end: so all who wait are told that.
+    fn lost(&self, bytes: u64) {
+        self.printed.lost(bytes);
+        self.mailbox.leave_watchers();
     }
 
     /// Answers `{io_request, From, ReplyAs, Request}`.
@@ -197,7 +214,8 @@ impl Server {
         let (module, function) =
             (module.as_atom().unwrap_or_default(), function.as_atom().unwrap_or_default());
         let arguments = arguments.as_list().unwrap_or_default();
-        self.link.call(&Call::new(module, function, arguments.iter().cloned()), FORMATTING).await
+        let call = Call::new(module, function, arguments.iter().cloned());
+        self.mailbox.connection().call(&call, FORMATTING).await
     }
 }
 
@@ -218,5 +236,10 @@ mod tests {
         assert!(output.text.ends_with("xend\u{e5}"));
         assert_eq!((output.text.len(), output.dropped_bytes), (MOST_BYTES, 5));
         assert_eq!(printed.take(), Output::default());
+        printed.push("x");
+        printed.push(&"y".repeat(3 * MOST_BYTES));
+        let output = printed.take();
+        assert_eq!((output.text.len(), output.dropped_bytes), (MOST_BYTES, 2 * MOST_BYTES as u64 + 1));
+        assert!(!output.text.contains('x'));
     }
 }

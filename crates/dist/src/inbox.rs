@@ -41,15 +41,8 @@ pub struct Dropped {
 #[derive(Debug)]
 pub(crate) enum Arrival {
     Message(Payload),
-    Down { reference: Reference, reason: Reason },
-    Exit { from: Pid, reason: Reason },
-}
-
-/// Why something ended, as it came.
-#[derive(Debug)]
-pub(crate) enum Reason {
-    Known(Term),
-    Payload(Payload),
+    Down { reference: Reference, reason: Payload },
+    Exit { from: Pid, reason: Payload },
 }
 
 /// What can be taken.
@@ -88,11 +81,13 @@ pub(crate) struct Ties {
     pub(crate) links: HashSet<Pid>,
     /// Who was until we said no, and has not acknowledged that.
     pub(crate) unlinking: HashMap<Pid, Term>,
+    /// Our process has ended: nobody is tied to it any more, also who found it just before.
+    is_closed: bool,
 }
 
 impl Ties {
     fn is_full(&self) -> bool {
-        self.watchers.len() + self.links.len() >= MOST_WATCHERS
+        self.is_closed || self.watchers.len() + self.links.len() >= MOST_WATCHERS
     }
 
     /// Whether there is room for one who monitors us.
@@ -122,6 +117,11 @@ impl Inbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // nothing that is done under it panics halfway
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts all ties; there are no new ones from now on.
+    pub(crate) fn close(&self) -> Ties {
+        self.ties(|ties| std::mem::replace(ties, Ties { is_closed: true, ..Ties::default() }))
     }
 
     /// Looks at or changes the ties.
@@ -181,10 +181,8 @@ impl Arrival {
         let own = size_of::<(Self, usize)>();
         match self {
             Self::Message(payload)
-            | Self::Down { reason: Reason::Payload(payload), .. }
-            | Self::Exit { reason: Reason::Payload(payload), .. } => own + payload.weight(),
-            // out of a control message, which is short
-            Self::Down { .. } | Self::Exit { .. } => own,
+            | Self::Down { reason: payload, .. }
+            | Self::Exit { reason: payload, .. } => own + payload.weight(),
         }
     }
 }
@@ -199,7 +197,7 @@ mod tests {
         let mut bytes = vec![109];
         bytes.extend((length as u32).to_be_bytes());
         bytes.resize(5 + length, number);
-        Arrival::Message(Payload::new(Bytes::from(bytes), Arc::default()))
+        Arrival::Message(Payload::new(Bytes::from(bytes), length, Arc::default()))
     }
 
     async fn first_byte(inbox: &Inbox) -> u8 {
@@ -240,6 +238,18 @@ mod tests {
         assert_eq!(first_byte(&inbox).await, 1);
         assert!(matches!(inbox.take().await, Taken::Ended(_)));
         assert!(matches!(inbox.take().await, Taken::Ended(_)), "it stays so");
+    }
+
+    #[test]
+    fn nobody_is_tied_to_what_was_closed() {
+        let inbox = Inbox::new(Capacity::default());
+        let node = beam::term::Atom::new("a@h");
+        let pid = Pid { node: node.clone(), id: 1, serial: 0, creation: 4 };
+        assert!(inbox.ties(|ties| ties.link(pid.clone())));
+        assert_eq!(inbox.close().links.len(), 1);
+        let reference = Reference::new(node, 4, &[1]).unwrap();
+        assert!(!inbox.ties(|ties| ties.link(pid.clone())));
+        assert!(!inbox.ties(|ties| ties.watch(reference, pid)));
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod node;
 mod outbox;
 mod pace;
 mod payload;
+mod reason;
 mod routes;
 mod tls;
 mod tracer;

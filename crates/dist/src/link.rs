@@ -143,11 +143,7 @@ impl Link {
     /// Waits until it has ended.
     pub(crate) async fn ended(&self) -> Arc<LinkEnd> {
         self.ended.cancelled().await;
-        self.why_ended()
-    }
-
-    fn why_ended(&self) -> Arc<LinkEnd> {
-        Arc::clone(self.end.get_or_init(|| Arc::new(LinkEnd::Stopped)))
+        Arc::clone(self.end.get().expect("it is set before this is cancelled"))
     }
 
     pub(crate) fn routes(&self) -> &Routes {
@@ -203,10 +199,20 @@ impl Link {
     /// Sends when there is room.
     pub(crate) async fn send(&self, control: &Term, payload: Option<&Term>) -> Result<(), SendError> {
         let frame = control::frame(control, payload).map_err(SendError::Encode)?;
-        self.outbox.put(frame).await.map_err(|refused| match refused {
-            Refused::TooLong(length) => SendError::TooLong(length),
-            Refused::Ended | Refused::NoRoom => SendError::Ended(self.why_ended()),
-        })
+        match self.outbox.put(frame).await {
+            Ok(()) => Ok(()),
+            Err(Refused::TooLong(length)) => Err(SendError::TooLong(length)),
+            // the queue may be gone a moment before it is known why
+            Err(Refused::Ended | Refused::NoRoom) => Err(SendError::Ended(self.ended().await)),
+        }
+    }
+
+    /// Sends that a process of ours ends, or has nothing to do with one of the peer any more.
+    pub(crate) fn farewell(&self, control: &Term, payload: Option<&Term>) {
+        // what cannot be encoded was never sent, so that nobody waits for its end
+        if let Ok(frame) = control::frame(control, payload) {
+            self.outbox.farewell(frame);
+        }
     }
 
     /// Sends what is owed to the peer and short. When there is no room, the connection ends.

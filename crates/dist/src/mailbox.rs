@@ -10,10 +10,14 @@ use tokio::time::timeout;
 
 use crate::call::{Call, CallError, Waiting};
 use crate::control;
-use crate::inbox::{Arrival, Capacity, Dropped, Inbox, Reason, Taken};
-use crate::link::{Link, SendError};
+use crate::inbox::{Arrival, Capacity, Dropped, Inbox, Taken};
+use crate::link::Link;
+use crate::payload::Payload;
 use crate::routes::Route;
 use crate::{LinkEnd, PayloadError};
+
+/// How long it may take until there is room for a signal. A node that takes nothing for longer is busy or hangs.
+const ROOM_WITHIN: Duration = Duration::from_secs(10);
 
 /// A process of ours on one connection. It ends when it is dropped, as one that exits: who monitors it or is linked
 /// with it is told.
@@ -78,7 +82,7 @@ pub enum SpawnError {
     },
 }
 
-/// The connection has ended, or what was to be sent cannot be.
+/// The connection has ended, there was no room for ten seconds, or what was to be sent cannot be.
 #[derive(Debug, thiserror::Error)]
 #[error("could not tell the node to {doing}")]
 pub struct TellError {
@@ -151,29 +155,17 @@ impl Mailbox {
         let (asker, answer) = oneshot::channel();
         let down = |end| CallError::NodeDown(call.to_string(), end);
         let _waiting = Waiting::enter(&self.link, number, Route::Spawn(asker)).map_err(down)?;
-        // known before it can end
-        let watched = Term::atom("");
-        self.inbox.ties(|ties| ties.monitors.insert(request.clone(), watched));
-        let started = self.request_spawn(call, &request, answer).await;
-        match &started {
-            Ok(pid) => self.inbox.ties(|ties| {
-                // it may have ended already
-                if let Some(watched) = ties.monitors.get_mut(&request) {
-                    *watched = pid.clone().into();
-                }
-            }),
-            Err(_) => self.inbox.ties(|ties| {
-                ties.monitors.remove(&request);
-            }),
-        }
-        Ok(Spawned { pid: started?, monitor: request })
+        let mut starting = Starting::begin(self, request.clone(), answer);
+        let pid = self.request_spawn(call, &request, &mut starting.answer).await?;
+        starting.known(&pid);
+        Ok(Spawned { pid, monitor: request })
     }
 
     async fn request_spawn(
         &self,
         call: &Call,
         request: &Reference,
-        answer: oneshot::Receiver<Result<Pid, Atom>>,
+        answer: &mut oneshot::Receiver<Result<Pid, Atom>>,
     ) -> Result<Pid, SpawnError> {
         let leader = call.group_leader.as_ref().unwrap_or(&self.user);
         let function = (call.module.as_str(), call.function.as_str(), call.arguments.len());
@@ -196,8 +188,11 @@ impl Mailbox {
         let monitor = self.link.reference(self.link.number());
         let of = watched.term();
         self.inbox.ties(|ties| ties.monitors.insert(monitor.clone(), of.clone()));
-        self.tell("monitor", &control::monitor(&self.pid(), &of, &monitor), None).await?;
-        Ok(monitor)
+        let told = self.tell("monitor", &control::monitor(&self.pid(), &of, &monitor), None).await;
+        if told.is_err() {
+            self.inbox.ties(|ties| ties.monitors.remove(&monitor));
+        }
+        told.map(|()| monitor)
     }
 
     /// Monitors no more: no [`Event::Down`] comes, unless it waits already.
@@ -226,11 +221,13 @@ impl Mailbox {
         // of this connection and not 0 (DFLAG_UNLINK_ID)
         let id = Term::Integer(self.link.number() as i64);
         let was_linked = self.inbox.ties(|ties| {
-            ties.unlinking.insert(from.clone(), id.clone());
-            ties.links.remove(from)
+            let was_linked = ties.links.remove(from);
+            if was_linked {
+                ties.unlinking.insert(from.clone(), id.clone());
+            }
+            was_linked
         });
         if !was_linked {
-            self.inbox.ties(|ties| ties.unlinking.remove(from));
             return Ok(());
         }
         self.tell("unlink", &control::unlink(&id, &self.pid(), from), None).await
@@ -242,27 +239,88 @@ impl Mailbox {
         control: &Term,
         payload: Option<&Term>,
     ) -> Result<(), TellError> {
-        let sent = self.link.send(control, payload).await;
-        sent.map_err(|error: SendError| TellError { doing, source: CallError::not_sent(doing, error) })
+        let source = match timeout(ROOM_WITHIN, self.link.send(control, payload)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => CallError::not_sent(doing, error),
+            Err(_) => CallError::NotSent { call: doing.to_owned(), within: ROOM_WITHIN },
+        };
+        Err(TellError { doing, source })
+    }
+}
+
+impl Mailbox {
+    /// The connection that it is on.
+    pub(crate) fn connection(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Tells all who monitor it that it has ended, so that none waits for an answer, and goes on.
+    pub(crate) fn leave_watchers(&self) {
+        let (own, reason) = (Term::from(self.pid()), Term::atom("normal"));
+        for (monitor, watcher) in self.inbox.ties(|ties| std::mem::take(&mut ties.watchers)) {
+            // an answer to what the peer sent too much of: it may not do so without end
+            self.link.answer(&control::monitored_is_down(&own, &watcher, &monitor), Some(&reason));
+        }
     }
 }
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
         self.link.routes().leave(self.number);
-        let (own, ties) = (self.pid(), self.inbox.ties(std::mem::take));
+        let (own, ties) = (self.pid(), self.inbox.close());
         for (monitor, of) in &ties.monitors {
             if of.as_atom() != Some("") {
-                self.link.answer(&control::demonitor(&own, of, monitor), None);
+                self.link.farewell(&control::demonitor(&own, of, monitor), None);
             }
         }
         let reason = Term::atom("normal");
         let own_term = Term::from(own.clone());
         for (monitor, watcher) in &ties.watchers {
-            self.link.answer(&control::monitored_is_down(&own_term, watcher, monitor), Some(&reason));
+            self.link.farewell(&control::monitored_is_down(&own_term, watcher, monitor), Some(&reason));
         }
         for linked in &ties.links {
-            self.link.answer(&control::exit(&own, linked), Some(&reason));
+            self.link.farewell(&control::exit(&own, linked), Some(&reason));
+        }
+    }
+}
+
+/// A process that was asked for. When it is given up, its monitor goes, also when it was started meanwhile.
+struct Starting<'a> {
+    mailbox: &'a Mailbox,
+    request: Reference,
+    answer: oneshot::Receiver<Result<Pid, Atom>>,
+    is_known: bool,
+}
+
+impl<'a> Starting<'a> {
+    /// Its monitor is known before it can end.
+    fn begin(mailbox: &'a Mailbox, request: Reference, answer: oneshot::Receiver<Result<Pid, Atom>>) -> Self {
+        mailbox.inbox.ties(|ties| ties.monitors.insert(request.clone(), Term::atom("")));
+        Self { mailbox, request, answer, is_known: false }
+    }
+
+    fn known(&mut self, pid: &Pid) {
+        self.is_known = true;
+        self.mailbox.inbox.ties(|ties| {
+            // it may have ended already
+            if let Some(watched) = ties.monitors.get_mut(&self.request) {
+                *watched = pid.clone().into();
+            }
+        });
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if self.is_known {
+            return;
+        }
+        self.mailbox.inbox.ties(|ties| ties.monitors.remove(&self.request));
+        // an answer that comes from now on is the reader's to deal with
+        self.answer.close();
+        if let Ok(Ok(pid)) = self.answer.try_recv() {
+            let demonitor = control::demonitor(&self.mailbox.pid(), &pid.into(), &self.request);
+            self.mailbox.link.farewell(&demonitor, None);
         }
     }
 }
@@ -290,9 +348,6 @@ async fn read(arrival: Arrival) -> Event {
 }
 
 /// That it ended is worth telling also when why cannot be read.
-async fn read_reason(reason: Reason) -> Term {
-    match reason {
-        Reason::Known(reason) => reason,
-        Reason::Payload(payload) => payload.decode().await.unwrap_or_else(|_| Term::atom("unreadable")),
-    }
+async fn read_reason(reason: Payload) -> Term {
+    reason.decode().await.unwrap_or_else(|_| Term::atom("unreadable"))
 }

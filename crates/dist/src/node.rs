@@ -200,8 +200,7 @@ impl Node {
     /// # Errors
     /// When there is no connection.
     pub fn group_leader(&self) -> Result<GroupLeader, CallError> {
-        let link = Arc::clone(&self.now(&"a group leader")?.link);
-        Ok(GroupLeader::start(self.mailbox(Capacity::default())?, link, &self.tasks))
+        Ok(GroupLeader::start(self.mailbox(Capacity::default())?, &self.tasks))
     }
 
     /// Traces calls of a function.
@@ -209,8 +208,7 @@ impl Node {
     /// # Errors
     /// When there is no connection, another trace runs, or there is no such function.
     pub async fn trace(&self, plan: &TracePlan, within: Duration) -> Result<Trace, TraceError> {
-        let link = Arc::clone(&self.now(&"a trace")?.link);
-        Trace::start(&link, self.mailbox(Capacity::default())?, plan, within).await
+        Trace::start(self.mailbox(Capacity::default())?, plan, within).await
     }
 
     fn now(&self, call: &dyn std::fmt::Display) -> Result<Arc<Up>, CallError> {

@@ -1,8 +1,9 @@
 //! What waits to be written on a connection.
 //!
-//! The queue itself has no bound: room must be taken before anything is put into it. Requests wait for room, counted
-//! in bytes. Answers that the protocol owes the peer cannot wait, as it is the reader that gives them: when there is no
-//! room for one, the peer asks without reading, and the connection ends.
+//! The queue itself has no bound: room must be taken before anything is put into it, counted in bytes. Requests wait
+//! for room. Answers that the protocol owes the peer cannot wait, as it is the reader that gives them: when there is no
+//! room for one, the peer asks without reading, and the connection ends. Farewells take no room: a process of ours has
+//! as many as it has ties when it ends, which bounds them.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 const ROOM_BYTES: u32 = 32 << 20;
 /// What a frame takes besides its bytes, so that empty ones are not free.
 const FRAME_BYTES: u32 = 64;
-/// Answers that wait at most. They are small: two identifiers and a reason.
-const ROOM_ANSWERS: usize = 4096;
+/// Bytes of answers that wait at most. Each has some hundred bytes (two or three identifiers and a reason), and never
+/// more than some thousand, as [`Signal`](crate::control::Signal) holds nothing long.
+const ROOM_ANSWER_BYTES: u32 = 1 << 20;
 
 /// Where frames are put.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub(crate) struct Outbox {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) frame: Vec<u8>,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// The frames in their order.
@@ -48,17 +50,16 @@ impl Outbox {
     pub(crate) fn new() -> (Self, Waiting) {
         let (queue, waiting) = mpsc::unbounded_channel();
         let bytes = Arc::new(Semaphore::new(ROOM_BYTES as usize));
-        (Self { queue, bytes, answers: Arc::new(Semaphore::new(ROOM_ANSWERS)) }, waiting)
+        (Self { queue, bytes, answers: Arc::new(Semaphore::new(ROOM_ANSWER_BYTES as usize)) }, waiting)
     }
 
     /// Puts a frame there when there is room.
     pub(crate) async fn put(&self, frame: Vec<u8>) -> Result<(), Refused> {
-        let length = u32::try_from(frame.len()).ok().and_then(|length| length.checked_add(FRAME_BYTES));
-        let Some(length) = length.filter(|length| *length <= ROOM_BYTES) else {
+        let Some(length) = room_for(&frame).filter(|length| *length <= ROOM_BYTES) else {
             return Err(Refused::TooLong(frame.len()));
         };
         let room = Arc::clone(&self.bytes).acquire_many_owned(length).await.map_err(|_| Refused::Ended)?;
-        self.queue.send(Outgoing { frame, _room: room }).map_err(|_| Refused::Ended)
+        self.queue.send(Outgoing { frame, _room: Some(room) }).map_err(|_| Refused::Ended)
     }
 
     /// Puts an answer there at once.
@@ -66,8 +67,17 @@ impl Outbox {
         if self.answers.is_closed() {
             return Err(Refused::Ended);
         }
-        let room = Arc::clone(&self.answers).try_acquire_owned().map_err(|_| Refused::NoRoom)?;
-        self.queue.send(Outgoing { frame, _room: room }).map_err(|_| Refused::Ended)
+        let Some(length) = room_for(&frame) else { return Err(Refused::NoRoom) };
+        let room = Arc::clone(&self.answers).try_acquire_many_owned(length).map_err(|_| Refused::NoRoom)?;
+        self.queue.send(Outgoing { frame, _room: Some(room) }).map_err(|_| Refused::Ended)
+    }
+
+    /// Puts the farewell of a process of ours there at once.
+    pub(crate) fn farewell(&self, frame: Vec<u8>) {
+        if !self.answers.is_closed() {
+            // when the connection has ended, the peer knows of our process's end by that
+            let _ = self.queue.send(Outgoing { frame, _room: None });
+        }
     }
 
     /// Nothing more is taken; who waits for room is told.
@@ -75,6 +85,11 @@ impl Outbox {
         self.bytes.close();
         self.answers.close();
     }
+}
+
+/// What a frame takes; none when no number says it.
+fn room_for(frame: &[u8]) -> Option<u32> {
+    u32::try_from(frame.len()).ok()?.checked_add(FRAME_BYTES)
 }
 
 #[cfg(test)]
@@ -91,10 +106,11 @@ mod tests {
         assert!(poll_once(&mut third).await.is_none(), "there is no room");
         waiting.recv().await.unwrap();
         assert_eq!(third.await, Ok(()));
-        for _ in 0..ROOM_ANSWERS {
-            outbox.answer(Vec::new()).unwrap();
+        for _ in 0..4 {
+            outbox.answer(vec![0; (ROOM_ANSWER_BYTES / 4 - FRAME_BYTES) as usize]).unwrap();
         }
-        assert_eq!(outbox.answer(Vec::new()), Err(Refused::NoRoom));
+        assert_eq!(outbox.answer(Vec::new()), Err(Refused::NoRoom), "an empty one takes room too");
+        outbox.farewell(Vec::new());
         assert_eq!(
             outbox.put(vec![0; ROOM_BYTES as usize]).await,
             Err(Refused::TooLong(ROOM_BYTES as usize))

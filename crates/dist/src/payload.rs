@@ -13,11 +13,21 @@ use bytes::{Bytes, BytesMut};
 /// Decoding that takes longer than a wink (some ten milliseconds) has a thread to itself.
 const LARGE: usize = 256 << 10;
 
+/// Longest answer and message that is decoded, bytes: some modules' code or a binary, no files.
+pub(crate) const MOST_BYTES: usize = 64 << 20;
+/// Most terms in so many bytes: one for each eight. A list of numbers has fewer; in memory it becomes three times as
+/// long as it came, and what is made to grow ten times at worst.
+const BYTES_OF_TERM: usize = 8;
+/// Terms that any may have: short ones have more of them for their bytes.
+const LEAST_TERMS: usize = 1024;
+
 /// A term as it was sent.
 #[derive(Clone, Debug)]
 pub struct Payload {
     parts: Vec<Bytes>,
     length: usize,
+    /// Bytes that its parts keep in memory: with each part the frame that it came in.
+    kept_bytes: usize,
     atoms: Arc<[Atom]>,
     /// Longer than is kept: its parts are gone.
     is_cut: bool,
@@ -29,8 +39,8 @@ pub enum PayloadError {
     /// It cannot be read.
     #[error("what came cannot be read")]
     Decode(#[from] DecodeError),
-    /// It was longer than [`Limits::message_bytes`](crate::Limits).
-    #[error("what came has more than {0} bytes, and was thrown away")]
+    /// It was longer than [`Limits::message_bytes`](crate::Limits), or than an answer may be.
+    #[error("what came has {0} bytes or more, which is too much, and was thrown away")]
     TooLarge(usize),
     /// The runtime is being shut down.
     #[error("it was not read, as the program ends")]
@@ -38,18 +48,21 @@ pub enum PayloadError {
 }
 
 impl Payload {
-    pub(crate) fn new(part: Bytes, atoms: Arc<[Atom]>) -> Self {
-        Self { length: part.len(), parts: vec![part], atoms, is_cut: false }
+    /// The first or only part, which is the end of a frame of so many bytes.
+    pub(crate) fn new(part: Bytes, frame_bytes: usize, atoms: Arc<[Atom]>) -> Self {
+        Self { length: part.len(), kept_bytes: frame_bytes, parts: vec![part], atoms, is_cut: false }
     }
 
     pub(crate) fn push(&mut self, part: Bytes) {
         self.length += part.len();
+        self.kept_bytes += part.len();
         self.parts.push(part);
     }
 
     /// Gives up what came: there is too much of it.
     pub(crate) fn cut(&mut self) {
         self.parts = Vec::new();
+        self.kept_bytes = 0;
         self.atoms = Arc::default();
         self.is_cut = true;
     }
@@ -65,9 +78,8 @@ impl Payload {
 
     /// How many bytes it holds in memory, with what comes along.
     pub(crate) fn weight(&self) -> usize {
-        let kept = if self.is_cut { 0 } else { self.length };
         let atoms: usize = self.atoms.iter().map(|atom| size_of::<Atom>() + atom.len()).sum();
-        kept + self.parts.len() * size_of::<Bytes>() + atoms + size_of::<Self>()
+        self.kept_bytes + self.parts.len() * size_of::<Bytes>() + atoms + size_of::<Self>()
     }
 
     /// The term.
@@ -75,10 +87,16 @@ impl Payload {
     /// # Errors
     /// When there is none, or it is beyond the limits.
     pub async fn decode(self) -> Result<Term, PayloadError> {
+        self.decode_within(MOST_BYTES).await
+    }
+
+    /// As [`Payload::decode`], when it has no more than so many bytes, also once it is decompressed.
+    pub(crate) async fn decode_within(self, most_bytes: usize) -> Result<Term, PayloadError> {
         if self.length < LARGE {
-            return self.decode_here();
+            return self.decode_here_within(most_bytes);
         }
-        tokio::task::spawn_blocking(|| self.decode_here()).await.map_err(|_| PayloadError::Ending)?
+        let decoded = tokio::task::spawn_blocking(move || self.decode_here_within(most_bytes));
+        decoded.await.map_err(|_| PayloadError::Ending)?
     }
 
     /// As [`Payload::decode`], here and now, however long it takes.
@@ -86,11 +104,16 @@ impl Payload {
     /// # Errors
     /// As [`Payload::decode`].
     pub fn decode_here(self) -> Result<Term, PayloadError> {
-        if self.is_cut {
+        self.decode_here_within(MOST_BYTES)
+    }
+
+    fn decode_here_within(self, most_bytes: usize) -> Result<Term, PayloadError> {
+        if self.is_cut || self.length > most_bytes {
             return Err(PayloadError::TooLarge(self.length));
         }
         let mut bytes = self.joined();
-        let mut decoder = Decoder::new(etf::Limits::default());
+        let terms = (most_bytes / BYTES_OF_TERM).max(LEAST_TERMS);
+        let mut decoder = Decoder::new(etf::Limits { bytes: most_bytes, terms, ..etf::Limits::default() });
         let term = decoder.term(&mut bytes, &self.atoms)?;
         if bytes.is_empty() {
             return Ok(term);
@@ -105,5 +128,36 @@ impl Payload {
         let mut joined = BytesMut::with_capacity(self.length);
         self.parts.iter().for_each(|part| joined.extend_from_slice(part));
         joined.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(bytes: Vec<u8>) -> Payload {
+        Payload::new(Bytes::from(bytes), 0, Arc::default())
+    }
+
+    #[test]
+    fn an_answer_has_no_more_bytes_than_are_wanted() {
+        let text = || [&[107, 0, 200][..], &[b'x'; 200]].concat();
+        assert!(payload(text()).decode_here_within(203).is_ok());
+        assert_eq!(payload(text()).decode_here_within(202), Err(PayloadError::TooLarge(203)));
+    }
+
+    #[test]
+    fn an_answer_has_no_more_terms_than_are_wanted() {
+        // a list of empty lists
+        let list = |count: usize| {
+            let length = (count as u32).to_be_bytes();
+            [&[108][..], &length, &vec![106; count + 1]].concat()
+        };
+        assert!(payload(list(1000)).decode_here_within(4096).is_ok());
+        let refused = payload(list(3000)).decode_here_within(4096);
+        assert!(
+            matches!(&refused, Err(PayloadError::Decode(error)) if error.problem == Problem::TooMany),
+            "{refused:?}"
+        );
     }
 }

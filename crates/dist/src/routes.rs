@@ -78,14 +78,15 @@ impl Routes {
         })
     }
 
-    /// Tells who asked for a process.
-    pub(crate) fn spawned(&self, number: u64, result: Result<Pid, Atom>) {
+    /// Tells who asked for a process; whether somebody still waits for it.
+    pub(crate) fn spawned(&self, number: u64, result: Result<Pid, Atom>) -> bool {
         let route = self.with(|table| match table.routes.get(&number)? {
             Route::Spawn(_) => table.routes.remove(&number),
             _ => None,
         });
-        if let Some(Route::Spawn(asker)) = route {
-            let _ = asker.send(result);
+        match route {
+            Some(Route::Spawn(asker)) => asker.send(result).is_ok(),
+            _ => false,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Tracing calls of a function, with nothing installed: a process of the node traces, tells us, and stops by itself.
 //!
 //! The limits hold in the node: so many messages, so long, each text so short, and a pause when more happens than is
-//! told. It stops too when our mailbox ends or the
-//! connection does, whichever way, and takes its trace flags along. There is one at a time in a node. From OTP 27 on it
+//! told. It stops too when our mailbox ends or the connection does, whichever way, and when somebody kills it; its
+//! trace flags and patterns go with it. There is one at a time in a node. From OTP 27 on it
 //! traces in a session of its own; before, it shares the node's only tracer with whoever else traces, and changes what
 //! they set for the same function.
 
@@ -14,8 +14,8 @@ use beam::term::Pid;
 use crate::call::CallError;
 use crate::eval::{PrepareError, bindings};
 use crate::inbox::Dropped;
-use crate::link::Link;
 use crate::mailbox::{Event, Mailbox, SpawnError, TellError};
+use crate::reason::shown;
 
 /// The tracer's text.
 const AGENT: &str = include_str!("tracer/agent.txt");
@@ -23,9 +23,9 @@ const AGENT: &str = include_str!("tracer/agent.txt");
 /// What is traced, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracePlan {
-    /// The module.
+    /// The module: one, so that `_` is refused.
     pub module: String,
-    /// The function, exported or not.
+    /// The function, exported or not: one, too.
     pub function: String,
     /// The number of its arguments; any when there is none.
     pub arity: Option<u8>,
@@ -126,24 +126,22 @@ pub struct Trace {
 
 impl Trace {
     pub(crate) async fn start(
-        link: &Link,
         mailbox: Mailbox,
         plan: &TracePlan,
         within: Duration,
     ) -> Result<Self, TraceError> {
-        match tokio::time::timeout(within, Self::start_now(link, mailbox, plan, within)).await {
+        match tokio::time::timeout(within, Self::start_now(mailbox, plan, within)).await {
             Ok(started) => started,
             Err(_) => Err(TraceError::Timeout(within)),
         }
     }
 
-    async fn start_now(
-        link: &Link,
-        mut mailbox: Mailbox,
-        plan: &TracePlan,
-        within: Duration,
-    ) -> Result<Self, TraceError> {
-        let agent = link.prepare(AGENT, within).await?;
+    async fn start_now(mut mailbox: Mailbox, plan: &TracePlan, within: Duration) -> Result<Self, TraceError> {
+        if [&plan.module, &plan.function].into_iter().any(|name| name == "_") {
+            // would be any: all calls of the node
+            return Err(TraceError::NoFunction(plan.name()));
+        }
+        let agent = mailbox.connection().prepare(AGENT, within).await?;
         let tracer = mailbox.spawn(&agent.call(plan.bindings(&mailbox)), within).await?.pid;
         loop {
             match mailbox.next().await {
@@ -211,14 +209,16 @@ impl TracePlan {
         ])
     }
 
+    fn name(&self) -> String {
+        let arity = self.arity.map_or_else(|| "_".to_owned(), |arity| arity.to_string());
+        format!("{}:{}/{arity}", self.module, self.function)
+    }
+
     fn why_not(&self, reason: &Term) -> TraceError {
         match end_word(reason) {
             Some("busy") => TraceError::Busy,
-            Some("none") => {
-                let arity = self.arity.map_or_else(|| "_".to_owned(), |arity| arity.to_string());
-                TraceError::NoFunction(format!("{}:{}/{arity}", self.module, self.function))
-            }
-            _ => TraceError::Ended(format!("{reason:?}")),
+            Some("none") => TraceError::NoFunction(self.name()),
+            _ => TraceError::Ended(shown(reason)),
         }
     }
 }
@@ -236,7 +236,7 @@ fn read_end(reason: &Term) -> TraceEnd {
         Some("limit") => TraceEnd::Limit,
         Some("over") => TraceEnd::Over,
         Some("stopped") => TraceEnd::Stopped,
-        _ => TraceEnd::Lost(format!("{reason:?}")),
+        _ => TraceEnd::Lost(shown(reason)),
     }
 }
 

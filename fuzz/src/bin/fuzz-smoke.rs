@@ -14,8 +14,10 @@ fn main() -> ExitCode {
     // What panics is told once, with its input.
     std::panic::set_hook(Box::new(|_| {}));
     for target in &TARGETS {
+        // before it runs: what ends the process leaves nothing else
+        println!("{}: seed {seed}", target.name);
         match drive(target, seed, Duration::from_secs(seconds)) {
-            Ok(inputs) => println!("{}: {inputs} inputs in {seconds} s, seed {seed}", target.name),
+            Ok(inputs) => println!("{}: {inputs} inputs in {seconds} s", target.name),
             Err(finding) => {
                 eprintln!("{}: seed {seed}: {}", target.name, finding.why);
                 eprintln!("input: {}", finding.input.escape_ascii());

@@ -20,9 +20,7 @@ impl PartialEq for Term {
                 numbers.eq(items.iter().map(Self::as_integer))
             }
             (Self::ImproperList(one), Self::ImproperList(two)) => one == two,
-            (Self::Map(one), Self::Map(two)) => {
-                one.len() == two.len() && (one == two || same_pairs(one, two))
-            }
+            (Self::Map(one), Self::Map(two)) => one.len() == two.len() && same_pairs(one, two),
             (Self::Pid(one), Self::Pid(two)) => one == two,
             (Self::Port(one), Self::Port(two)) => one == two,
             (Self::Reference(one), Self::Reference(two)) => one == two,
@@ -36,9 +34,14 @@ impl PartialEq for Term {
 
 impl Eq for Term {}
 
+/// Looks at each value once: what looks twice looks twice at what is in it, and so on. Of pairs with the same key, which
+/// no node sends, the last counts.
 fn same_pairs(one: &[(Term, Term)], two: &[(Term, Term)]) -> bool {
-    let values: HashMap<&Term, &Term> = two.iter().map(|(key, value)| (key, value)).collect();
-    one.iter().all(|(key, value)| values.get(key) == Some(&value))
+    by_key(one) == by_key(two)
+}
+
+fn by_key(pairs: &[(Term, Term)]) -> HashMap<&Term, &Term> {
+    pairs.iter().map(|(key, value)| (key, value)).collect()
 }
 
 impl Hash for Term {

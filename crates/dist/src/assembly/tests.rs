@@ -1,8 +1,10 @@
+use beam::Term;
+
 use super::*;
 
 fn header() -> Vec<u8> {
-    // no atoms, and the control message {2, 7}
-    vec![0, 104, 2, 97, 2, 97, 7]
+    // no atoms, and a control message that nobody knows: {200, 7}
+    vec![0, 104, 2, 97, 200, 97, 7]
 }
 
 fn fragment(tag: u8, sequence: u64, number: u64, rest: &[u8]) -> Bytes {
@@ -42,7 +44,7 @@ fn a_frame_is_a_message() {
     let mut assembly = Assembly::new(Limits::default());
     assert!(assembly.take(Bytes::new()).unwrap().is_none(), "a tick");
     let message = assembly.take(whole(&[])).unwrap().unwrap();
-    assert_eq!(message.control, Term::tuple([Term::Integer(2), Term::Integer(7)]));
+    assert_eq!(message.signal, Signal::Other);
     assert!(message.payload.is_none());
     assert_eq!(term(assembly.take(whole(&[97, 9])).unwrap()), Term::Integer(9));
 }
@@ -103,6 +105,18 @@ fn endless_fragments_hold_bounded_memory() {
     assert!(assembly.held_bytes() <= most, "{} are held", assembly.held_bytes());
     let frame = first(MOST_SEQUENCES as u64, 2, b"x");
     assert_eq!(assembly.take(frame).map(|_| ()), Err(FrameError::Sequences));
+}
+
+#[test]
+fn the_frame_that_a_small_payload_keeps_is_weighed() {
+    let mut assembly = Assembly::new(Limits::default());
+    // {200, Binary} with a binary of 10 kB that nobody needs, and a payload of two bytes
+    let control = [&[0, 104, 2, 97, 200][..], &binary(10_000)].concat();
+    let frame = fragment(FIRST_FRAGMENT, 1, 2, &[&control[..], &[104, 1]].concat());
+    assembly.take(frame).unwrap();
+    assert!(assembly.held_bytes() > 10_000, "{}", assembly.held_bytes());
+    assembly.take(next(1, 1, &[97, 1])).unwrap().unwrap();
+    assert_eq!(assembly.held_bytes(), 0);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The reader: from frames to whom they are for.
 
 use beam::Term;
-use beam::term::{Pid, Reference};
+use beam::term::{Atom, Pid, Reference};
 use tokio::io::AsyncRead;
 
 use super::{Link, LinkEnd};
 use crate::assembly::{Assembly, Message};
 use crate::control::{self, Signal};
 use crate::frames::{Frames, ReadError};
-use crate::inbox::{Arrival, Reason};
+use crate::inbox::Arrival;
 use crate::payload::Payload;
 
 pub(super) async fn read(link: &Link, input: impl AsyncRead + Unpin) -> LinkEnd {
@@ -42,13 +42,13 @@ impl Link {
     /// Brings a message to whom it is for. What is for nobody is ignored, as in OTP: those may have ended meanwhile.
     fn take(&self, message: Message) {
         let payload = message.payload;
-        match Signal::read(&message.control) {
+        match message.signal {
             Signal::Send { to } => self.take_message(&to, payload),
-            Signal::Exit { from, to, reason } => self.take_exit(from, &to, reason, payload),
-            Signal::Down { to, reference, reason } => self.take_down(&to, reference, reason, payload),
+            Signal::Exit { from, to } => self.take_exit(from, &to, payload),
+            Signal::Down { to, reference } => self.take_down(&to, reference, payload),
             Signal::Monitor { from, of, reference } => self.take_monitor(from, &of, reference),
             Signal::Demonitor { of, reference } => {
-                if let Some(inbox) = of.as_pid().and_then(|pid| self.mailbox_of(pid)) {
+                if let Some(inbox) = self.mailbox_of(&of) {
                     inbox.ties(|ties| ties.watchers.remove(&reference));
                 }
             }
@@ -71,11 +71,7 @@ impl Link {
             Signal::SpawnRequest { request, from } => {
                 self.answer(&control::spawn_refused(&request, &from), None);
             }
-            Signal::SpawnReply { request, result } => {
-                if let Some(number) = self.number_of_reference(&request) {
-                    self.routes.spawned(number, result);
-                }
-            }
+            Signal::SpawnReply { request, to, result } => self.take_spawned(&request, &to, result),
             Signal::Other => {}
         }
     }
@@ -91,21 +87,21 @@ impl Link {
         }
     }
 
-    fn take_exit(&self, from: Pid, to: &Pid, reason: Option<Term>, payload: Option<Payload>) {
+    fn take_exit(&self, from: Pid, to: &Pid, reason: Option<Payload>) {
         let Some(inbox) = self.mailbox_of(to) else { return };
         let is_awaited = inbox.ties(|ties| {
             ties.links.remove(&from);
             !ties.unlinking.contains_key(&from)
         });
-        if let (true, Some(reason)) = (is_awaited, either(reason, payload)) {
+        if let (true, Some(reason)) = (is_awaited, reason) {
             inbox.put(Arrival::Exit { from, reason });
         }
     }
 
-    fn take_down(&self, to: &Pid, reference: Reference, reason: Option<Term>, payload: Option<Payload>) {
+    fn take_down(&self, to: &Pid, reference: Reference, reason: Option<Payload>) {
         let Some(inbox) = self.mailbox_of(to) else { return };
         let is_monitored = inbox.ties(|ties| ties.monitors.remove(&reference).is_some());
-        if let (true, Some(reason)) = (is_monitored, either(reason, payload)) {
+        if let (true, Some(reason)) = (is_monitored, reason) {
             inbox.put(Arrival::Down { reference, reason });
         }
     }
@@ -120,14 +116,21 @@ impl Link {
         }
     }
 
+    fn take_spawned(&self, request: &Reference, to: &Pid, result: Result<Pid, Atom>) {
+        let Some(number) = self.number_of_reference(request) else { return };
+        let started = result.as_ref().ok().cloned();
+        if !self.routes.spawned(number, result)
+            && let Some(pid) = started
+        {
+            // nobody waited that long: it runs, and is not monitored
+            self.answer(&control::demonitor(to, &pid.into(), request), None);
+        }
+    }
+
     fn take_link(&self, from: Pid, to: &Pid) {
         let links = self.mailbox_of(to).is_some_and(|inbox| inbox.ties(|ties| ties.link(from.clone())));
         if !links {
             self.answer(&control::exit(to, &from), Some(&Term::atom("noproc")));
         }
     }
-}
-
-fn either(reason: Option<Term>, payload: Option<Payload>) -> Option<Reason> {
-    reason.map(Reason::Known).or_else(|| payload.map(Reason::Payload))
 }

@@ -9,6 +9,11 @@ use crate::call::{Call, CallError};
 use crate::chardata;
 use crate::link::Link;
 
+/// Longest of its answers, bytes: numbers, versions and a pid.
+const MOST_BYTES: usize = 4096;
+/// Longest text of a version, characters.
+const MOST_CHARS: usize = 64;
+
 /// Who a node is. A node that was started again differs in `creation` (also after `init:restart()`, where the process
 /// stays) or in `os_pid` (also when epmd gave the same creation twice).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +36,7 @@ impl Identity {
     /// Asks the node, and follows its ticktime from then on.
     pub(super) async fn ask(link: &Link, within: Duration) -> Result<Self, CallError> {
         let ask = async |module, function, argument: Option<&str>| {
-            link.call(&Call::new(module, function, argument.map(Term::atom)), within).await
+            link.call_for(&Call::new(module, function, argument.map(Term::atom)), within, MOST_BYTES).await
         };
         let (otp, erts, os_pid, ticktime, user) = tokio::try_join!(
             ask("erlang", "system_info", Some("otp_release")),
@@ -44,14 +49,19 @@ impl Identity {
         let ticktime_secs = read_ticktime(&ticktime);
         link.pace().set(ticktime_secs);
         Ok(Self {
-            otp: chardata::text(&otp),
-            erts: chardata::text(&erts),
+            otp: version(&otp),
+            erts: version(&erts),
             creation: link.peer_creation(),
             os_pid: os_pid.map_err(|_| CallError::Answer("os:getpid/0".to_owned()))?,
             ticktime_secs,
             user: user.as_pid().cloned(),
         })
     }
+}
+
+/// A version's text, which is short.
+fn version(answer: &Term) -> String {
+    chardata::text(answer).chars().take(MOST_CHARS).collect()
 }
 
 /// The seconds, also while they are being changed; OTP's default where it is neither.

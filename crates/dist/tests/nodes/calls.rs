@@ -148,6 +148,22 @@ async fn what_called_code_prints_comes_here() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_ever_who_printed_what_was_lost() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("lost", &[]).await;
+    let mut leader = node.group_leader().unwrap();
+    // nested deeper than is read
+    let deep =
+        "D = lists:foldl(fun(_, T) -> [T] end, $x, lists:seq(1, 2000)), M = erlang:monitor(process, L),
+        L ! {io_request, self(), M, {put_chars, unicode, D}},
+        receive {'DOWN', M, _, _, R} -> R; {io_reply, M, R} -> {answered, R} end";
+    let told = eval_with(&node, deep, [("L", leader.pid().into())]).await;
+    assert_eq!(told, Term::atom("normal"));
+    eval_with(&node, "io:put_chars(L, <<\"next\">>)", [("L", leader.pid().into())]).await;
+    assert_eq!(leader.next().await.unwrap().text, "next");
+}
+
+#[tokio::test]
 async fn a_large_answer_holds_up_nobody() {
     let world = World::new().await;
     let (_running, node) = world.connected("large", &[]).await;

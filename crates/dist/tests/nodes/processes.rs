@@ -90,6 +90,47 @@ async fn a_process_is_started_and_its_end_told() {
 }
 
 #[tokio::test]
+async fn a_mailbox_with_thousands_of_ties_ends_and_the_connection_stays() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("ties", &[]).await;
+    let mut other = node.mailbox(Capacity::default()).unwrap();
+    let mailbox = node.mailbox(Capacity::default()).unwrap();
+    let pid = sleeper(&node).await;
+    for _ in 0..20_000 {
+        mailbox.monitor(&Watched::Pid(pid.clone())).await.unwrap();
+    }
+    mailbox.link(&pid).await.unwrap();
+    other.monitor(&Watched::Pid(pid.clone())).await.unwrap();
+    drop(mailbox);
+    // it was linked and does not trap exits of reason normal, so that it lives on, watched by the other only
+    let watchers = "{monitored_by, Ps} = process_info(P, monitored_by), length(Ps)";
+    assert_eq!(eval_with(&node, watchers, [("P", pid.clone().into())]).await, Term::Integer(1));
+    other.send(&pid, &stop("seen")).await.unwrap();
+    assert_eq!(down(&mut other).await, Term::atom("seen"), "the connection is the same");
+}
+
+#[tokio::test]
+async fn a_process_that_starts_too_late_is_not_monitored() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("late", &[]).await;
+    let mailbox = node.mailbox(Capacity::default()).unwrap();
+    let call = Call::new("timer", "sleep", [Term::atom("infinity")]);
+    // asked once, which sends it, and given up before the answer can be read
+    tokio::select! {
+        biased;
+        started = mailbox.spawn(&call, SOON) => panic!("nobody read {started:?}"),
+        () = std::future::ready(()) => {}
+    }
+    let started = "[process_info(P, monitored_by) || P <- processes(),
+        {current_function, {timer, sleep, 1}} <- [process_info(P, current_function)]]";
+    let unwatched = Term::list([Term::tuple([Term::atom("monitored_by"), Term::list([])])]);
+    testkit::wait_for("it is not monitored", SOON, async || {
+        (eval(&node, started).await == unwatched).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn links_work_both_ways() {
     let world = World::new().await;
     let (_running, node) = world.connected("links", &[]).await;

@@ -91,7 +91,17 @@ async fn a_trace_ends_with_its_time_when_asked_and_when_dropped() {
     let unknown = TracePlan { function: "no_such".to_owned(), ..plan(1) };
     let unknown = node.trace(&unknown, SOON).await.unwrap_err();
     assert!(matches!(unknown, TraceError::NoFunction(_)), "{unknown:?}");
+    for wild in
+        [TracePlan { module: "_".to_owned(), ..plan(1) }, TracePlan { function: "_".to_owned(), ..plan(1) }]
+    {
+        let refused = node.trace(&wild, SOON).await.unwrap_err();
+        assert!(matches!(refused, TraceError::NoFunction(_)), "{refused:?}");
+    }
     is_clean(&node).await.expect("nothing was left on");
+    let mut killed = node.trace(&plan(10), SOON).await.unwrap();
+    eval(&node, "exit(whereis(bellrock_tracer), kill)").await;
+    assert!(matches!(next(&mut killed).await, TraceEvent::Ended(TraceEnd::Lost(_))));
+    wait_for("what it set is taken back", SOON, async || is_clean(&node).await).await;
 }
 
 #[tokio::test]
