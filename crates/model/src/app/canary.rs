@@ -235,8 +235,10 @@ impl Turn {
     /// Nothing can be said: waits, and after the limit does what the settings say.
     fn hold(&mut self, canary: &Canary, settings: &CanarySettings, why: Doubt) {
         let at = self.at;
-        let since = canary.held.as_ref().map_or(at, |held| held.since);
-        if canary.held.as_ref().is_none_or(|held| held.why != why) {
+        // Another doubt has its own limit: who was held in an outage is not promoted because a moment had few requests.
+        let same = canary.held.as_ref().filter(|held| held.why == why);
+        let since = same.map_or(at, |held| held.since);
+        if same.is_none() {
             self.tell_doubt(canary, settings, why);
         }
         let is_over = at >= later(since, settings.hold_limit);
@@ -252,7 +254,7 @@ impl Turn {
             }
             _ => {}
         }
-        let was_over = canary.held.as_ref().is_some_and(|held| held.is_over_limit);
+        let was_over = same.is_some_and(|held| held.is_over_limit);
         if is_over && !was_over {
             let name = self.app.name.clone();
             let text = format!(

@@ -121,6 +121,27 @@ fn while_both_fail_it_is_held_and_never_promoted() {
 }
 
 #[test]
+fn few_requests_after_an_outage_are_held_for_their_own_limit() {
+    let mut settings = canary();
+    settings.canary.when_unsure = WhenUnsure::Promote;
+    let mut world = begun(settings);
+    for _ in 0..15 {
+        world.counts((500, 1000), (250, 500));
+        world.pass(60);
+    }
+    assert_eq!(held(&world.app), Some(Doubt::BothBad), "{}", world.story());
+    world.pass(120);
+    assert_eq!(
+        (held(&world.app), percent(&world.app)),
+        (Some(Doubt::TooFew), Some(5)),
+        "not promoted into an outage: {}",
+        world.story()
+    );
+    world.pass(700);
+    assert_eq!(world.ended(2), "committed", "{}", world.story());
+}
+
+#[test]
 fn by_hand() {
     let mut world = World::with_v1(canary());
     assert_eq!(world.try_command(Command::Promote, World::operator()), Err(Refused::NoCanary));
