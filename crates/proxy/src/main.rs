@@ -96,7 +96,7 @@ fn inherit(descriptor: i32) -> TcpListener {
     TcpListener::from(descriptor)
 }
 
-/// Each connection needs three descriptors (see `descriptors`); the usual soft limit of 1024 would be reached soon.
+/// Each connection needs descriptors (see `descriptors`); the usual soft limit of 1024 would be reached soon.
 fn raise_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -26,8 +26,10 @@ use crate::websocket::Protocol;
 
 /// Backends are near: one that does not take a connection within this has more than it can do.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long a request may wait for a descriptor: nothing of it was sent, so it waits as one in the kernel's queue would.
+const DESCRIPTOR_WITHIN: Duration = Duration::from_secs(30);
 /// Between two attempts to get a descriptor.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// An HTTP/1.1 connection to a backend.
 #[derive(Debug)]
@@ -130,24 +132,19 @@ impl Upstream {
     }
 }
 
-/// A stream to a backend.
+/// A stream to a backend. Where there is no descriptor for it, waits for one.
 pub(crate) async fn connect_stream(address: SocketAddr) -> Result<TcpStream, ConnectError> {
     let failed = |source| ConnectError::Connect { address, source };
-    let stream = timeout(CONNECT_WITHIN, connect_when_possible(address))
-        .await
-        .map_err(|_| ConnectError::Slow { address })?
-        .map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
-    Ok(stream)
-}
-
-/// Waits for a descriptor where there is none.
-async fn connect_when_possible(address: SocketAddr) -> io::Result<TcpStream> {
-    let last = Instant::now() + CONNECT_WITHIN - LOOK_AGAIN;
+    let last = Instant::now() + DESCRIPTOR_WITHIN;
     loop {
-        match TcpStream::connect(address).await {
+        let connecting = timeout(CONNECT_WITHIN, TcpStream::connect(address));
+        match connecting.await.map_err(|_| ConnectError::Slow { address })? {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(failed)?;
+                return Ok(stream);
+            }
             Err(error) if has_no_descriptor(&error) && Instant::now() < last => sleep(LOOK_AGAIN).await,
-            result => return result,
+            Err(error) => return Err(failed(error)),
         }
     }
 }

@@ -105,7 +105,7 @@ async fn a_proxy_with_few_descriptors_lets_clients_wait_and_answers_all() {
     );
     let told = fs_err::read_to_string(host.path("var/log/bellrock/bellrock-proxy-stdout.log")).unwrap();
     assert!(
-        told.contains("at most 64 connections at a time instead of proxy.max_connections = 20000"),
+        told.contains("at most 128 connections at a time instead of proxy.max_connections = 20000"),
         "{told}"
     );
     left_over::settles(&app, "1.0.0", 2).await;

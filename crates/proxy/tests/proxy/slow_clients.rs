@@ -284,14 +284,14 @@ fn rss_kib(status: &str) -> u64 {
 }
 
 /// Raises the limit of open files as far as we may, and says how many connections of those wanted the proxy, which has
-/// the same limit, lets in: it keeps three descriptors for each, and a few for itself.
+/// the same limit, lets in: it keeps a third of its descriptors for instances, and a few for itself.
 fn connections_that_fit(wanted: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let enough = Some(4 * wanted as u64);
+    let enough = Some(2 * wanted as u64);
     if setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough }).is_err() {
         let maximum = getrlimit(Resource::Nofile).maximum;
         setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     }
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    wanted.min(usize::try_from(limit / 4).unwrap())
+    wanted.min(usize::try_from(limit / 5 * 3).unwrap())
 }
