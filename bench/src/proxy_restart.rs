@@ -16,6 +16,9 @@ use crate::serving::{ms, ms_until_serving, wait_for_end};
 /// How long the proxy may take to be known as serving again; nothing of it is in the figures.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long it lives before it is killed, so that each death is its first: its shim backs off from those that follow at once.
+const LIVES: Duration = Duration::from_millis(1_500);
+
 #[derive(Args)]
 pub struct Options {
     /// How often it is killed
@@ -36,6 +39,7 @@ pub async fn run(options: &Options) -> Result<()> {
         })
         .await;
         before = Some(proxy);
+        tokio::time::sleep(LIVES).await;
         let port = host.http().port();
         let (end, answer) = tokio::task::block_in_place(|| ms_from_kill(proxy, port))?;
         ended.push(end);

@@ -85,9 +85,9 @@ impl ProxyPlan {
             stderr: self.log_file(paths.proxy_log("stderr")),
             restart: RestartPolicy {
                 mode: RestartMode::Always,
-                step_ms: 100,
-                cap_ms: 5_000,
-                reset_after_ms: 10_000,
+                step_ms: 20,
+                cap_ms: 1_000,
+                reset_after_ms: 1_000,
             },
             stop_timeout_ms: ms(STOP),
             listen: self.addresses().map(|it| Listen { address: it.to_string(), backlog: 0 }).collect(),
