@@ -304,9 +304,4 @@ impl App {
     pub fn living(&self, place: Place) -> impl DoubleEndedIterator<Item = &Instance> {
         self.instances.values().filter(move |instance| instance.place == place && !instance.is_gone())
     }
-
-    /// The instance that serves a place, or is meant to.
-    pub fn serving(&self, place: Place) -> Option<&Instance> {
-        self.places.get(&place).and_then(|state| state.links.current).and_then(|id| self.instances.get(&id))
-    }
 }

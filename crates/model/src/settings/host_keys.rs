@@ -126,7 +126,7 @@ pub(super) static HOST_KEYS: &[Key] = &[
         "proxy.max_connections",
         Kind::Integer { min: 10, max: 1_000_000 },
         Default::Is("20000"),
-        "Most client connections at a time; beyond, idle ones are closed first, then new ones wait.",
+        "Most client connections at a time, and never more than two thirds of the files that the proxy may open; beyond, idle ones are closed first, then new ones wait.",
     ),
     key(
         "proxy.header_size",

@@ -331,11 +331,3 @@ fn each_way_to_end_is_told_in_words() {
     }
     assert_eq!(world.exits.len(), 5, "each is one exit");
 }
-
-#[test]
-fn the_instance_that_serves_a_place_is_the_one_its_links_name() {
-    let world = World::with_v1(one());
-    let serving = |place| world.app.serving(Place(place)).map(|it| it.id);
-    assert_eq!(serving(1), Some(world.in_place(1)));
-    assert_eq!(serving(2), None);
-}
