@@ -59,7 +59,7 @@ pub struct Traced {
     pub pid: Pid,
     /// Of which function: `module:function/arity`.
     pub function: String,
-    /// The list of arguments, the result, or `{Class, Reason}`, as Erlang text, cut short when it is long.
+    /// The arguments as a tuple, the result, or `{Class, Reason}`, as Erlang text, cut short when it is long.
     pub text: String,
     /// When, µs since 1970, by the node's clock.
     pub at_us: i64,

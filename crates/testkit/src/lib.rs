@@ -12,6 +12,7 @@ pub mod config;
 pub mod epmd;
 pub mod host;
 pub mod load;
+pub mod nodes;
 pub mod pack;
 pub mod ports;
 pub mod processes;

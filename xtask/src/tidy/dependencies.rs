@@ -58,6 +58,7 @@ const TABLE: &[Row] = &[
     // it may name a time, which arrives inside events; its clippy.toml forbids to ask for one
     row("model", &["upgrade"], IMPURE),
     row("dist", &["beam", "upgrade"], &[]),
+    row("probe", &["beam", "dist"], &[]),
     row("host", &["wire", "package", "model"], &[]),
     row("engine", &["model"], &["axum", "hyper", "reqwest", "rusqlite", "rustix"]),
     row("api", &["model"], IMPURE),

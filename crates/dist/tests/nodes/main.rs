@@ -8,4 +8,5 @@ mod hostile;
 mod lives;
 mod processes;
 mod traces;
-mod world;
+
+use testkit::nodes as world;

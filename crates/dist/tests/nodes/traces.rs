@@ -55,7 +55,7 @@ async fn calls_and_results_are_told_until_the_limit() {
     assert_eq!(trace.matched(), 1);
     call_for_ever(&node).await;
     let call = traced(&mut trace).await;
-    assert_eq!((call.kind, &*call.function, &*call.text), (TracedKind::Call, "lists:seq/2", "[1,3]"));
+    assert_eq!((call.kind, &*call.function, &*call.text), (TracedKind::Call, "lists:seq/2", "{1,3}"));
     let result = traced(&mut trace).await;
     assert_eq!((result.kind, &*result.text), (TracedKind::Return, "[1,2,3]"));
     assert!(call.at_us <= result.at_us && call.at_us > 1_500_000_000_000_000, "{}", call.at_us);

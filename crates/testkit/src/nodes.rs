@@ -1,4 +1,4 @@
-//! Real nodes with an epmd of their own, which end with their test.
+//! Real Erlang nodes with an epmd of their own, and our connections to them; all of it ends with its test.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -11,19 +11,21 @@ use dist::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use testkit::ports::PortBlock;
-use testkit::wait::LONG;
-use testkit::wait_for;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::ports::PortBlock;
+use crate::wait::LONG;
+use crate::wait_for;
+
 /// The nodes' cookie.
-pub(crate) const COOKIE: &str = "cookie_of_a_test";
+pub const COOKIE: &str = "cookie_of_a_test";
 /// For what is to happen, however busy the machine is.
-pub(crate) const SOON: Duration = LONG;
+pub const SOON: Duration = LONG;
 
 /// A process that ends with its owner.
-pub(crate) struct Running(Child);
+#[derive(Debug)]
+pub struct Running(Child);
 
 impl Running {
     fn start(mut command: Command) -> Self {
@@ -31,15 +33,21 @@ impl Running {
         Self(command.spawn().expect("Debian's erlang is installed"))
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.0.id().try_into().unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it has ended and was waited for.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).expect("it is a child of ours");
     }
 
     /// Kills it, and waits until it is gone.
-    pub(crate) fn kill(&mut self) {
+    ///
+    /// # Panics
+    /// When it cannot be waited for.
+    pub fn kill(&mut self) {
         let _ = self.0.kill();
-        self.0.wait().unwrap();
+        self.0.wait().expect("it is a child of ours");
     }
 }
 
@@ -50,16 +58,24 @@ impl Drop for Running {
 }
 
 /// An epmd and the nodes that register with it.
-pub(crate) struct World {
+#[derive(Debug)]
+pub struct World {
     home: TempDir,
-    pub(crate) epmd: HostPort,
+    /// Where its epmd listens.
+    pub epmd: HostPort,
     running_epmd: Running,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stop: CancellationToken,
+    /// Among what connections run.
+    pub tasks: TaskTracker,
+    /// What ends them.
+    pub stop: CancellationToken,
 }
 
 impl World {
-    pub(crate) async fn new() -> Self {
+    /// Starts an epmd.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn new() -> Self {
         let port = free_port();
         let mut command = Command::new("epmd");
         command.args(["-port", &port.to_string(), "-address", "127.0.0.1"]);
@@ -67,16 +83,19 @@ impl World {
         let epmd = HostPort::new("127.0.0.1", port);
         wait_for("epmd answers", SOON, async || dist::epmd::names(&epmd, SOON).await.ok()).await;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { home: tempfile::tempdir().unwrap(), epmd, running_epmd, tasks, stop }
+        Self { home: tempfile::tempdir().expect("/tmp can be written to"), epmd, running_epmd, tasks, stop }
     }
 
     /// A folder for files of the test.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.home.path()
     }
 
     /// Starts a node `name@localhost` with more arguments.
-    pub(crate) fn start(&self, name: &str, arguments: &[&str]) -> Running {
+    ///
+    /// # Panics
+    /// When Erlang is not installed.
+    pub fn start(&self, name: &str, arguments: &[&str]) -> Running {
         let mut command = Command::new("erl");
         command
             .args(["-noinput", "-start_epmd", "false", "-sname", &format!("{name}@localhost")])
@@ -92,11 +111,14 @@ impl World {
     }
 
     /// How the node of this name is reached, as a hidden node with a name of its own.
-    pub(crate) fn target(&self, name: &str) -> Target {
+    ///
+    /// # Panics
+    /// When that is no name.
+    pub fn target(&self, name: &str) -> Target {
         Target {
-            node: format!("{name}@localhost").parse().unwrap(),
+            node: format!("{name}@localhost").parse().expect("a node's name"),
             address: Address::Epmd(self.epmd.clone()),
-            cookie: Cookie::new(COOKIE).unwrap(),
+            cookie: Cookie::new(COOKIE).expect("a cookie"),
             tls: None::<TlsIdentity>,
             own_name: OwnName::Fixed(unique_name()),
             timing: Timing { connect: SOON, longest_wait: Duration::from_millis(500), ..Timing::default() },
@@ -104,12 +126,16 @@ impl World {
         }
     }
 
-    pub(crate) fn open(&self, target: Target) -> Node {
+    /// Keeps a connection to it.
+    pub fn open(&self, target: Target) -> Node {
         Node::open(target, &self.tasks, &self.stop)
     }
 
     /// Starts a node and connects to it.
-    pub(crate) async fn connected(&self, name: &str, arguments: &[&str]) -> (Running, Node) {
+    ///
+    /// # Panics
+    /// When that takes longer than [`SOON`].
+    pub async fn connected(&self, name: &str, arguments: &[&str]) -> (Running, Node) {
         let running = self.start(name, arguments);
         let node = self.open(self.target(name));
         up(&node).await;
@@ -117,51 +143,69 @@ impl World {
     }
 
     /// Ends epmd.
-    pub(crate) fn kill_epmd(&mut self) {
+    pub fn kill_epmd(&mut self) {
         self.running_epmd.kill();
     }
 }
 
 /// A port that no other test has.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
     static PORTS: OnceLock<Mutex<PortBlock>> = OnceLock::new();
     let ports = PORTS.get_or_init(|| Mutex::new(PortBlock::take(|_| ())));
-    ports.lock().unwrap().next(1)
+    ports.lock().expect("no test panics while it takes a port").next(1)
 }
 
 /// A name that no other connection of the test program has.
-pub(crate) fn unique_name() -> NodeName {
+///
+/// # Panics
+/// Never: it is a name.
+pub fn unique_name() -> NodeName {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("bellrock{}@localhost", NEXT.fetch_add(1, Ordering::Relaxed)).parse().unwrap()
+    format!("bellrock{}@localhost", NEXT.fetch_add(1, Ordering::Relaxed)).parse().expect("a node's name")
 }
 
 /// The connection, when there is one.
-pub(crate) async fn up(node: &Node) -> std::sync::Arc<Up> {
+///
+/// # Panics
+/// When there is none within [`SOON`].
+pub async fn up(node: &Node) -> std::sync::Arc<Up> {
     node.up(SOON).await.unwrap_or_else(|| panic!("not connected: {:?}", node.status().borrow()))
 }
 
 /// The value of a text.
-pub(crate) async fn eval(node: &Node, text: &str) -> beam::Term {
+///
+/// # Panics
+/// When it has none.
+pub async fn eval(node: &Node, text: &str) -> beam::Term {
     eval_with(node, text, []).await
 }
 
 /// The value of a text with variables.
-pub(crate) async fn eval_with<'a>(
+///
+/// # Panics
+/// When it has none.
+pub async fn eval_with<'a>(
     node: &Node,
     text: &str,
     variables: impl IntoIterator<Item = (&'a str, beam::Term)>,
 ) -> beam::Term {
-    let prepared = node.prepare(text, SOON).await.unwrap();
-    node.eval(&prepared, variables, SOON).await.unwrap()
+    let prepared = node.prepare(text, SOON).await.expect("Erlang text");
+    node.eval(&prepared, variables, SOON).await.expect("it has a value")
 }
 
 /// `erlang:Function()`.
-pub(crate) async fn erlang(node: &Node, function: &str) -> beam::Term {
-    node.call(&Call::new("erlang", function, []), SOON).await.unwrap()
+///
+/// # Panics
+/// When it fails.
+pub async fn erlang(node: &Node, function: &str) -> beam::Term {
+    node.call(&Call::new("erlang", function, []), SOON).await.expect("it returns")
 }
 
 /// An address of this machine.
-pub(crate) fn local(port: u16) -> HostPort {
+pub fn local(port: u16) -> HostPort {
     HostPort::new(Ipv4Addr::LOCALHOST.to_string(), port)
 }
