@@ -1,7 +1,8 @@
 //! The external term format: `term_to_binary/1`, chunks of `.beam` files, and what nodes send each other.
 //!
 //! Every tag that OTP 24 to 29 sends is read (OTP: ERTS User's Guide, External Term Format), as are the older forms
-//! of what they send. What is written is what OTP 26 and newer write: UTF-8 atoms, 32-bit creations. Reading is
+//! of what they send. What is written is what OTP 26 and newer write: UTF-8 atoms, 32-bit creations; ports have numbers
+//! of 64 bits only where they need them, as in OTP 25. Reading is
 //! total and bounded: see [`Limits`].
 //!
 //! ```

@@ -9,15 +9,25 @@ use crate::world::{World, eval, eval_with, up};
 /// Recorded on OTP 25: each line begins with a term in base64.
 const RECORDED: &str = include_str!("../../../beam/tests/golden/terms.txt");
 
-/// Whether its text depends on the node: of processes and the like it shows a number of its own for their node.
+/// Whether it or something in it is such.
+fn has(term: &Term, such: fn(&Term) -> bool) -> bool {
+    such(term)
+        || match term {
+            Term::List(items) | Term::Tuple(items) => items.iter().any(|item| has(item, such)),
+            Term::ImproperList(list) => list.0.iter().chain([&list.1]).any(|item| has(item, such)),
+            Term::Map(pairs) => pairs.iter().any(|(key, value)| has(key, such) || has(value, such)),
+            _ => false,
+        }
+}
+
+/// Its text depends on the node: of processes and the like it shows a number of its own for their node.
 fn names_a_node(term: &Term) -> bool {
-    match term {
-        Term::Pid(_) | Term::Port(_) | Term::Reference(_) | Term::Fun(_) => true,
-        Term::List(items) | Term::Tuple(items) => items.iter().any(names_a_node),
-        Term::ImproperList(list) => list.0.iter().any(names_a_node) || names_a_node(&list.1),
-        Term::Map(pairs) => pairs.iter().any(|(key, value)| names_a_node(key) || names_a_node(value)),
-        _ => false,
-    }
+    matches!(term, Term::Pid(_) | Term::Port(_) | Term::Reference(_) | Term::Fun(_))
+}
+
+/// Newer OTPs write all ports with numbers of 64 bits. OTP 25 does so where they need it, as we do.
+fn is_port(term: &Term) -> bool {
+    matches!(term, Term::Port(_))
 }
 
 #[tokio::test]
@@ -38,8 +48,12 @@ async fn recorded_terms_are_encoded_and_printed_as_by_this_node() {
         let Some([Term::Binary(bytes), Term::Binary(text)]) = answer.as_tuple() else { panic!("{answer:?}") };
         let term = etf::decode(&bytes.to_bytes(), Limits::default()).unwrap();
         let written = etf::encode(&term).unwrap();
-        assert_eq!(written.escape_ascii().to_string(), bytes.escape_ascii().to_string(), "{line}");
-        if !names_a_node(&term) {
+        if has(&term, is_port) {
+            assert_eq!(etf::decode(&written.into(), Limits::default()), Ok(term.clone()), "{line}");
+        } else {
+            assert_eq!(written.escape_ascii().to_string(), bytes.escape_ascii().to_string(), "{line}");
+        }
+        if !has(&term, names_a_node) {
             assert_eq!(Erlang::default().print(&term), String::from_utf8_lossy(text), "{line}");
             printed += 1;
         }
