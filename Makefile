@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
-.PHONY: help setup build demo demo-stop test test-faults test-vm simulate coverage bench-proxy ci fuzz-smoke fmt lint \
-	samples docs soak chaos $(BENCHES)
+.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-proxy ci \
+	fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
 
@@ -38,6 +38,10 @@ test-faults: ## the long tests in full: every change under load, every fault at 
 	@$(XTASK) samples
 	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
+
+test-otp: ## the tests that need a node on OTP 27 and 29, which are fetched from Debian into a cache (five minutes)
+	@tools/setup.sh demo
+	@$(XTASK) test-otp
 
 test-vm: ## limits, OOM kills, reboots and power cuts in virtual machines with a kernel of their own (half an hour or more)
 	@tools/setup.sh vm

@@ -5,6 +5,7 @@ mod binaries;
 mod coverage;
 mod demo;
 mod docs;
+mod otp;
 mod samples;
 mod tidy;
 mod vm;
@@ -39,6 +40,8 @@ enum Task {
     Samples(samples::Options),
     /// Check what neither rustc nor clippy checks: dependencies between crates, sizes, purity
     Tidy,
+    /// Run the tests that need a node on other OTPs, fetched from Debian: 27 and 29
+    TestOtp(otp::Options),
     /// Boot virtual machines for tests that need a kernel of their own: limits, reboots, power cuts
     TestVm(vm::Options),
     /// The init of such a machine
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Docs(options) => docs::run(&root(), &options),
         Task::Samples(options) => samples::run(&root(), &options),
         Task::Tidy => tidy::run(&root()),
+        Task::TestOtp(options) => otp::run(&root(), &options),
         Task::TestVm(options) => vm::run(&root(), &options),
         Task::VmGuest(options) => vm::guest(&options),
     };

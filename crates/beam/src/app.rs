@@ -35,7 +35,7 @@ pub enum AppError {
 pub fn parse(bytes: &[u8]) -> Result<App, AppError> {
     let terms = text::consult(bytes)?;
     let [Term::Tuple(elements)] = terms.as_slice() else { return Err(AppError::Shape) };
-    let [kind, Term::Atom(name), properties] = elements.as_slice() else { return Err(AppError::Shape) };
+    let [kind, Term::Atom(name), properties] = &elements[..] else { return Err(AppError::Shape) };
     if kind.as_atom() != Some("application") || properties.as_list().is_none() {
         return Err(AppError::Shape);
     }

@@ -1,7 +1,8 @@
 //! The external term format: `term_to_binary/1`, chunks of `.beam` files, and what nodes send each other.
 //!
 //! Every tag that OTP 24 to 29 sends is read (OTP: ERTS User's Guide, External Term Format), as are the older forms
-//! of what they send. What is written is what OTP 26 and newer write: UTF-8 atoms, 32-bit creations. Reading is
+//! of what they send. What is written is what OTP 26 and newer write: UTF-8 atoms, 32-bit creations; ports have numbers
+//! of 64 bits only where they need them, as in OTP 25. Reading is
 //! total and bounded: see [`Limits`].
 //!
 //! ```
@@ -16,6 +17,7 @@
 mod compressed;
 mod encode;
 mod interner;
+mod keys;
 mod list;
 mod reader;
 mod tag;
@@ -34,11 +36,15 @@ use crate::term::Atom;
 /// that walks a term. Lists nest in their elements only, not in their tails.
 pub const MAX_DEPTH: usize = 512;
 
+/// Most keys within keys that are ever read: of a map in a key of a map, and so on. It bounds how often what is in a key
+/// is looked at to see whether the map has that key already. Keys that are maps are rare.
+pub const MAX_KEY_DEPTH: usize = 8;
+
 /// What bounds the reading of a term.
 ///
 /// Besides them, every element that a list, tuple or map announces must have at least one byte left, so that what is
 /// reserved follows from what is there: one byte is at most one term of 16 bytes, and a container of one element in
-/// three bytes the worst case, some 70 bytes.
+/// three bytes the worst case, some 50 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Deepest nesting; above [`MAX_DEPTH`] it is that.
@@ -83,7 +89,7 @@ pub enum Problem {
     /// A tag that is unknown, or not one that may be here.
     #[error("the tag {0} is unknown or out of place")]
     Tag(u8),
-    /// Nested deeper than [`Limits::depth`].
+    /// Nested deeper than [`Limits::depth`], or [`MAX_KEY_DEPTH`] of keys.
     #[error("terms are nested too deep")]
     TooDeep,
     /// More terms than [`Limits::terms`].
@@ -104,6 +110,9 @@ pub enum Problem {
     /// A float that is not a finite number.
     #[error("a floating point number is not finite")]
     Float,
+    /// The same key twice in a map, which `binary_to_term/1` refuses too.
+    #[error("a map has the same key twice")]
+    Keys,
     /// A bitstring, reference or fun whose parts do not fit together.
     #[error("a {0} whose parts do not fit together")]
     Parts(&'static str),

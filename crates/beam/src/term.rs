@@ -1,24 +1,29 @@
 //! An Erlang term: what a node sends, what a chunk of a `.beam` file holds, what a text of terms says.
 //!
-//! A [`Term`] takes 16 bytes; what does not fit is behind one pointer. A term that was decoded nests at most
+//! A [`Term`] takes 16 bytes; what does not fit is behind one pointer, in one allocation where that is possible. A term that was decoded nests at most
 //! [`etf::MAX_DEPTH`](crate::etf::MAX_DEPTH) deep, so that reading, comparing, printing and dropping it by recursion
 //! needs a bounded stack. Who builds deeper ones by hand answers for them.
 
 mod atom;
+mod big_integer;
+mod binary;
 mod equality;
 mod fun;
 mod identity;
+mod items;
 mod record;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use num_bigint::BigInt;
-use thin_vec::ThinVec;
+use num_bigint::{BigInt, Sign};
 
 pub use atom::{Atom, MAX_CHARACTERS};
+pub use big_integer::BigInteger;
+pub use binary::Binary;
 pub use fun::{Export, Fun};
 pub use identity::{MAX_WORDS, Pid, Port, Reference};
+pub use items::Items;
 pub use record::Record;
 
 /// A term. Terms are equal as by `=:=`: `1` and `1.0` are two, and so are `0.0` and `-0.0` (as since OTP 27).
@@ -27,25 +32,25 @@ pub enum Term {
     /// An integer that fits.
     Integer(i64),
     /// An integer that does not fit in an `i64`.
-    BigInteger(Box<BigInt>),
+    BigInteger(BigInteger),
     /// A finite floating point number.
     Float(f64),
     /// An atom.
     Atom(Atom),
     /// A list of integers from 0 to 255, at least one: most Erlang strings. Equal to the [`Term::List`] of them.
-    Charlist(Box<Bytes>),
-    /// A binary. Decoded ones are part of what they were decoded from and keep all of it in memory.
-    Binary(Box<Bytes>),
+    Charlist(Items<u8>),
+    /// A binary.
+    Binary(Binary),
     /// A bitstring that is not a whole number of bytes.
     Bitstring(Box<Bitstring>),
     /// A proper list; the empty one takes no memory.
-    List(ThinVec<Term>),
+    List(Items<Term>),
     /// An improper list: its elements (at least one) and its tail, which is no list.
-    ImproperList(Box<(ThinVec<Term>, Term)>),
+    ImproperList(Box<(Items<Term>, Term)>),
     /// A tuple.
-    Tuple(ThinVec<Term>),
+    Tuple(Items<Term>),
     /// A map, in the order in which it was sent or written. Equal to any with the same pairs.
-    Map(ThinVec<(Term, Term)>),
+    Map(Items<(Term, Term)>),
     /// A process.
     Pid(Box<Pid>),
     /// A port.
@@ -102,7 +107,7 @@ impl Term {
 
     /// A binary.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
-        Self::Binary(Box::new(bytes.into()))
+        Self::Binary(Binary::from(bytes.into()))
     }
 
     /// A tuple.
@@ -130,15 +135,15 @@ impl Term {
     }
 
     /// A list of bytes.
-    pub fn charlist(bytes: impl Into<Bytes>) -> Self {
+    pub fn charlist(bytes: impl Into<Items<u8>>) -> Self {
         let bytes = bytes.into();
-        if bytes.is_empty() { Self::List(ThinVec::new()) } else { Self::Charlist(Box::new(bytes)) }
+        if bytes.is_empty() { Self::List(Items::new()) } else { Self::Charlist(bytes) }
     }
 
     /// An integer of any size.
     pub fn integer(value: impl Into<BigInt>) -> Self {
-        let value = value.into();
-        i64::try_from(&value).map_or_else(|_| Self::BigInteger(Box::new(value)), Self::Integer)
+        let (sign, digits) = value.into().to_bytes_le();
+        Self::integer_of_digits(sign == Sign::Minus, &digits)
     }
 
     /// The atom's name.
@@ -158,7 +163,7 @@ impl Term {
     }
 
     /// The binary's bytes.
-    pub fn as_binary(&self) -> Option<&Bytes> {
+    pub fn as_binary(&self) -> Option<&Binary> {
         match self {
             Self::Binary(bytes) => Some(bytes),
             _ => None,
@@ -263,6 +268,6 @@ impl From<Reference> for Term {
 
 impl From<Bytes> for Term {
     fn from(bytes: Bytes) -> Self {
-        Self::Binary(Box::new(bytes))
+        Self::Binary(bytes.into())
     }
 }

@@ -11,10 +11,8 @@ mod quoted;
 
 use cursor::Cursor;
 
-use thin_vec::ThinVec;
-
 use crate::Term;
-use crate::term::{Atom, Bitstring, Export};
+use crate::term::{Atom, Bitstring, Export, Items};
 
 /// Longest text that is read. The largest `.app` files (thousands of modules) are below 1 MB.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -133,7 +131,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, depth: usize) -> Result<Term, TextError> {
-        let mut items = ThinVec::new();
+        let mut items = Items::new();
         // it, its tail, which is a list, that one's tail and so on: they are one list, and cost neither time nor depth
         let mut begun = 0_usize;
         let tail = loop {
@@ -158,7 +156,7 @@ impl Reader<'_> {
     }
 
     /// The elements of a list up to its end or its tail; whether a tail follows.
-    fn items(&mut self, depth: usize, items: &mut ThinVec<Term>) -> Result<bool, TextError> {
+    fn items(&mut self, depth: usize, items: &mut Items<Term>) -> Result<bool, TextError> {
         if self.closed(']') {
             return Ok(false);
         }
@@ -176,7 +174,7 @@ impl Reader<'_> {
 
     fn tuple(&mut self, depth: usize) -> Result<Term, TextError> {
         self.cursor.advance();
-        let mut elements = ThinVec::new();
+        let mut elements = Items::new();
         if self.closed('}') {
             return Ok(Term::Tuple(elements));
         }
@@ -312,7 +310,7 @@ impl Reader<'_> {
 }
 
 /// `[a|"b"]` is `[a,98]`.
-fn with_tail(mut items: ThinVec<Term>, tail: Term) -> Term {
+fn with_tail(mut items: Items<Term>, tail: Term) -> Term {
     match tail.as_list() {
         Some(rest) => {
             items.extend(rest.iter().cloned());

@@ -4,7 +4,9 @@
 use std::io::Write;
 
 use beam::Term;
-use beam::etf::{self, DecodeError, Decoder, EncodeError, Interner, Limits, MAX_DEPTH, Problem};
+use beam::etf::{
+    self, DecodeError, Decoder, EncodeError, Interner, Limits, MAX_DEPTH, MAX_KEY_DEPTH, Problem,
+};
 use beam::term::{Atom, Reference};
 use bytes::Bytes;
 use flate2::Compression;
@@ -95,6 +97,10 @@ fn containers() {
     );
     reads(b"\x83M\0\0\0\x01\x08a", &Term::binary("a"));
     assert_eq!(decode(b"\x83M\0\0\0\x01\x03\xff"), decode(b"\x83M\0\0\0\x01\x03\xe0"));
+    reads(
+        b"\x83t\0\0\0\x02ja\x01a\x01j",
+        &Term::map([(Term::list([]), 1.into()), (1.into(), Term::list([]))]),
+    );
     for bits in [b"\x83M\0\0\0\x01\0a", b"\x83M\0\0\0\x01\x09a"] {
         refused(bits, 8, Problem::Parts("bitstring"));
     }
@@ -102,10 +108,40 @@ fn containers() {
 }
 
 #[test]
+fn a_map_has_each_key_once() {
+    // the same in two encodings
+    refused(b"\x83t\0\0\0\x02a\x01jb\0\0\0\x01j", 15, Problem::Keys);
+    refused(b"\x83h\x01t\0\0\0\x02w\x01ajs\x01aj", 16, Problem::Keys);
+    for last in [0, 50, 98] {
+        let keys = (0..99).chain([last]).flat_map(|key| [b'a', key, b'j']);
+        let map: Vec<u8> = b"\x83t\0\0\0\x64".iter().copied().chain(keys).collect();
+        refused(&map, map.len(), Problem::Keys);
+    }
+    let keys_in_keys = |depth: usize| {
+        let nest = b"t\0\0\0\x01".repeat(depth);
+        [&b"\x83"[..], &nest, b"j", &b"j".repeat(depth)].concat()
+    };
+    is(&keys_in_keys(MAX_KEY_DEPTH), &decode(&keys_in_keys(MAX_KEY_DEPTH)).unwrap());
+    refused_as(&keys_in_keys(MAX_KEY_DEPTH + 1), Problem::TooDeep);
+    // next to each other they are not in each other
+    let one = &keys_in_keys(MAX_KEY_DEPTH)[1..];
+    reads_back(&[&b"\x83h\x02"[..], one, one].concat());
+}
+
+#[track_caller]
+fn reads_back(bytes: &[u8]) {
+    is(bytes, &decode(bytes).unwrap());
+}
+
+#[test]
 fn binaries_share_the_memory_of_the_input() {
-    let input = Bytes::from_static(b"\x83m\0\0\0\x04four");
+    let input = Bytes::from_static(b"\x83m\0\0\0\x0ffifteen bytes..");
     let term = etf::decode(&input, Limits::default()).unwrap();
     assert_eq!(term.as_binary().unwrap().as_ptr(), input[6..].as_ptr());
+    let few = Bytes::from(b"\x83m\0\0\0\x0efourteen bytes".to_vec());
+    let term = etf::decode(&few, Limits::default()).unwrap();
+    assert!(few.is_unique(), "few are copied, so that they do not keep all of it");
+    assert_eq!(term, Term::binary("fourteen bytes"));
 }
 
 #[test]
@@ -233,7 +269,7 @@ fn compressed_terms_take_no_more_than_they_may() {
     };
     let limits = |bytes| Limits { bytes, ..Limits::default() };
     let read = etf::decode(&announcing(plain.len()), limits(plain.len())).unwrap();
-    assert_eq!(read.as_binary().map(Bytes::len), Some(64 << 20));
+    assert_eq!(read.as_binary().map(|bytes| bytes.len()), Some(64 << 20));
     let problem = |size, limit| etf::decode(&announcing(size), limits(limit)).unwrap_err().problem;
     let size = u32::try_from(plain.len()).unwrap();
     assert_eq!(problem(plain.len(), plain.len() - 1), Problem::TooLarge(size));

@@ -155,7 +155,8 @@ fn modules_of_the_installed_compiler_are_read() {
         assert_eq!(module.name().as_deref(), Some("buoy"), "{name}");
         assert_eq!(module.has_debug_info(), debug_info, "{name}");
         assert_eq!(module.compiler_version(), compile_info.then(|| version.clone()), "{name}");
-        assert!(module.highest_instruction().is_some_and(|number| (1..=180).contains(&number)), "{name}");
+        // the code has a byte for it; OTP 29 says 181
+        assert!(module.highest_instruction().is_some_and(|number| (1..=255).contains(&number)), "{name}");
         assert!(module.chunk(b"Code").is_some() && !module.chunks().is_empty());
     }
 }

@@ -17,7 +17,7 @@ fn text(text: &str) -> Term {
 }
 
 fn big(digits: &[u8], radix: u32) -> Term {
-    Term::BigInteger(Box::new(BigInt::parse_bytes(digits, radix).unwrap()))
+    Term::integer(BigInt::parse_bytes(digits, radix).unwrap())
 }
 
 #[track_caller]

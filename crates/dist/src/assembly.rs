@@ -1,7 +1,7 @@
 //! From frames to messages: headers, control messages, and long messages that come in fragments.
 //!
 //! Pure: bytes in, messages out, and what is held is bounded. A message that is too long is thrown away while it
-//! comes, and its receiver is told; the connection lives on.
+//! comes, and its receiver is told as soon as that is known; the connection lives on.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 
 use crate::control::Signal;
 use crate::header::{AtomCache, HeaderError};
-use crate::payload::Payload;
+use crate::payload::{MOST_BYTES, Payload};
 
 /// Version byte of every distribution header.
 const VERSION: u8 = 131;
@@ -31,7 +31,7 @@ const MOST_CONTROL_BYTES: usize = 16 << 10;
 pub struct Limits {
     /// Longest frame. Nodes send fragments of some 64 KiB.
     pub frame_bytes: usize,
-    /// Longest message; a longer one is thrown away.
+    /// Longest message; a longer one is thrown away. Above 64 MiB, which is the most that is decoded, it is that.
     pub message_bytes: usize,
     /// How much of messages that are still coming is held on one connection; beyond it they are thrown away.
     pub unfinished_bytes: usize,
@@ -39,7 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame_bytes: 16 << 20, message_bytes: 128 << 20, unfinished_bytes: 256 << 20 }
+        Self { frame_bytes: 16 << 20, message_bytes: MOST_BYTES, unfinished_bytes: 256 << 20 }
     }
 }
 
@@ -94,15 +94,16 @@ pub struct Assembly {
 
 #[derive(Debug)]
 struct Unfinished {
-    signal: Signal,
-    payload: Payload,
+    /// What came of it; nothing when it was too long, which its receiver knows by now.
+    begun: Option<(Signal, Payload)>,
     /// The next fragment's number; they count down to 1.
     due: u64,
 }
 
 impl Assembly {
     /// With nothing come yet.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(mut limits: Limits) -> Self {
+        limits.message_bytes = limits.message_bytes.min(MOST_BYTES);
         let control = etf::Limits { atoms: MOST_ATOMS, ..etf::Limits::default() };
         Self {
             limits,
@@ -113,7 +114,8 @@ impl Assembly {
         }
     }
 
-    /// Takes a frame without its length; returns the message that it completes. Ticks, which are empty, complete none.
+    /// Takes a frame without its length; returns the message that it completes, or of which it is known by now that it
+    /// is too long. Ticks, which are empty, complete none.
     ///
     /// # Errors
     /// When the frame breaks the protocol.
@@ -163,50 +165,55 @@ impl Assembly {
             return Err(FrameError::Sequences);
         }
         let (signal, payload) = self.begin(frame)?;
-        let mut unfinished = Unfinished { signal, payload, due: number - 1 };
-        self.unfinished_bytes += unfinished.payload.weight();
-        self.keep_within_limits(&mut unfinished);
-        self.hold_or_finish(sequence, unfinished)
+        self.unfinished_bytes += payload.weight();
+        Ok(self.hold_or_hand_over(sequence, number - 1, signal, payload))
     }
 
     fn next(&mut self, sequence: u64, number: u64, frame: Bytes) -> Result<Option<Message>, FrameError> {
-        let Some(mut unfinished) = self.unfinished.remove(&sequence) else {
+        let Some(unfinished) = self.unfinished.remove(&sequence) else {
             return Err(FrameError::Order { sequence, expected: 0, found: number });
         };
         if unfinished.due != number {
             return Err(FrameError::Order { sequence, expected: unfinished.due, found: number });
         }
-        unfinished.due -= 1;
-        if !unfinished.payload.is_cut() {
-            let before = unfinished.payload.weight();
-            unfinished.payload.push(frame);
-            self.unfinished_bytes += unfinished.payload.weight() - before;
-            self.keep_within_limits(&mut unfinished);
-        }
-        self.hold_or_finish(sequence, unfinished)
+        let due = number - 1;
+        let Some((signal, mut payload)) = unfinished.begun else {
+            self.hold(sequence, Unfinished { begun: None, due });
+            return Ok(None);
+        };
+        let before = payload.weight();
+        payload.push(frame);
+        self.unfinished_bytes += payload.weight() - before;
+        Ok(self.hold_or_hand_over(sequence, due, signal, payload))
     }
 
-    fn keep_within_limits(&mut self, unfinished: &mut Unfinished) {
-        if unfinished.payload.length() > self.limits.message_bytes
-            || self.unfinished_bytes > self.limits.unfinished_bytes
-        {
-            self.unfinished_bytes -= unfinished.payload.weight();
-            unfinished.payload.cut();
-            self.unfinished_bytes += unfinished.payload.weight();
-        }
-    }
-
-    fn hold_or_finish(
+    /// Keeps a message whose weight is counted until the rest of it is here, unless there is too much of it.
+    fn hold_or_hand_over(
         &mut self,
         sequence: u64,
-        unfinished: Unfinished,
-    ) -> Result<Option<Message>, FrameError> {
+        due: u64,
+        signal: Signal,
+        mut payload: Payload,
+    ) -> Option<Message> {
+        let is_too_much = payload.length() > self.limits.message_bytes
+            || self.unfinished_bytes > self.limits.unfinished_bytes;
+        if due > 0 && !is_too_much {
+            self.hold(sequence, Unfinished { begun: Some((signal, payload)), due });
+            return None;
+        }
+        self.unfinished_bytes -= payload.weight();
+        if is_too_much {
+            payload.cut();
+            self.hold(sequence, Unfinished { begun: None, due });
+        }
+        Some(Message { signal, payload: Some(payload) })
+    }
+
+    /// Keeps what has fragments to come.
+    fn hold(&mut self, sequence: u64, unfinished: Unfinished) {
         if unfinished.due > 0 {
             self.unfinished.insert(sequence, unfinished);
-            return Ok(None);
         }
-        self.unfinished_bytes -= unfinished.payload.weight();
-        Ok(Some(Message { signal: unfinished.signal, payload: Some(unfinished.payload) }))
     }
 }
 

@@ -83,9 +83,9 @@ fn wrapped(text: &str) -> String {
 
 fn value(call: &Call, answer: Term) -> Result<Term, CallError> {
     let not_one = || CallError::Answer(call.to_string());
-    let Term::Tuple(mut answer) = answer else { return Err(not_one()) };
+    let Term::Tuple(answer) = answer else { return Err(not_one()) };
     match (answer.len(), answer.first().and_then(Term::as_atom)) {
-        (3, Some("value")) => Ok(answer.swap_remove(1)),
+        (3, Some("value")) => answer.into_iter().nth(1).ok_or_else(not_one),
         _ => Err(not_one()),
     }
 }

@@ -49,12 +49,21 @@ pub enum HandshakeError {
     /// The node refused us.
     #[error("the node does not allow the connection: look at the arguments of net_kernel:allow/1 there")]
     NotAllowed,
-    /// The node is connecting to us.
-    #[error("the node is opening a connection of its own to us")]
-    Simultaneous,
+    /// Somebody else is about to have our name.
+    #[error(
+        "the node is at this moment being connected with a node named {0}: two that use this name come at once, or it \
+         connects to us by itself"
+    )]
+    Simultaneous(NodeName),
     /// Somebody else has our name.
-    #[error("the node has a connection to another node named {0}: choose another name")]
+    #[error(
+        "the node has a connection with a node named {0} already, which is left alone: when that is another than ours, \
+         choose another name; when it is ours and dead, the node sees that within its net_ticktime"
+    )]
     NameTaken(NodeName),
+    /// Somebody else has the name that the node chose for us.
+    #[error("the node gave us a name that it has a connection with already")]
+    GivenNameTaken,
     /// A name was given that was not asked for, or the other way round.
     #[error("the node did not name us as asked")]
     Naming,
@@ -146,7 +155,8 @@ impl Handshake<'_> {
                 }
             }
             (Status::NotAllowed, _) => Err(HandshakeError::NotAllowed),
-            (Status::Nok, _) => Err(HandshakeError::Simultaneous),
+            (Status::Nok, OwnName::Fixed(name)) => Err(HandshakeError::Simultaneous(name.clone())),
+            (Status::Alive | Status::Nok, OwnName::Dynamic { .. }) => Err(HandshakeError::GivenNameTaken),
             _ => Err(HandshakeError::Naming),
         }
     }

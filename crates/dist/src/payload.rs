@@ -67,10 +67,6 @@ impl Payload {
         self.is_cut = true;
     }
 
-    pub(crate) fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
     /// How many bytes it has.
     pub fn length(&self) -> usize {
         self.length

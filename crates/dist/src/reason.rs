@@ -41,8 +41,8 @@ fn brief(term: &Term, seen: &mut usize) -> Term {
             let left = MOST_TERMS.saturating_sub(*seen);
             Term::map(pairs.iter().take(left).map(|(key, value)| (brief(key, seen), brief(value, seen))))
         }
-        Term::Charlist(bytes) => Term::Charlist(Box::new(bytes.slice(..bytes.len().min(MOST_CHARS)))),
-        Term::Binary(bytes) => Term::Binary(Box::new(bytes.slice(..bytes.len().min(MOST_CHARS)))),
+        Term::Charlist(bytes) => Term::charlist(&bytes[..bytes.len().min(MOST_CHARS)]),
+        Term::Binary(bytes) => Term::binary(bytes.to_bytes().slice(..bytes.len().min(MOST_CHARS))),
         Term::Integer(_) | Term::Float(_) | Term::Atom(_) => term.clone(),
         Term::Pid(_) | Term::Port(_) | Term::Reference(_) | Term::Export(_) => term.clone(),
         _ => Term::atom("..."),

@@ -58,6 +58,7 @@ pub fn of_compiler(version: &str) -> Option<u32> {
         (8, 3 | 4) => Some(26),
         (8, 5 | 6) => Some(27),
         (9, _) => Some(28),
+        (10, _) => Some(29),
         _ => None,
     }
 }
@@ -102,7 +103,15 @@ mod tests {
 
     #[test]
     fn compiler_versions_name_their_release() {
-        let cases = [("8.2.6.4", 25), ("8.1.1", 24), ("8.0", 24), ("8.5.5", 27), ("9.0.1", 28), ("7.6", 23)];
+        let cases = [
+            ("8.2.6.4", 25),
+            ("8.1.1", 24),
+            ("8.0", 24),
+            ("8.5.5", 27),
+            ("9.0.1", 28),
+            ("10.0.7", 29),
+            ("7.6", 23),
+        ];
         for (version, release) in cases {
             assert_eq!(of_compiler(version), Some(release), "{version}");
         }

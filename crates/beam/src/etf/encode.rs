@@ -1,7 +1,5 @@
 //! Writes terms as OTP 26 and newer do.
 
-use num_bigint::Sign;
-
 use super::{MAX_DEPTH, tag};
 use crate::Term;
 use crate::term::{Atom, Export, Fun, MAX_CHARACTERS, Pid, Port, Record, Reference};
@@ -48,8 +46,7 @@ impl Writer<'_> {
         match term {
             Term::Integer(value) => self.integer(*value),
             Term::BigInteger(value) => {
-                let (sign, digits) = value.to_bytes_le();
-                self.big_integer(sign == Sign::Minus, &digits)?;
+                self.big_integer(value.is_negative(), value.digits())?;
             }
             Term::Float(value) => {
                 self.bytes.push(tag::NEW_FLOAT);

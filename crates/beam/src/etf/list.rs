@@ -1,14 +1,13 @@
 //! Lists as they are sent: a count, the elements, a tail.
 
-use thin_vec::ThinVec;
-
 use super::{DecodeError, Reader, tag};
 use crate::Term;
+use crate::term::Items;
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// After the tag of a list. A list whose tail is a list is one list: it costs no depth.
     pub(super) fn list(&mut self) -> Result<Term, DecodeError> {
-        let mut items = ThinVec::new();
+        let mut items = Items::new();
         self.descend()?;
         let tail = loop {
             let count = self.length32()?;
@@ -37,8 +36,8 @@ impl Reader<'_> {
         self.string_bytes().map(Term::charlist)
     }
 
-    fn string_bytes(&mut self) -> Result<bytes::Bytes, DecodeError> {
+    fn string_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.length16()?;
-        self.shared(length)
+        self.take(length)
     }
 }

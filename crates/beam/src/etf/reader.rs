@@ -1,13 +1,17 @@
 //! Reads one term, by recursion that [`Limits::depth`] bounds.
 
 use bytes::Bytes;
-use num_bigint::{BigInt, Sign};
-use thin_vec::ThinVec;
 
 use super::compressed::decompress;
-use super::{DecodeError, Interner, Limits, MAX_DEPTH, Problem, tag};
+use super::{DecodeError, Interner, Limits, MAX_DEPTH, MAX_KEY_DEPTH, Problem, keys, tag};
 use crate::Term;
-use crate::term::{Atom, Bitstring, Export, Fun, MAX_CHARACTERS, Pid, Port, Record, Reference};
+use crate::term::{
+    Atom, Binary, Bitstring, Export, Fun, Items, MAX_CHARACTERS, Pid, Port, Record, Reference,
+};
+
+/// What a list has at most, whatever [`Limits::terms`] says; a string as its tail adds a little, and it still fits in
+/// [`Items`].
+const MOST_ITEMS: usize = 1 << 31;
 
 pub(crate) struct Reader<'a> {
     bytes: &'a Bytes,
@@ -16,6 +20,8 @@ pub(crate) struct Reader<'a> {
     header_atoms: &'a [Atom],
     atoms: &'a mut Interner,
     depth: usize,
+    /// Keys that the reader is in: of a map that is in the key of a map, and so on.
+    key_depth: usize,
     /// Terms begun.
     terms: usize,
     /// Elements that containers announced and that are not begun: each has at least one byte.
@@ -30,7 +36,7 @@ impl<'a> Reader<'a> {
         header_atoms: &'a [Atom],
         atoms: &'a mut Interner,
     ) -> Self {
-        Self { bytes, at: 0, limits, header_atoms, atoms, depth: 0, terms: 0, announced: 0 }
+        Self { bytes, at: 0, limits, header_atoms, atoms, depth: 0, key_depth: 0, terms: 0, announced: 0 }
     }
 
     /// How many bytes were read.
@@ -75,10 +81,10 @@ impl<'a> Reader<'a> {
             }
             tag::SMALL_TUPLE => self.length8().and_then(|arity| self.tuple(arity)),
             tag::LARGE_TUPLE => self.length32().and_then(|arity| self.tuple(arity)),
-            tag::NIL => Ok(Term::List(ThinVec::new())),
+            tag::NIL => Ok(Term::List(Items::new())),
             tag::STRING => self.string(),
             tag::LIST => self.list(),
-            tag::BINARY => self.length32().and_then(|length| self.shared(length)).map(Term::from),
+            tag::BINARY => self.length32().and_then(|length| self.binary(length)).map(Term::Binary),
             tag::BIT_BINARY => self.bitstring(),
             tag::MAP => self.map(),
             tag::NEW_FLOAT => self.float(),
@@ -97,7 +103,7 @@ impl<'a> Reader<'a> {
 
     fn tuple(&mut self, arity: usize) -> Result<Term, DecodeError> {
         self.descend()?;
-        let mut elements = ThinVec::new();
+        let mut elements = Items::new();
         self.elements(arity, &mut elements)?;
         self.ascend();
         Ok(Term::Tuple(elements))
@@ -107,21 +113,37 @@ impl<'a> Reader<'a> {
         let count = self.length32()?;
         self.descend()?;
         self.announce(count.saturating_mul(2))?;
-        let mut pairs = ThinVec::with_capacity(count);
+        let mut pairs = Items::with_capacity(count);
         for _ in 0..count {
-            let key = self.element()?;
+            let key = self.key()?;
             pairs.push((key, self.element()?));
         }
         self.ascend();
+        if keys::repeat(&pairs) {
+            return Err(self.error(Problem::Keys));
+        }
         Ok(Term::Map(pairs))
     }
 
+    fn key(&mut self) -> Result<Term, DecodeError> {
+        if self.key_depth == MAX_KEY_DEPTH {
+            return Err(self.error(Problem::TooDeep));
+        }
+        self.key_depth += 1;
+        let key = self.element()?;
+        self.key_depth -= 1;
+        Ok(key)
+    }
+
     /// Reads so many terms into `items`.
-    pub(super) fn elements(&mut self, count: usize, items: &mut ThinVec<Term>) -> Result<(), DecodeError> {
+    pub(super) fn elements(&mut self, count: usize, items: &mut Items<Term>) -> Result<(), DecodeError> {
         self.announce(count)?;
+        if items.len() + count > MOST_ITEMS {
+            return Err(self.error(Problem::TooMany));
+        }
         if items.is_empty() {
             // Not one more: most tuples have two elements.
-            *items = ThinVec::with_capacity(count);
+            *items = Items::with_capacity(count);
         } else {
             items.reserve(count);
         }
@@ -166,7 +188,7 @@ impl<'a> Reader<'a> {
         let last_bits = self.byte()?;
         let bytes = self.shared(length)?;
         match last_bits {
-            8 => Ok(Term::from(bytes)),
+            8 => Ok(Term::Binary(bytes.into())),
             _ => Bitstring::new(bytes, last_bits)
                 .map(|bits| Term::Bitstring(Box::new(bits)))
                 .ok_or_else(|| self.error(Problem::Parts("bitstring"))),
@@ -191,9 +213,8 @@ impl<'a> Reader<'a> {
     }
 
     fn big_integer(&mut self, length: usize) -> Result<Term, DecodeError> {
-        let sign = if self.byte()? == 0 { Sign::Plus } else { Sign::Minus };
-        let digits = self.take(length)?;
-        Ok(Term::integer(BigInt::from_bytes_le(sign, digits)))
+        let is_negative = self.byte()? != 0;
+        Ok(Term::integer_of_digits(is_negative, self.take(length)?))
     }
 
     fn atom(&mut self) -> Result<Atom, DecodeError> {
@@ -274,7 +295,7 @@ impl<'a> Reader<'a> {
             return Err(self.error_before(1, Problem::Tag(tag)));
         }
         let creator = self.tagged_pid(tag)?;
-        let mut free = ThinVec::new();
+        let mut free = Items::new();
         self.elements(count, &mut free)?;
         self.ascend();
         if self.at - begin != size {
@@ -304,12 +325,12 @@ impl<'a> Reader<'a> {
         let (module, name) = (self.atom()?, self.atom()?);
         self.descend()?;
         self.announce(count.saturating_mul(2))?;
-        let mut fields = ThinVec::with_capacity(count);
+        let mut fields = Items::with_capacity(count);
         for _ in 0..count {
             self.announced -= 1;
             fields.push((self.atom()?, Term::Integer(0)));
         }
-        for (_, value) in &mut fields {
+        for (_, value) in fields.iter_mut() {
             *value = self.element()?;
         }
         self.ascend();
@@ -357,7 +378,7 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let Some(bytes) = self.peek().get(..length) else {
             return Err(self.error(Problem::Truncated));
         };
@@ -365,8 +386,18 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    fn binary(&mut self, length: usize) -> Result<Binary, DecodeError> {
+        match self.peek().get(..length).and_then(Binary::short) {
+            Some(short) => {
+                self.at += length;
+                Ok(short)
+            }
+            None => self.shared(length).map(Binary::from),
+        }
+    }
+
     /// Bytes that share the memory of the input.
-    pub(super) fn shared(&mut self, length: usize) -> Result<Bytes, DecodeError> {
+    fn shared(&mut self, length: usize) -> Result<Bytes, DecodeError> {
         let begin = self.at;
         self.take(length)?;
         Ok(self.bytes.slice(begin..self.at))

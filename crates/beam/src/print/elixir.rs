@@ -6,12 +6,10 @@ mod atom;
 mod document;
 mod word;
 
-use num_bigint::BigInt;
-
 use self::document::Document;
 use super::{Erlang, erlang, number};
 use crate::Term;
-use crate::term::{Bitstring, Fun};
+use crate::term::{BigInteger, Bitstring, Fun};
 
 /// How Elixir text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +72,7 @@ fn document(term: &Term, limit: usize) -> Document {
     }
 }
 
-fn big(value: &BigInt) -> String {
+fn big(value: &BigInteger) -> String {
     number::big(value, "0x")
 }
 

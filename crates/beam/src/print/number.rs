@@ -1,17 +1,17 @@
 //! Numbers as text.
 
-use num_bigint::BigInt;
+use crate::term::BigInteger;
 
 /// Integers up to this size are written in base 10: more takes time that grows with the square.
 pub const MOST_DECIMAL_BITS: u64 = 1 << 16;
 
 /// An integer; one that is too long is written in base 16 after this prefix.
-pub(super) fn big(value: &BigInt, prefix: &str) -> String {
+pub(super) fn big(value: &BigInteger, prefix: &str) -> String {
     if value.bits() <= MOST_DECIMAL_BITS {
         return value.to_string();
     }
-    let sign = if value.sign() == num_bigint::Sign::Minus { "-" } else { "" };
-    format!("{sign}{prefix}{}", value.magnitude().to_str_radix(16).to_uppercase())
+    let sign = if value.is_negative() { "-" } else { "" };
+    format!("{sign}{prefix}{}", value.to_big_int().magnitude().to_str_radix(16).to_uppercase())
 }
 
 /// Beyond it (in both directions) integers that follow each other are not all floats.

@@ -12,7 +12,8 @@ impl PartialEq for Term {
             (Self::BigInteger(one), Self::BigInteger(two)) => one == two,
             (Self::Float(one), Self::Float(two)) => one.to_bits() == two.to_bits(),
             (Self::Atom(one), Self::Atom(two)) => one == two,
-            (Self::Charlist(one), Self::Charlist(two)) | (Self::Binary(one), Self::Binary(two)) => one == two,
+            (Self::Charlist(one), Self::Charlist(two)) => one == two,
+            (Self::Binary(one), Self::Binary(two)) => one == two,
             (Self::Bitstring(one), Self::Bitstring(two)) => one == two,
             (Self::List(one), Self::List(two)) | (Self::Tuple(one), Self::Tuple(two)) => one == two,
             (Self::Charlist(bytes), Self::List(items)) | (Self::List(items), Self::Charlist(bytes)) => {

@@ -1,8 +1,6 @@
 //! Functions as values.
 
-use thin_vec::ThinVec;
-
-use super::{Atom, Pid, Term};
+use super::{Atom, Items, Pid, Term};
 
 /// A closure: which function of which version of a module, and what it closes over.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +20,7 @@ pub struct Fun {
     /// The process that made it.
     pub creator: Pid,
     /// What it closes over.
-    pub free: ThinVec<Term>,
+    pub free: Items<Term>,
 }
 
 /// `fun Module:Function/Arity`.

@@ -1,8 +1,6 @@
 //! Native records.
 
-use thin_vec::ThinVec;
-
-use super::{Atom, Term};
+use super::{Atom, Items, Term};
 
 /// A native record of OTP 29 (not the tuples that were called records before).
 ///
@@ -17,5 +15,5 @@ pub struct Record {
     /// Its name there.
     pub name: Atom,
     /// Names and values of its fields, in the order in which they were sent.
-    pub fields: ThinVec<(Atom, Term)>,
+    pub fields: Items<(Atom, Term)>,
 }

@@ -13,6 +13,9 @@ use crate::handshake::{Handshake, HandshakeError, NameTaken};
 use crate::link::Link;
 use crate::transport::{self, Address, HostPort, TransportError};
 
+/// How many names the node may give us one after the other.
+const MOST_NAMES: u32 = 3;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -49,7 +52,18 @@ impl Actor {
         }
     }
 
+    /// Connects; a node that gave us a name which is taken is asked for others.
     async fn connect_now(&self, name_taken: NameTaken) -> Result<Up, ConnectError> {
+        for _ in 1..MOST_NAMES {
+            match self.connect_once(name_taken).await {
+                Err(ConnectError::Handshake { source: HandshakeError::GivenNameTaken, .. }) => {}
+                connected => return connected,
+            }
+        }
+        self.connect_once(name_taken).await
+    }
+
+    async fn connect_once(&self, name_taken: NameTaken) -> Result<Up, ConnectError> {
         let target = &self.target;
         let at = self.find().await?;
         let mut stream = transport::connect(&at, target.tls.as_ref(), target.node.host()).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beam::Term;
-use dist::{Call, CallError, PrepareError};
+use dist::{Call, CallError, PayloadError, PrepareError};
 
 use crate::world::{SOON, World, erlang, eval, eval_with, up};
 
@@ -198,4 +198,18 @@ async fn an_answer_that_cannot_be_read_costs_only_itself() {
     assert_eq!(erlang(&node, "node").await, Term::atom("unread@localhost"));
     assert!(std::sync::Arc::ptr_eq(&before, &up(&node).await), "it is the same connection");
     drop(running);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_refused_before_it_is_here() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("endless", &[]).await;
+    let prepared = node.prepare("binary:copy(<<7>>, 200 bsl 20)", SOON).await.unwrap();
+    match node.eval(&prepared, [], SOON).await.unwrap_err() {
+        CallError::Payload(_, PayloadError::TooLarge(came)) => {
+            assert!((64 << 20..65 << 20).contains(&came), "{came} bytes came of 200 MiB");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(erlang(&node, "node").await, Term::atom("endless@localhost"), "the rest is thrown away");
 }

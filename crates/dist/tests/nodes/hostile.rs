@@ -14,11 +14,17 @@ const CREATION: u32 = 77;
 
 /// Opens `hostile@localhost`, which a test plays.
 async fn hostile(world: &World, connect: Duration) -> (TcpListener, Node) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (listener, address) = listener().await;
     let mut target = Target { own_name: OwnName::Fixed(unique_name()), ..world.target("hostile") };
-    target.address = Address::Port(local(listener.local_addr().unwrap().port()));
+    target.address = address;
     target.timing.connect = connect;
     (listener, world.open(target))
+}
+
+async fn listener() -> (TcpListener, Address) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address::Port(local(listener.local_addr().unwrap().port()));
+    (listener, address)
 }
 
 async fn why_not(node: &Node) -> String {
@@ -50,6 +56,11 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) {
 async fn shake_hands(stream: &mut TcpStream) {
     read_message(stream).await;
     write_message(stream, b"sok").await;
+    challenge(stream).await;
+}
+
+/// Shakes hands after the status.
+async fn challenge(stream: &mut TcpStream) {
     let name = b"hostile@localhost";
     let mut challenge = vec![b'N'];
     challenge.extend((Flags::REQUIRED | Flags::OFFERED).0.to_be_bytes());
@@ -110,6 +121,28 @@ async fn a_node_that_does_not_know_the_cookie_is_refused() {
     write_message(&mut stream, &[b'a'; 17]).await;
     let why = why_not(&node).await;
     assert!(why.contains("the node does not know the cookie"), "{why}");
+}
+
+#[tokio::test]
+async fn a_given_name_that_is_taken_is_exchanged_for_another() {
+    let world = World::new().await;
+    let (listener, address) = listener().await;
+    let mut target = world.target("hostile");
+    target.own_name = OwnName::Dynamic { host: "localhost".to_owned() };
+    target.address = address;
+    // no second attempt of the actor's own within the test
+    (target.timing.shortest_wait, target.timing.longest_wait) = (SOON * 10, SOON * 10);
+    let _node = world.open(target);
+    for refusal in [&b"salive"[..], b"snok"] {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_message(&mut stream).await;
+        write_message(&mut stream, refusal).await;
+    }
+    let (mut stream, _) = listener.accept().await.unwrap();
+    read_message(&mut stream).await;
+    write_message(&mut stream, b"snamed:\0\x0eNONE@localhost\0\0\0\x07").await;
+    challenge(&mut stream).await;
+    assert!(stream.read_u32().await.is_ok(), "it asks who the node is");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod encrypted;
 mod hostile;
 mod lives;
 mod processes;
+mod terms;
 mod traces;
 
 use testkit::nodes as world;

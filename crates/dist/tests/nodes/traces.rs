@@ -40,10 +40,12 @@ async fn call_for_ever(node: &Node) {
 
 /// Nothing is traced, and no tracer is there.
 async fn is_clean(node: &Node) -> Option<()> {
-    let text = "{whereis(bellrock_tracer), erlang:trace_info({lists, seq, 2}, traced),
-        [P || P <- processes(), {flags, [_ | _]} <- [erlang:trace_info(P, flags)]]}";
-    let clean =
-        [Term::atom("undefined"), Term::tuple([Term::atom("traced"), Term::atom("false")]), Term::list([])];
+    let text = "_ = code:ensure_loaded(trace),
+        {whereis(bellrock_tracer), erlang:trace_info({lists, seq, 2}, traced),
+        [P || P <- processes(), {flags, [_ | _]} <- [erlang:trace_info(P, flags)]],
+        [S || erlang:function_exported(trace, session_info, 1), S <- trace:session_info({lists, seq, 2})]}";
+    let untraced = Term::tuple([Term::atom("traced"), Term::atom("false")]);
+    let clean = [Term::atom("undefined"), untraced, Term::list([]), Term::list([])];
     (eval(node, text).await == Term::tuple(clean)).then_some(())
 }
 
@@ -102,6 +104,33 @@ async fn a_trace_ends_with_its_time_when_asked_and_when_dropped() {
     eval(&node, "exit(whereis(bellrock_tracer), kill)").await;
     assert!(matches!(next(&mut killed).await, TraceEvent::Ended(TraceEnd::Lost(_))));
     wait_for("what it set is taken back", SOON, async || is_clean(&node).await).await;
+}
+
+/// From OTP 27 on; before, a node has one tracer.
+#[tokio::test]
+async fn somebody_elses_trace_is_left_alone() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("others", &[]).await;
+    let others = "Other = spawn(fun() -> receive stop -> ok end end),
+        Pattern = erlang:trace_pattern({lists, seq, 2}, [{'_', [], []}], [local]),
+        {Pattern, erlang:trace(all, true, [call, {tracer, Other}]) > 0}";
+    let began = Term::tuple([Term::Integer(1), Term::atom("true")]);
+    assert_eq!(eval(&node, others).await, began);
+    let is_traced = "erlang:trace_info({lists, seq, 2}, traced) =:= {traced, local}";
+    assert_eq!(eval(&node, is_traced).await, Term::atom("true"));
+    let mut trace = node.trace(&plan(2), SOON).await.unwrap();
+    let otp: u32 = up(&node).await.identity.otp.parse().unwrap();
+    if otp >= 27 {
+        call_for_ever(&node).await;
+        assert_eq!(traced(&mut trace).await.kind, TracedKind::Call);
+        assert_eq!(traced(&mut trace).await.kind, TracedKind::Return);
+        assert_eq!(next(&mut trace).await, TraceEvent::Ended(TraceEnd::Limit));
+    } else {
+        trace.stop().await.unwrap();
+        assert_eq!(next(&mut trace).await, TraceEvent::Ended(TraceEnd::Stopped));
+    }
+    let expected = if otp >= 27 { "true" } else { "false" };
+    assert_eq!(eval(&node, is_traced).await, Term::atom(expected), "OTP {otp}");
 }
 
 #[tokio::test]
