@@ -49,6 +49,10 @@ pub(super) const STEPS: &[&str] = &["
 /// How long a statement waits for another connection's lock.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
+/// Pages that a connection keeps in memory, in KiB where negative. With SQLite's own 2,000 the daemon grows with its history
+/// for months; what it asks for again and again fits into this.
+const CACHE: i64 = -512;
+
 /// Permissions of the database, of what SQLite keeps beside it, and of copies: variables of apps are in it.
 const MODE: u32 = 0o600;
 
@@ -60,6 +64,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Open { path: path.to_owned(), source };
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", CACHE).map_err(failed)?;
     Ok(connection)
 }
 
@@ -81,6 +86,7 @@ pub(super) fn open_with(path: &Path, steps: &[&str]) -> Result<Connection, Journ
     refuse_newer(path, steps)?;
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(LOCK_WAIT).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", CACHE).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
