@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
-.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-proxy ci \
+.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-dist bench-proxy ci \
 	fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
@@ -51,6 +51,10 @@ bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are start
 	@tools/setup.sh bench
 	cargo build --release --locked --package proxy --package bench-proxy
 	@cargo run --quiet --release --locked --package bench-proxy -- run
+
+bench-dist: ## our own distribution beside native nodes: calls, terms, the busiest of 100,000 processes
+	@tools/setup.sh demo
+	@$(XTASK) bench --no-build dist
 
 SEED ?= 1
 STEPS ?= 1000000

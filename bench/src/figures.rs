@@ -18,7 +18,7 @@ impl Figures {
     }
 
     /// The value below which that share of the figures lies, interpolated between neighbours.
-    fn quantile(&self, share: f64) -> f64 {
+    pub fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
@@ -38,6 +38,12 @@ impl Figures {
         let first = Figures(self.0[..quarter].to_vec());
         let last = Figures(self.0[self.0.len() - quarter..].to_vec());
         (first.median(), last.median())
+    }
+}
+
+impl From<Vec<f64>> for Figures {
+    fn from(figures: Vec<f64>) -> Self {
+        Self(figures)
     }
 }
 

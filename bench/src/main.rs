@@ -9,6 +9,7 @@
 mod asking;
 mod chaos;
 mod deploy;
+mod dist;
 mod figures;
 mod memory;
 mod package_bench;
@@ -50,6 +51,11 @@ enum Bench {
     ProxyRestart(proxy_restart::Options),
     /// Hundreds of deployments and thousands of crashes: does anything grow?
     Soak(soak::Options),
+    /// Our own distribution beside native nodes: calls, terms, questions to a crowded node
+    Dist(dist::Options),
+    /// The memory of one term, for `dist`
+    #[command(hide = true)]
+    DistMemory(dist::MemoryOptions),
     /// Deployments under load while daemon, proxy and app are killed: is any request lost?
     Chaos(chaos::Options),
 }
@@ -70,6 +76,8 @@ fn main() -> ExitCode {
         Bench::Swap(options) => runtime.block_on(unless_ended(swap::run(&options))),
         Bench::ProxyRestart(options) => runtime.block_on(unless_ended(proxy_restart::run(&options))),
         Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
+        Bench::Dist(options) => runtime.block_on(unless_ended(dist::run(&options))),
+        Bench::DistMemory(options) => dist::run_memory(&options),
         Bench::Chaos(options) => runtime.block_on(unless_ended(chaos::run(&options))),
     };
     match outcome {

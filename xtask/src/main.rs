@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build optimised programs and measure them: restart, deploy, memory, package, soak
+    /// Build optimised programs and measure them: restart, deploy, dist, memory, package, soak
     Bench(bench::Options),
     /// Build bellrock, bellrockd and bellrock-shim into target/bellrock/bin
     Build(binaries::Options),
