@@ -19,6 +19,7 @@ mod interruptions;
 mod isolation;
 mod load;
 mod members;
+mod nodes;
 mod papers;
 mod refusals;
 mod replacing;

@@ -43,18 +43,19 @@ fn assert_what_the_init_uses_is_ours(folder: &Path) {
     }
 }
 
-/// Variables and cookie are in files that only the app's user reads, and nowhere else.
-fn assert_secrets_are_kept(folder: &Path, secret: &str) {
+/// Variables and cookie are in files that only the app's user reads, and the cookie is no variable.
+fn assert_secrets_are_kept(folder: &Path, cookie: &str) {
     for entry in fs_err::read_dir(folder.join("env")).unwrap() {
         let file = entry.unwrap().path();
         let found = fs_err::metadata(&file).unwrap();
         assert_eq!(found.permissions().mode() & 0o777, 0o600, "{}", file.display());
         assert_eq!(found.uid(), app_user(), "{}", file.display());
-        assert!(fs_err::read_to_string(&file).unwrap().contains(secret));
+        assert!(!fs_err::read_to_string(&file).unwrap().contains(cookie), "{}", file.display());
     }
-    let others = Command::new("grep").args(["-rlF", secret]).arg(folder).output().unwrap();
-    let others = String::from_utf8(others.stdout).unwrap();
-    for file in others.lines().map(Path::new).filter(|file| !file.starts_with(folder.join("env"))) {
+    let holders = Command::new("grep").args(["-rlF", cookie]).arg(folder).output().unwrap();
+    let holders = String::from_utf8(holders.stdout).unwrap();
+    assert_eq!(holders.lines().count(), 2, "one for each place: {holders}");
+    for file in holders.lines().map(Path::new) {
         let found = fs_err::metadata(file).unwrap();
         assert_eq!((found.permissions().mode() & 0o077, found.uid()), (0, app_user()), "{}", file.display());
     }
@@ -137,6 +138,9 @@ async fn runit_alone_keeps_an_app_running_and_ends_it_whole() {
     let before = [serves(one, None).await, serves(two, None).await];
     assert_eq!(page(one, "/env?name=ODD").await.as_deref().map(str::trim_end), Some(ODD));
     assert_eq!(page(one, "/env?name=OF_THE_INIT").await, None, "nothing of the init's environment");
+    for process in processes::below(&folder) {
+        assert!(!process.command_line.contains(&cookie), "{process:?}");
+    }
     let node = page(two, "/env?name=RELEASE_NODE").await.unwrap();
     assert!(node.starts_with(&format!("{}-2@", app.name)), "{node}");
     assert_eq!(processes::uid(i32::try_from(before[0]).unwrap()), Some(app_user()));
@@ -160,9 +164,7 @@ async fn runit_alone_keeps_an_app_running_and_ends_it_whole() {
 
 /// The app's cookie, as its places get it.
 fn cookie(folder: &Path) -> String {
-    let environment = fs_err::read_to_string(folder.join("env/1")).unwrap();
-    let line = environment.lines().find_map(|line| line.strip_prefix("RELEASE_COOKIE="));
-    line.unwrap().trim_matches('"').to_owned()
+    fs_err::read_to_string(folder.join("1/tmp/.erlang.cookie")).unwrap()
 }
 
 /// The script for a place with its pid file in the temporary host.

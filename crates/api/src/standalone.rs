@@ -37,6 +37,10 @@ pub struct Standalone {
     pub settings: SettingsJson,
     /// The runtime's programs (`erl`, `epmd`), for a package that brings none.
     pub runtime_bin: Option<String>,
+    /// What starts a place: a path in its tree, then arguments.
+    pub start: Vec<String>,
+    /// What a place needs in its tree, for its user alone: paths there with their contents, the cookie among them.
+    pub private_files: BTreeMap<String, String>,
     /// The places, from 1.
     pub places: Vec<StandalonePlace>,
 }

@@ -137,9 +137,9 @@ impl Laying {
             let tree = here.join(place.place.to_string());
             let owner = Owner { uid: self.told.user.uid, gid: self.told.user.gid };
             instance_tree(&version, &tree, Some(owner)).context("a place's tree")?;
-            let cookie = place.environment.get("RELEASE_COOKIE").map_or("", String::as_str);
-            let file = tree.join("tmp/.erlang.cookie");
-            write_whole(&file, cookie.as_bytes(), 0o400, self.owner())?;
+            for (path, text) in &self.told.private_files {
+                write_whole(&tree.join(path), text.as_bytes(), 0o400, self.owner())?;
+            }
         }
         remove_tree(&version)?;
         fs_err::remove_file(archive)?;

@@ -6,12 +6,21 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use model::app::Variables;
-use model::settings::{AppSettings, VariableValue};
+use model::settings::{AppSettings, Distribution, VariableValue};
 use model::{AppName, Place, Slot, VariableName};
 use package::{Facts, Kind};
 
 /// Search path of every app, unless its variables say otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Tells a release's own script the app's cookie.
+pub const COOKIE: &str = "RELEASE_COOKIE";
+
+/// Where a node looks for its cookie, in its tree: its `HOME` is the folder.
+const COOKIE_FILE: &str = "tmp/.erlang.cookie";
+
+/// What the nodes' names mean to the runtime, in an instance's tree (ERTS User's Guide, "Inet Configuration").
+const RESOLVER: &str = "tmp/inetrc";
 
 /// An environment being built; later values win.
 pub type Environment = BTreeMap<OsString, OsString>;
@@ -101,7 +110,11 @@ pub fn of_instance(
             VariableValue::Secret(_) => return Err(EnvironmentError::Secret(name.clone())),
         }
     }
-    release(&mut environment, standing, facts, tree, cookie);
+    release(&mut environment, standing, settings, facts, tree);
+    // A shipment's script hands no cookie on: its node reads it from HOME/.erlang.cookie.
+    if facts.kind != Kind::GleamShipment {
+        set(&mut environment, COOKIE, cookie);
+    }
     Ok(environment)
 }
 
@@ -117,21 +130,59 @@ pub fn base(tree: &Path) -> Environment {
 }
 
 /// What the release's own script and the Erlang runtime are told (D10b).
-fn release(environment: &mut Environment, standing: Standing<'_>, facts: &Facts, tree: &Path, cookie: &str) {
+fn release(
+    environment: &mut Environment,
+    standing: Standing<'_>,
+    settings: &AppSettings,
+    facts: &Facts,
+    tree: &Path,
+) {
     let node = standing.node();
-    let names = if standing.node_host.contains('.') { "name" } else { "sname" };
+    let names = match settings.distribution {
+        Distribution::Off => "none",
+        Distribution::Loopback if standing.node_host.contains('.') => "name",
+        Distribution::Loopback => "sname",
+    };
     set(environment, "RELEASE_TMP", tree.join("tmp"));
     set(environment, "RELEASE_NODE", &node);
     set(environment, "RELEASE_NODE_SUFFIX", format!("-{}", standing.place));
     set(environment, "RELEASE_DISTRIBUTION", names);
-    set(environment, "RELEASE_COOKIE", cookie);
     set(environment, "RELX_REPLACE_OS_VARS", "true");
     // epmd runs under a shim of its own: a node that started it would take it down with its process tree.
     add_flags(environment, "ERL_ZFLAGS", "-start_epmd false");
-    if facts.kind == Kind::GleamShipment {
-        // A shipment's script names no node; the cookie comes from HOME/.erlang.cookie, not from a flag.
+    if settings.distribution == Distribution::Loopback && !says_interface(environment) {
+        // Of several the first counts, and these flags come before all that a release says.
+        add_flags(environment, "ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+        environment.entry("ERL_INETRC".into()).or_insert_with(|| tree.join(RESOLVER).into());
+    }
+    if facts.kind == Kind::GleamShipment && settings.distribution != Distribution::Off {
+        // A shipment's script names no node.
         add_flags(environment, "ERL_AFLAGS", &format!("-{names} {node}"));
     }
+}
+
+/// Whether the operator's variables say where nodes listen.
+fn says_interface(environment: &Environment) -> bool {
+    let flags = environment.get(std::ffi::OsStr::new("ERL_AFLAGS"));
+    flags.is_some_and(|flags| flags.to_string_lossy().contains("inet_dist_use_interface"))
+}
+
+/// What a node needs in its tree beside its environment, as paths in the tree with their contents. They are its app's
+/// alone: nobody else may read them.
+pub fn private_files(settings: &AppSettings, node_host: &str, cookie: &str) -> Vec<(&'static str, String)> {
+    let mut files = vec![(COOKIE_FILE, cookie.to_owned())];
+    if settings.distribution == Distribution::Loopback {
+        files.push((RESOLVER, resolver(node_host)));
+    }
+    files
+}
+
+/// The host part of node names means this address to the nodes, whatever else it means: they listen nowhere else.
+/// All other names are the host's business, and the hosts file is read by it alone.
+fn resolver(node_host: &str) -> String {
+    format!(
+        "{{hosts_file, \"\"}}.\n{{host, {{127,0,0,1}}, [\"{node_host}\"]}}.\n{{lookup, [file, native]}}.\n"
+    )
 }
 
 /// Adds flags behind those that the operator's variables say.

@@ -14,6 +14,9 @@ const ANSWERS: Duration = Duration::from_secs(2);
 /// The request for the names of all nodes (Erlang distribution protocol, "NAMES_REQ"): length 1, then `n`.
 const NAMES: [u8; 3] = [0, 1, b'n'];
 
+/// Largest list of names that is read.
+pub(crate) const MOST_NAMES_BYTES: u64 = 1 << 20;
+
 /// What is on epmd's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -34,12 +37,32 @@ fn look_at(port: u16) -> Seen {
     Seen {
         addresses: ports::listening_on(port),
         by: ports::listener(port),
-        answers: ask(port).map_err(|error| error.to_string()),
+        answers: ask(port).map(|_| ()).map_err(|error| error.to_string()),
     }
 }
 
-/// An epmd repeats its own port before the names.
-fn ask(port: u16) -> io::Result<()> {
+/// Names of the nodes that are registered on this host, without their host; blocks for two seconds at most.
+///
+/// # Errors
+/// When no epmd answers on 127.0.0.1.
+pub fn names() -> io::Result<Vec<String>> {
+    names_at(EPMD_PORT)
+}
+
+fn names_at(port: u16) -> io::Result<Vec<String>> {
+    let mut text = Vec::new();
+    ask(port)?.take(MOST_NAMES_BYTES).read_to_end(&mut text)?;
+    Ok(parse_names(&text))
+}
+
+/// The names in an epmd's answer, which follow its port in lines such as `name beacon-1 at port 40123`.
+pub(crate) fn parse_names(lines: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(lines);
+    text.lines().filter_map(|line| Some(line.strip_prefix("name ")?.split(' ').next()?.to_owned())).collect()
+}
+
+/// An epmd repeats its own port before the names, which are left to be read.
+fn ask(port: u16) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), ANSWERS)?;
     stream.set_read_timeout(Some(ANSWERS))?;
     stream.set_write_timeout(Some(ANSWERS))?;
@@ -47,7 +70,7 @@ fn ask(port: u16) -> io::Result<()> {
     let mut answer = [0; 4];
     stream.read_exact(&mut answer)?;
     match u32::from_be_bytes(answer) == u32::from(port) {
-        true => Ok(()),
+        true => Ok(stream),
         false => Err(io::Error::new(io::ErrorKind::InvalidData, "it answers, but it is no epmd")),
     }
 }
@@ -58,7 +81,7 @@ mod tests {
     use std::net::TcpListener;
 
     /// Answers one connection after reading a names request.
-    fn server(answer: impl FnOnce(u16) -> [u8; 4] + Send + 'static) -> u16 {
+    fn server<A: AsRef<[u8]>>(answer: impl FnOnce(u16) -> A + Send + 'static) -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
@@ -66,7 +89,7 @@ mod tests {
             let mut request = [0; 3];
             stream.read_exact(&mut request).unwrap();
             assert_eq!(request, NAMES);
-            stream.write_all(&answer(port)).unwrap();
+            stream.write_all(answer(port).as_ref()).unwrap();
         });
         port
     }
@@ -78,6 +101,13 @@ mod tests {
         assert_eq!(seen.answers, Ok(()));
         assert_eq!(seen.addresses, [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
         assert!(seen.by.unwrap().starts_with(&format!("pid {}", std::process::id())));
+    }
+
+    #[test]
+    fn names_are_told_without_their_ports() {
+        let lines = b"name beacon-1 at port 40123\nname buoy at port 40124\n";
+        let port = server(|port| [&u32::from(port).to_be_bytes()[..], &lines[..]].concat());
+        assert_eq!(names_at(port).unwrap(), ["beacon-1", "buoy"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod shim;
 pub mod shutdown;
 pub mod site;
 pub mod standalone;
+pub mod start;
 pub mod tasks;
 pub mod tell;
 mod unix_socket;

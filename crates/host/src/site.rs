@@ -1,12 +1,13 @@
 //! What this host knows of an app's instances: where their trees, settings, users, ports and variables are.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::app::{App, Instance, Target};
-use model::settings::{AppSettings, HostSettings, Strategy};
+use model::settings::{AppSettings, Distribution, HostSettings, Strategy};
 use model::{AppName, Place, Slot};
+use package::durable::write_whole;
 use package::runtime::{self, RuntimeError};
 use package::tree::{Unpacked, VerifyError, open_version};
 use package::{Facts, HostPlatform};
@@ -49,6 +50,18 @@ pub enum SiteError {
     /// The cookie cannot be had.
     #[error("could not read or make the app's cookie")]
     Cookie(#[source] std::io::Error),
+    /// What a node needs in its tree could not be written.
+    #[error("could not write {path}")]
+    PrivateFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It cannot be started as its settings say.
+    #[error(transparent)]
+    Start(#[from] crate::start::StartError),
 }
 
 /// This host, as far as instances are concerned.
@@ -135,12 +148,12 @@ impl Site {
         target: Target,
         place: Place,
         slot: Slot,
-        tree: &std::path::Path,
+        tree: &Path,
     ) -> Result<Environment, SiteError> {
         let facts = self.facts(app, target)?;
         let revision = app.revision(target).ok_or(SiteError::NoVersion)?;
         let runtime_bin = self.runtime_for(&facts, &revision.settings)?;
-        let cookie = crate::cookie::read_or_make(&self.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
+        let cookie = self.cookie(&app.name)?;
         let version = app.label(target);
         let standing =
             Standing { app: &app.name, version: &version, place, slot, node_host: &self.node_host };
@@ -157,6 +170,43 @@ impl Site {
             environment.insert("BELLROCK_DATA".into(), self.paths.data(&app.name, place).into());
         }
         Ok(environment)
+    }
+
+    /// Writes into a tree what its node needs beside its environment: the cookie, for the app's user alone.
+    ///
+    /// # Errors
+    /// [`SiteError::Cookie`]; [`SiteError::PrivateFile`].
+    pub fn write_private_files(
+        &self,
+        app: &AppName,
+        settings: &AppSettings,
+        tree: &Path,
+        account: Option<&Account>,
+    ) -> Result<(), SiteError> {
+        let owner = account.map(|it| (it.uid, it.gid));
+        for (name, text) in self.private_files(app, settings)? {
+            let path = tree.join(name);
+            write_whole(&path, text.as_bytes(), 0o400, owner)
+                .map_err(|source| SiteError::PrivateFile { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// What a node needs in its tree, as paths there with their contents.
+    ///
+    /// # Errors
+    /// [`SiteError::Cookie`].
+    pub fn private_files(
+        &self,
+        app: &AppName,
+        settings: &AppSettings,
+    ) -> Result<Vec<(&'static str, String)>, SiteError> {
+        let cookie = self.cookie(app)?;
+        Ok(environment::private_files(settings, &self.node_host, &cookie))
+    }
+
+    fn cookie(&self, app: &AppName) -> Result<String, SiteError> {
+        crate::cookie::read_or_make(&self.paths.cookie(app)).map_err(SiteError::Cookie)
     }
 
     /// The ports of a place and slot by the name of their variable.
@@ -197,7 +247,13 @@ impl Site {
         self.paths.tree(app, instance.place, instance.id)
     }
 
-    /// Name of an instance's Erlang node.
+    /// Whether an instance's node has its name, which it registers with epmd.
+    pub fn is_named(&self, app: &App, instance: &Instance) -> bool {
+        let revision = app.revision(instance.target);
+        revision.is_some_and(|it| it.settings.distribution != Distribution::Off)
+    }
+
+    /// Name of an instance's Erlang node, where it has one.
     pub fn node(&self, app: &AppName, instance: &Instance) -> String {
         let (place, slot) = (instance.place, instance.slot);
         Standing { app, version: "", place, slot, node_host: &self.node_host }.node()

@@ -11,6 +11,7 @@ use model::{Place, Slot};
 use crate::environment::Environment;
 use crate::instances::MOST_DUMP_BYTES;
 use crate::site::{Site, SiteError};
+use crate::start::Starter;
 use crate::users::Identity;
 
 /// In the environment of everything that belongs to a place, with the path of its tree: what is left of it is found by it.
@@ -23,6 +24,10 @@ pub struct Standalone {
     pub user: Identity,
     /// The folder of the runtime's programs, for a package without one.
     pub runtime_bin: Option<PathBuf>,
+    /// What starts each of them, in its tree.
+    pub starter: Starter,
+    /// What each needs in its tree, as paths there with their contents, for the app's user alone.
+    pub private_files: Vec<(&'static str, String)>,
     /// Each place with its whole environment.
     pub places: Vec<(Place, Environment)>,
 }
@@ -35,9 +40,12 @@ impl Site {
     /// [`SiteError`]; a variable that refers to a secret nobody can tell is one.
     pub fn standalone(&self, app: &App, target: Target, folder: &Path) -> Result<Standalone, SiteError> {
         let settings = &app.revision(target).ok_or(SiteError::NoVersion)?.settings;
+        let unpacked = self.unpacked(app, target)?;
+        let starter = self.starter(app, target, &unpacked, &folder.join("1"))?;
         let place = |number| {
             let (place, tree) = (Place(number), folder.join(number.to_string()));
             let mut environment = self.environment(app, target, place, Slot::A, &tree)?;
+            starter.adapt(&mut environment);
             // heart would start a second node beside the one that the init keeps.
             environment.remove(std::ffi::OsStr::new("HEART_COMMAND"));
             let seconds = settings.crash_dumps.max_seconds.as_secs().to_string();
@@ -49,8 +57,10 @@ impl Site {
         };
         Ok(Standalone {
             user: Identity::of(self.account(settings)?.as_ref()),
-            runtime_bin: self.runtime_bin(&self.unpacked(app, target)?, settings)?,
+            runtime_bin: self.runtime_bin(&unpacked, settings)?,
+            private_files: self.private_files(&app.name, settings)?,
             places: (1..=app.replicas(target)).map(place).collect::<Result<_, _>>()?,
+            starter,
         })
     }
 }

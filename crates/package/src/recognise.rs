@@ -148,9 +148,10 @@ fn reserved_names(tree: &Tree<'_>) -> Result<(), Refusal> {
             return Err(Refusal::ReservedName { path: name.to_owned() });
         }
     }
-    match tree.exists(crate::tree::INSTANCE_MARK) {
-        true => Err(Refusal::ReservedName { path: crate::tree::INSTANCE_MARK.to_owned() }),
-        false => Ok(()),
+    let ours = [crate::tree::INSTANCE_MARK, crate::launch::LAUNCHER];
+    match ours.into_iter().find(|name| tree.exists(name)) {
+        Some(name) => Err(Refusal::ReservedName { path: name.to_owned() }),
+        None => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 //!   tree/                    read-only: folders 0555, files 0444 or 0555
 //! {instance}/                0750 root:{app's group}, or 0550 when we are not root
 //!   .bellrock-instance.json  which package it was made from
+//!   .bellrock-launch         what may start it in the place of its own script
 //!   lib/ erts-*/ bin/ …      hard links to the version's files, in folders that the app cannot change
 //!   releases/ tmp/ log/      the app's own, 0700
 //! {static files}/            0711: hard links to the files of one folder of a version, for a server of theirs

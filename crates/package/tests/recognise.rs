@@ -223,11 +223,9 @@ fn versions_of_any_shape_are_compared_with_names() {
 fn names_that_instances_need_are_theirs() {
     refused(release().file("tmp", "x"), None, "\"tmp\" is not a folder in this package");
     refused(release().symlink("log", "lib"), None, "\"log\" is not a folder in this package");
-    refused(
-        release().file(".bellrock-instance.json", "{}"),
-        None,
-        "instances need a folder or file of their own",
-    );
+    for name in [".bellrock-instance.json", ".bellrock-launch"] {
+        refused(release().file(name, "{}"), None, "instances need a folder or file of their own");
+    }
     facts(release().file("tmp/keep", ""), None);
 }
 

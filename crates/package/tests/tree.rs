@@ -219,7 +219,10 @@ fn an_instance_begins_at_the_release_inside_the_package() {
     let bench = Bench::new();
     bench.install(&mix(Tar::new(), "wrapped/", "beacon", "1.0.0").gz(), None).unwrap();
     instance_tree(&bench.path("v"), &bench.path("i"), None).unwrap();
-    assert_eq!(names(&bench.path("i")), [".bellrock-instance.json", "bin", "lib", "log", "releases", "tmp"]);
+    let own = [".bellrock-instance.json", ".bellrock-launch", "bin", "lib", "log", "releases", "tmp"];
+    assert_eq!(names(&bench.path("i")), own);
+    let launcher = bench.path("i").join(".bellrock-launch");
+    assert_eq!(mode(&launcher), 0o555, "whoever runs the app may execute it, and nobody may change it");
     let bench = Bench::new();
     bench.install(&shipment(Tar::new(), "erlang-shipment/", "lantern", "1.0.0").gz(), None).unwrap();
     let made = instance_tree(&bench.path("v"), &bench.path("i"), None).unwrap();

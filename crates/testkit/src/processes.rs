@@ -1,5 +1,6 @@
 //! Processes that belong to a host's root: known by the root in their command line or environment.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,28 @@ pub fn environment(pid: i32) -> Vec<String> {
     let bytes = fs_err::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let variables = bytes.split(|byte| *byte == 0).filter(|variable| !variable.is_empty());
     variables.map(|variable| String::from_utf8_lossy(variable).into_owned()).collect()
+}
+
+/// The addresses that a process listens on by TCP over IPv4; none of somebody else's process.
+pub fn listens(pid: i32) -> Vec<SocketAddr> {
+    let descriptors = fs_err::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let sockets: Vec<String> = descriptors
+        .filter_map(|descriptor| {
+            let target = fs_err::read_link(descriptor.path()).ok()?;
+            Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        })
+        .collect();
+    // A line of the table of proc(5): `sl local rem st … inode`; state 0A is LISTEN.
+    let table = fs_err::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+    let listening = table.lines().filter_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let is_its_own = sockets.iter().any(|socket| Some(&socket.as_str()) == columns.get(9));
+        let (address, port) = columns.get(1)?.split_once(':')?;
+        let address = Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?.to_be());
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (is_its_own && columns.get(3) == Some(&"0A")).then(|| SocketAddr::from((address, port)))
+    });
+    listening.collect()
 }
 
 /// The user that a process runs as.

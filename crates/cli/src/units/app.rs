@@ -159,11 +159,9 @@ impl App<'_> {
         }
     }
 
-    /// The release's start script with its arguments, from the place's tree.
+    /// What starts a place, with its arguments, from the place's tree.
     fn program(&self) -> String {
-        let start = &self.facts.start;
-        let words = std::iter::once(&start.path).chain(&start.arguments).map(|text| word(text));
-        words.collect::<Vec<_>>().join(" ")
+        self.told.start.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ")
     }
 
     fn systemd_limits(&self, what: &str) -> String {

@@ -22,7 +22,8 @@ fn app_files(init: Init, settings: &serde_json::Value) -> Vec<UnitFile> {
     let told: Standalone = serde_json::from_value(json!({
         "app": "beacon", "version": "1.0.0+env1", "package": "1.0.0", "sha256": "00", "settings": all,
         "user": {"uid": 0, "gid": 0, "user": "root", "group": "root"},
-        "runtime_bin": null, "places": [place(1), place(2)],
+        "runtime_bin": null, "start": ["bin/beacon", "start"],
+        "private_files": {}, "places": [place(1), place(2)],
     }))
     .unwrap();
     let facts: Facts = serde_json::from_value(json!({

@@ -13,13 +13,13 @@ struct Facts {
     seen: Seen,
     /// The shim that keeps Bellrock's own epmd lives.
     ours: bool,
-    /// Instances that run.
+    /// Instances that run and whose nodes have names.
     instances: usize,
 }
 
 pub(super) fn check(scene: &Scene) -> Check {
     let launched = |app: &std::sync::Arc<model::app::App>| {
-        app.instances.values().filter(|instance| instance.is_launched()).count()
+        app.instances.values().filter(|it| it.is_launched() && scene.site.is_named(app, it)).count()
     };
     judge(&Facts {
         seen: host::epmd::look(),

@@ -16,6 +16,7 @@ mod journal;
 mod limits;
 mod modes;
 mod node_host;
+mod nodes;
 mod platform;
 mod ports;
 mod proxy;
@@ -42,7 +43,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 type Look = fn(&Scene) -> Check;
 
 /// What is looked at, in the order in which it is shown.
-const CHECKS: [(&str, Look); 18] = [
+const CHECKS: [(&str, Look); 19] = [
     (settings::NAME, settings::check),
     (users::NAME, users::check),
     (modes::NAME, modes::check),
@@ -53,6 +54,7 @@ const CHECKS: [(&str, Look); 18] = [
     (platform::NAME, platform::check),
     (node_host::NAME, node_host::check),
     (epmd::NAME, epmd::check),
+    (nodes::NAME, nodes::check),
     (cookies::NAME, cookies::check),
     (certificates::NAME, certificates::check),
     (ports::NAME, ports::check),

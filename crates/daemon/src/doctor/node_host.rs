@@ -1,8 +1,9 @@
 //! The host part of node names: other nodes, shells and rpc look it up to connect.
 
-use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket};
 
 use api::doctor::Check;
+use model::settings::Distribution;
 
 use super::findings::Findings;
 use super::scene::Scene;
@@ -12,6 +13,8 @@ pub(super) const NAME: &str = "node host name";
 struct Facts {
     name: String,
     resolved: Result<Vec<Address>, String>,
+    /// Whether nodes of apps here listen on 127.0.0.1 and nowhere else.
+    loopback: bool,
 }
 
 struct Address {
@@ -23,7 +26,8 @@ struct Address {
 pub(super) fn check(scene: &Scene) -> Check {
     let name = scene.site.node_host.clone();
     let resolved = resolve(&name).map_err(|error| error.to_string());
-    judge(&Facts { name, resolved })
+    let loopback = scene.settings().any(|(_, settings)| settings.distribution == Distribution::Loopback);
+    judge(&Facts { name, resolved, loopback })
 }
 
 fn resolve(name: &str) -> std::io::Result<Vec<Address>> {
@@ -35,13 +39,13 @@ fn resolve(name: &str) -> std::io::Result<Vec<Address>> {
 
 fn judge(facts: &Facts) -> Check {
     let mut findings = Findings::new(NAME);
-    let Facts { name, resolved } = facts;
+    let Facts { name, resolved, loopback } = facts;
     let remedy = || {
         format!(
-            "add the line `127.0.1.1 {name}` to /etc/hosts, or set node_host = \"127.0.0.1\" in config.toml and restart the apps"
+            "add the line `127.0.0.1 {name}` to /etc/hosts, or set node_host = \"127.0.0.1\" in config.toml and restart the apps"
         )
     };
-    let no_connection = "instances start, but nodes, shells and rpc commands cannot connect to them";
+    let no_connection = "instances start and find each other, but shells by hand (erl -remsh, bin/APP remote) cannot connect to them";
     match resolved {
         Err(why) => {
             findings.wrong(format!("{name} cannot be resolved ({why}): {no_connection}"), remedy());
@@ -51,6 +55,13 @@ fn judge(facts: &Facts) -> Check {
             findings.wrong(
                 format!("{name} leads to {}, which is not this host: {no_connection}", list(&found)),
                 remedy(),
+            );
+        }
+        Ok(addresses) if *loopback && !addresses.iter().any(|it| it.address == Ipv4Addr::LOCALHOST) => {
+            let found: Vec<String> = addresses.iter().map(|it| it.address.to_string()).collect();
+            findings.advise(
+                format!("{name} leads to {}, and nodes with distribution = \"loopback\" listen on 127.0.0.1: they find each other, but shells by hand (erl -remsh, bin/APP remote) look elsewhere", list(&found)),
+                format!("start such a shell with ERL_INETRC=tmp/inetrc of the instance's tree, or have {name} lead to 127.0.0.1 in /etc/hosts"),
             );
         }
         Ok(_) => {}
@@ -67,14 +78,14 @@ mod tests {
     use super::*;
 
     fn judged(resolved: Result<Vec<Address>, String>) -> Check {
-        judge(&Facts { name: "web1".into(), resolved })
+        judge(&Facts { name: "web1".into(), resolved, loopback: true })
     }
 
     #[test]
     fn a_name_that_nobody_knows() {
         let check = judged(Err("Name or service not known".into()));
         assert!(!check.ok && check.detail.contains("Name or service not known"));
-        assert!(check.remedy.unwrap().contains("127.0.1.1 web1"));
+        assert!(check.remedy.unwrap().contains("127.0.0.1 web1"));
     }
 
     #[test]
@@ -88,7 +99,20 @@ mod tests {
     #[test]
     fn one_address_of_this_host_is_enough() {
         let address = |text: &str, own| Address { address: text.parse().unwrap(), own };
-        assert!(judged(Ok(vec![address("192.0.2.7", false), address("127.0.1.1", true)])).ok);
+        let check = judged(Ok(vec![address("192.0.2.7", false), address("127.0.0.1", true)]));
+        assert!(check.ok && check.remedy.is_none(), "{check:?}");
+    }
+
+    #[test]
+    fn a_name_that_leads_past_where_nodes_listen_is_told() {
+        let at = |loopback| {
+            let resolved = Ok(vec![Address { address: "127.0.1.1".parse().unwrap(), own: true }]);
+            judge(&Facts { name: "web1".into(), resolved, loopback })
+        };
+        let check = at(true);
+        assert!(check.ok && check.detail.contains("leads to 127.0.1.1"), "{check:?}");
+        assert!(check.remedy.unwrap().contains("ERL_INETRC"));
+        assert!(at(false).remedy.is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use package::Kind as PackageKind;
 use package::tree::Unpacked;
 
 use crate::environment::Environment;
+use crate::start::Starter;
 
 /// `eval` and `rpc` by the release's own means; for releases whose script has no `eval` in a VM of its own, that VM
 /// is started here.
@@ -17,9 +18,10 @@ pub(super) fn release_argv(
     unpacked: &Unpacked,
     tree: &Path,
     erlang_bin: &Path,
+    starter: &Starter,
 ) -> Vec<OsString> {
     let facts = &unpacked.facts;
-    let script = tree.join(&facts.start.path).into_os_string();
+    let script = tree.join(&starter.script.path).into_os_string();
     match command {
         PreCommand::Executable { path, argument } => std::iter::once(tree.join(path).into_os_string())
             .chain(argument.iter().map(OsString::from))
@@ -85,8 +87,12 @@ pub(super) fn with_erlang(
     command: &CommandLine,
     unpacked: &Unpacked,
     tree: &Path,
+    starter: &Starter,
 ) -> Environment {
     let evaluates = matches!(command, CommandLine::Release(PreCommand::Eval(_)));
+    if matches!(command, CommandLine::Release(PreCommand::Eval(_) | PreCommand::Rpc(_))) {
+        starter.adapt(&mut environment);
+    }
     if let (true, Some(erts), false) =
         (evaluates, &unpacked.facts.erts, unpacked.facts.kind == PackageKind::MixRelease)
     {

@@ -66,7 +66,11 @@ pub(crate) fn prepare(
         let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
         fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
         instance_tree(&unpacked.path, &tree, owner)?;
+        if run.kind != RunKind::Prepare {
+            site.write_private_files(&app.name, &settings, &tree, account.as_ref())?;
+        }
     }
+    let starter = site.starter(app, run.target, &unpacked, &tree)?;
     let environment = environment(site, app, run, &tree)?;
     let argv = match &run.command {
         CommandLine::Program(command) => {
@@ -74,10 +78,11 @@ pub(crate) fn prepare(
             std::iter::once(program).chain(command.arguments().iter().map(OsString::from)).collect()
         }
         CommandLine::Release(command) => {
-            release_argv(command, &unpacked, &tree, &site.erlang_bin(&unpacked, &settings)?)
+            let erlang_bin = site.erlang_bin(&unpacked, &settings)?;
+            release_argv(command, &unpacked, &tree, &erlang_bin, &starter)
         }
     };
-    let environment = with_erlang(environment, &run.command, &unpacked, &tree);
+    let environment = with_erlang(environment, &run.command, &unpacked, &tree, &starter);
     fs_err::create_dir_all(stdout.parent().unwrap_or(Path::new("/")))?;
     Ok(Start {
         id: id.to_string(),

@@ -88,6 +88,8 @@ const RELEASE: &str = "\
 BELLROCK_APP=beacon
 BELLROCK_PLACE=2
 BELLROCK_VERSION=1.0.0+env1
+ERL_AFLAGS=-kernel inet_dist_use_interface {127,0,0,1}
+ERL_INETRC=/srv/i7/tmp/inetrc
 ERL_ZFLAGS=-start_epmd false
 HOME=/srv/i7/tmp
 LANG=C.UTF-8
@@ -119,7 +121,8 @@ fn a_shipment_gets_its_name_and_runtime_too() {
         ..Asked::of(Kind::GleamShipment)
     };
     let expected = RELEASE
-        .replace("ERL_ZFLAGS", "ERL_AFLAGS=-sname beacon-2@web1\nERL_ZFLAGS")
+        .replace("{127,0,0,1}", "{127,0,0,1} -sname beacon-2@web1")
+        .replace("RELEASE_COOKIE=COOKIE\n", "")
         .replace("PATH=/usr/local/sbin", "METRICS_PORT=9101\nPATH=/usr/lib/erlang/bin:/usr/local/sbin");
     let sorted = |table: &str| table.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(sorted(&asked.table()), sorted(&expected));
@@ -175,7 +178,47 @@ fn flags_of_the_operator_are_kept_before_ours() {
 fn flags_of_the_operator_are_kept_for_a_shipment_too() {
     let mut asked = Asked::of(Kind::GleamShipment);
     asked.variables = variables(&[("ERL_AFLAGS", "+P 1000000")]);
-    assert_eq!(asked.value("ERL_AFLAGS").as_deref(), Some("+P 1000000 -sname beacon-2@web1"));
+    assert_eq!(
+        asked.value("ERL_AFLAGS").as_deref(),
+        Some("+P 1000000 -kernel inet_dist_use_interface {127,0,0,1} -sname beacon-2@web1")
+    );
+}
+
+#[test]
+fn what_the_operator_says_of_names_and_addresses_comes_first() {
+    let mut asked = Asked::of(Kind::MixRelease);
+    asked.settings.variables = variables(&[("ERL_INETRC", "/etc/inetrc")]);
+    assert_eq!(asked.value("ERL_INETRC").as_deref(), Some("/etc/inetrc"));
+    let interface = "-kernel inet_dist_use_interface {10,0,0,5}";
+    asked.settings.variables = variables(&[("ERL_AFLAGS", interface)]);
+    assert_eq!(asked.value("ERL_AFLAGS").as_deref(), Some(interface));
+    assert_eq!(asked.value("ERL_INETRC"), None, "the host says what its name means");
+}
+
+#[test]
+fn without_distribution_no_node_has_a_name() {
+    for kind in [Kind::MixRelease, Kind::RebarRelease, Kind::GleamShipment] {
+        let mut asked = Asked::of(kind);
+        asked.settings.distribution = Distribution::Off;
+        assert_eq!(asked.value("RELEASE_DISTRIBUTION").as_deref(), Some("none"), "{kind:?}");
+        assert_eq!((asked.value("ERL_AFLAGS"), asked.value("ERL_INETRC")), (None, None), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_node_gets_its_cookie_and_what_the_host_is_called() {
+    let files = |settings: &AppSettings| {
+        private_files(settings, "web1", "COOKIE").into_iter().map(|(path, text)| format!("{path}: {text}"))
+    };
+    let mut settings = AppSettings::default();
+    let all: String = files(&settings).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        all,
+        "tmp/.erlang.cookie: COOKIE\n\
+         tmp/inetrc: {hosts_file, \"\"}.\n{host, {127,0,0,1}, [\"web1\"]}.\n{lookup, [file, native]}.\n"
+    );
+    settings.distribution = Distribution::Off;
+    assert_eq!(files(&settings).count(), 1, "no node is looked for");
 }
 
 #[test]

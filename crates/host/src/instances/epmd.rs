@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use wire::shim::{Kind, LogFile, Owner, RestartPolicy, Start, State, Variable};
 
 use super::{CLEAN_UP, Instances, LaunchError};
+use crate::epmd::{MOST_NAMES_BYTES, parse_names};
 use crate::shim::ShimId;
 use crate::site::SiteError;
 use crate::tell::Tell;
@@ -24,9 +25,6 @@ const PORT: u16 = 4369;
 
 /// How long an epmd may take to accept a connection.
 const ANSWERS: Duration = Duration::from_secs(1);
-
-/// Largest list of names that is read.
-const MOST_NAMES_BYTES: u64 = 1 << 20;
 
 /// How long a started epmd may take to listen.
 const LISTENS: Duration = Duration::from_secs(5);
@@ -100,7 +98,7 @@ impl<T: Tell> Instances<T> {
 /// Names of the nodes that are registered, without their host; none when no epmd answers.
 ///
 /// The request and the answer are those of the Erlang distribution protocol, `NAMES_REQ`: four bytes of epmd's own
-/// port, then lines `name beacon-1 at port 40123`.
+/// port, then the names.
 pub(super) async fn names() -> Vec<String> {
     let asked = timeout(ANSWERS, async {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, PORT)).await?;
@@ -110,8 +108,7 @@ pub(super) async fn names() -> Vec<String> {
         Ok::<_, std::io::Error>(answer)
     });
     let Ok(Ok(answer)) = asked.await else { return Vec::new() };
-    let text = String::from_utf8_lossy(answer.get(4..).unwrap_or_default()).into_owned();
-    text.lines().filter_map(|line| Some(line.strip_prefix("name ")?.split(' ').next()?.to_owned())).collect()
+    parse_names(answer.get(4..).unwrap_or_default())
 }
 
 async fn listens() -> bool {

@@ -20,6 +20,7 @@ use super::{ANSWER, CLEAN_UP, Instances, Which};
 use crate::environment::Environment;
 use crate::shim::{Found, Handle, ShimError};
 use crate::site::{Site, SiteError};
+use crate::start::Starter;
 use crate::tell::Tell;
 use crate::users::Account;
 
@@ -92,8 +93,6 @@ impl<T: Tell> Instances<T> {
         spawn_blocking(move || {
             let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
             let account = site.account(settings)?;
-            let cookie =
-                crate::cookie::read_or_make(&site.paths.cookie(&app.name)).map_err(SiteError::Cookie)?;
             for folder in [site.paths.logs(&app.name), site.paths.crash_dumps(&app.name)] {
                 fs_err::create_dir_all(folder)?;
             }
@@ -104,9 +103,7 @@ impl<T: Tell> Instances<T> {
             fs_err::create_dir_all(tree.parent().unwrap_or(Path::new("/")))?;
             let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
             instance_tree(&unpacked.path, &tree, owner)?;
-            let cookie_file = tree.join("tmp/.erlang.cookie");
-            let owner = account.map(|it| (it.uid, it.gid));
-            package::durable::write_whole(&cookie_file, cookie.as_bytes(), 0o400, owner)?;
+            site.write_private_files(&app.name, settings, &tree, account.as_ref())?;
             Ok(())
         })
         .await?
@@ -114,10 +111,18 @@ impl<T: Tell> Instances<T> {
 
     /// Tells an instance's shim to start it and keep it running. Done twice, it finds it started.
     pub async fn launch(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Outcome {
-        outcome(self.start(app, instance).await)
+        match self.start(app, instance).await {
+            Ok(by) => Outcome::Ok { detail: by.map(|by| by.to_string()) },
+            Err(error) => outcome(Err(error)),
+        }
     }
 
-    async fn start(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Result<(), LaunchError> {
+    /// By what it was started; `None`: it had been.
+    async fn start(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        instance: &Instance,
+    ) -> Result<Option<Starter>, LaunchError> {
         let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
         let id = which.shim_id();
         let handle = match self.living(&id) {
@@ -126,11 +131,14 @@ impl<T: Tell> Instances<T> {
         };
         // One that an earlier daemon told to start is left alone; a crash may have come before that.
         if handle.status().await?.state != State::Waiting {
-            return Ok(());
+            return Ok(None);
         }
         match self.make_ready(app, instance).await {
             // Whatever goes wrong from here on, it may have been started.
-            Ok(start) => Ok(handle.start(start).await?),
+            Ok((start, by)) => {
+                handle.start(start).await?;
+                Ok(Some(by))
+            }
             Err(error) => {
                 self.forget_living(&id);
                 handle.release().await?;
@@ -154,7 +162,11 @@ impl<T: Tell> Instances<T> {
     }
 
     /// Everything that can be found wrong before the shim is told anything.
-    async fn make_ready(self: &Arc<Self>, app: &Arc<App>, instance: &Instance) -> Result<Start, LaunchError> {
+    async fn make_ready(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        instance: &Instance,
+    ) -> Result<(Start, Starter), LaunchError> {
         let (instances, of_app, of_instance) = (self.clone(), app.clone(), instance.clone());
         let (unpacked, start) = spawn_blocking(move || {
             let unpacked = instances.site.unpacked(&of_app, of_instance.target)?;
@@ -162,7 +174,9 @@ impl<T: Tell> Instances<T> {
             Ok::<_, LaunchError>((unpacked, start))
         })
         .await??;
-        self.ensure_epmd(app, instance, unpacked).await?;
+        if self.site.is_named(app, instance) {
+            self.ensure_epmd(app, instance, unpacked).await?;
+        }
         self.place_free(app, instance).await?;
         Ok(start)
     }
@@ -174,11 +188,12 @@ impl<T: Tell> Instances<T> {
         let ports: Vec<u16> = ports.into_iter().map(|(_, port)| port).collect();
         let node = self.site.node(&app.name, instance);
         let name = node.split('@').next().unwrap_or_default().to_owned();
+        let is_named = self.site.is_named(app, instance);
         let deadline = Instant::now() + PLACE_FREE;
         loop {
             let taken = match crate::ports::in_use(ports.iter().copied()) {
                 Some(port) => LaunchError::PortInUse { port, by: None },
-                None if super::epmd::names().await.contains(&name) => {
+                None if is_named && super::epmd::names().await.contains(&name) => {
                     LaunchError::NodeNameInUse { node: node.clone() }
                 }
                 None => return Ok(()),
@@ -196,10 +211,15 @@ impl<T: Tell> Instances<T> {
     }
 
     /// What the shim is told; reads files and asks for the app's user: it blocks.
-    fn start_of(&self, app: &App, instance: &Instance, unpacked: &Unpacked) -> Result<Start, LaunchError> {
+    fn start_of(
+        &self,
+        app: &App,
+        instance: &Instance,
+        unpacked: &Unpacked,
+    ) -> Result<(Start, Starter), LaunchError> {
         let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
         let tree = self.site.tree(&app.name, instance);
-        let environment =
+        let mut environment =
             self.site.environment(app, instance.target, instance.place, instance.slot, &tree)?;
         let account = self.site.account(settings)?;
         // The group that hands the controllers on is gone after a reboot, when nothing was staged.
@@ -210,10 +230,11 @@ impl<T: Tell> Instances<T> {
         let (stdout, stderr) = paths.instance_logs(&app.name, instance.place, instance.id);
         let dumps = paths.crash_dumps(&app.name).join(instance.place.to_string());
         make_writable_folder(&dumps, account.as_ref())?;
-        let script = &unpacked.facts.start;
-        let mut argv = vec![tree.join(&script.path).into_os_string()];
-        argv.extend(script.arguments.iter().map(OsString::from));
-        Ok(Start {
+        let by = self.site.starter(app, instance.target, unpacked, &tree)?;
+        by.adapt(&mut environment);
+        let mut argv = vec![tree.join(&by.script.path).into_os_string()];
+        argv.extend(by.script.arguments.iter().map(OsString::from));
+        let start = Start {
             id: Which { app: app.name.clone(), place: instance.place, instance: instance.id }
                 .shim_id()
                 .to_string(),
@@ -232,7 +253,8 @@ impl<T: Tell> Instances<T> {
                 seconds: u32::try_from(settings.crash_dumps.max_seconds.as_secs()).unwrap_or(u32::MAX),
             }),
             ..process(environment, account.as_ref(), settings)
-        })
+        };
+        Ok((start, by))
     }
 }
 

@@ -171,26 +171,32 @@ impl Turn {
     }
 
     fn launch_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
-        let at = self.at;
-        let Some(it) =
-            self.app.instances.get_mut(&instance).filter(|it| it.status == Status::Launching { effect: id })
-        else {
+        if !matches!(self.app.instances.get(&instance), Some(it) if it.status == Status::Launching { effect: id })
+        {
             return;
-        };
+        }
         match outcome {
-            Outcome::Ok { .. } | Outcome::Drained { .. } => {
-                // Its shim may have told of a first run, and of its end, before.
-                let ended = it.run > 0 && it.pid.is_none();
-                it.status = if ended { Status::BackingOff { until: at } } else { Status::Starting };
-                let text = format!("instance {} started", it.place);
-                self.note_of(instance, Step::Started, text);
+            Outcome::Ok { detail } => {
+                let how = detail.map(|how| format!(" {how}")).unwrap_or_default();
+                self.launched(instance, &how);
             }
+            Outcome::Drained { .. } => self.launched(instance, ""),
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
             // Something of it may be there: it is ended like one that was started.
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
                 self.stop(instance, Ending::Failed { reason, tail: None })
             }
         }
+    }
+
+    fn launched(&mut self, instance: InstanceId, how: &str) {
+        let at = self.at;
+        let Some(it) = self.app.instances.get_mut(&instance) else { return };
+        // Its shim may have told of a first run, and of its end, before.
+        let ended = it.run > 0 && it.pid.is_none();
+        it.status = if ended { Status::BackingOff { until: at } } else { Status::Starting };
+        let text = format!("instance {} started{how}", it.place);
+        self.note_of(instance, Step::Started, text);
     }
 
     fn stop_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {

@@ -14,6 +14,7 @@ use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
 use super::member::MemberSettings;
+use super::node::{Distribution, Launch};
 use super::routing::{AccessLog, Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
 use crate::names::VariableName;
@@ -117,6 +118,10 @@ pub struct AppSettings {
     pub member: MemberSettings,
     /// Node names of the instances.
     pub node_name: NodeName,
+    /// By what they are started; `None` = directly where the package's script is known.
+    pub launch: Option<Launch>,
+    /// Who may reach their nodes.
+    pub distribution: Distribution,
     /// Whether the host's proxy leads HTTP requests to the app.
     pub proxy: bool,
     /// The port that it leads them to.
@@ -213,6 +218,8 @@ impl Default for AppSettings {
             canary: CanarySettings::default(),
             member: MemberSettings::default(),
             node_name: NodeName::Slot,
+            launch: None,
+            distribution: Distribution::Loopback,
             proxy: true,
             proxy_port: PortName::Port,
             hosts: Vec::new(),

@@ -78,6 +78,18 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Erlang node names: `{app}-{place}` in slot a and `{app}-{place}b` in slot b, or always the plain one, which needs `strategy = \"temporary_shutdown\"` or `\"member\"`. Members are always in slot a.",
     ),
     key(
+        "launch",
+        Kind::Choice { words: &["direct", "script"], refused: &[] },
+        Default::Unset("`direct` where the package's script is known, else `script`", r#""script""#),
+        "By what an instance is started: by Bellrock with the arguments that the release's script would have used but a cookie, which no command line shows then, or by that script. Known are those that `mix release` (Elixir 1.9 to 1.20) and rebar3 (relx 4) write.",
+    ),
+    key(
+        "distribution",
+        Kind::Choice { words: &["off", "loopback"], refused: &[] },
+        Default::Is(r#""loopback""#),
+        "Who may reach an instance's node over Erlang distribution: nobody, as it has no name, or the nodes of this host, as it listens on 127.0.0.1.",
+    ),
+    key(
         "proxy",
         Kind::Bool,
         Default::Is("true"),

@@ -19,7 +19,7 @@ pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "por
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 14] = [
+const CHECKS: [(&[&str], Check); 15] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
@@ -44,6 +44,7 @@ const CHECKS: [(&[&str], Check); 14] = [
         times,
     ),
     (&["ports", "variables"], variables),
+    (&["distribution", "pre_commands", "post_rollback", "member.check"], super::node::conflicts),
     (&["replicas", "max", "autoscale.min", "autoscale.max"], autoscale::places),
     (&["proxy", "autoscale"], autoscale::idle),
 ];

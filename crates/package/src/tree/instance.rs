@@ -13,6 +13,7 @@ use super::remove::remove_tree;
 use super::version::{Unpacked, open_version, read_json};
 use crate::digest::Sha256Digest;
 use crate::durable::{self, TemporaryFolder};
+use crate::launch::{LAUNCHER, Launcher};
 use crate::manifest::{Node, below};
 use crate::recognise::Facts;
 
@@ -152,6 +153,7 @@ impl Making<'_> {
         self.own_folders()?;
         let mark = Mark { package: self.unpacked.digest };
         durable::write_new(&self.folder.join(INSTANCE_MARK), &serde_json::to_vec(&mark)?, 0o444)?;
+        self.launcher()?;
         self.close_folders()
     }
 
@@ -173,6 +175,18 @@ impl Making<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What may start it in the place of its own script; not every package has one.
+    fn launcher(&self) -> io::Result<()> {
+        let facts = &self.unpacked.facts;
+        let script = self.unpacked.tree().join(&facts.root).join(&facts.start.path);
+        // A script that is no text is none of those whose place a launcher can take.
+        let script = String::from_utf8(fs_err::read(script)?).unwrap_or_default();
+        match Launcher::of(facts, &script) {
+            Ok(launcher) => durable::write_new(&self.folder.join(LAUNCHER), launcher.text.as_bytes(), 0o555),
+            Err(_) => Ok(()),
+        }
     }
 
     fn give(&self, path: &Path, node: &Node) -> io::Result<()> {

@@ -1,0 +1,50 @@
+//! How an app's Erlang nodes are started and who may reach them.
+
+use serde::{Deserialize, Serialize};
+
+use super::app::AppSettings;
+use super::command::PreCommand;
+use super::merge::Stack;
+use super::problem::Problem;
+
+/// By what an instance is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Launch {
+    /// By Bellrock's launcher, with the arguments that the release's script would have used, but a cookie.
+    Direct,
+    /// By the release's own script.
+    Script,
+}
+
+/// Who may reach an instance's node over Erlang distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Distribution {
+    /// Nobody: the node has no name.
+    Off,
+    /// Nodes of this host: it listens on 127.0.0.1.
+    #[default]
+    Loopback,
+}
+
+/// Commands that speak to a running node, which has no name to be spoken to by.
+pub(super) fn conflicts(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    if app.distribution != Distribution::Off {
+        return Vec::new();
+    }
+    let commands = [
+        ("pre_commands", &app.pre_commands[..]),
+        ("post_rollback", &app.post_rollback[..]),
+        ("member.check", app.member.check.as_slice()),
+    ];
+    let speaks = |commands: &[PreCommand]| commands.iter().any(|it| matches!(it, PreCommand::Rpc(_)));
+    commands
+        .into_iter()
+        .filter(|(_, commands)| speaks(commands))
+        .map(|(key, _)| {
+            let message = "has an `rpc`, and with `distribution` \"off\" no node can be reached";
+            stack.locate(key).problem(message, "say distribution = \"loopback\", or use `eval`")
+        })
+        .collect()
+}
