@@ -102,7 +102,8 @@ mod tests {
         serde_json::from_value(json!({
             "app": "beacon", "version": "1.0.0", "package": "1.0.0", "sha256": "00",
             "settings": api::settings::SettingsJson(Default::default()),
-            "user": {"uid": uid, "gid": gid, "user": null, "group": null}, "runtime_bin": null, "places": [],
+            "user": {"uid": uid, "gid": gid, "user": null, "group": null}, "runtime_bin": null,
+            "start": [], "private_files": {}, "places": [],
         }))
         .unwrap()
     }

@@ -86,6 +86,7 @@ snapshot!(proxied_conflicts);
 snapshot!(canaries);
 snapshot!(ranges);
 snapshot!(members);
+snapshot!(nodes);
 snapshot!(strategies);
 snapshot!(units);
 snapshot!(unknown_keys);
