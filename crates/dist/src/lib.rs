@@ -53,7 +53,7 @@ pub use inbox::{Capacity, Dropped};
 pub use link::LinkEnd;
 pub use mailbox::{Event, Mailbox, SpawnError, Spawned, TellError, Watched};
 pub use name::{InvalidNodeName, NodeName};
-pub use node::{ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
+pub use node::{Admit, ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
 pub use payload::{Payload, PayloadError};
 pub use tls::{TlsIdentity, TlsIdentityError};
 pub use tracer::{Trace, TraceEnd, TraceError, TraceEvent, TracePlan, Traced, TracedKind};

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// `USER_HZ`, in which the kernel tells times: 100 on every architecture that we are built for.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// Deepest tree of processes that is climbed.
+const MOST_GENERATIONS: usize = 64;
+
 /// What an instance uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
@@ -42,6 +45,20 @@ pub fn age(pid: u32) -> Option<Duration> {
     let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let now = Duration::try_from(since_boot).ok()?;
     Some(now.saturating_sub(time(stat(pid)?.started)))
+}
+
+/// Whether a process is one of the instance with this main process: below its shim, as all that it started is.
+pub fn is_of_instance(pid: u32, main: u32) -> bool {
+    let shim = stat(main).map(|main| main.parent).filter(|shim| *shim > 1);
+    let mut at = pid;
+    for _ in 0..MOST_GENERATIONS {
+        let Some(parent) = stat(at).map(|it| it.parent) else { return false };
+        if at == main || Some(parent) == shim {
+            return true;
+        }
+        at = parent;
+    }
+    false
 }
 
 impl Processes {
@@ -134,6 +151,27 @@ mod tests {
         let processes = Processes { children };
         assert_eq!(processes.below(1), [2, 3, 4, 5]);
         assert_eq!(processes.below(5), [0; 0]);
+    }
+
+    #[test]
+    fn what_the_main_process_started_is_of_the_instance_and_nobody_else() {
+        let own = std::process::id();
+        let mut main = std::process::Command::new("sh").args(["-c", "sleep 60 & echo $!; wait"]);
+        let mut main = main.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(main.stdout.take().unwrap()), &mut line).unwrap();
+        let child: u32 = line.trim().parse().unwrap();
+        let (is_main, is_child) = (is_of_instance(main.id(), main.id()), is_of_instance(child, main.id()));
+        let is_shim = is_of_instance(own, main.id());
+        let (main_pid, _) = (main.id(), main.kill());
+        main.wait().unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(child as i32).unwrap(),
+            rustix::process::Signal::KILL,
+        )
+        .unwrap();
+        assert_eq!((is_main, is_child, is_shim), (true, true, false));
+        assert!(!is_of_instance(1, main_pid) && !is_of_instance(main_pid, main_pid), "it has ended");
     }
 
     #[test]
