@@ -55,6 +55,7 @@ pub use mailbox::{Event, Mailbox, SpawnError, Spawned, TellError, Watched};
 pub use name::{InvalidNodeName, NodeName};
 pub use node::{Admit, ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
 pub use payload::{Payload, PayloadError};
+pub use reason::shown;
 pub use tls::{TlsIdentity, TlsIdentityError};
 pub use tracer::{Trace, TraceEnd, TraceError, TraceEvent, TracePlan, Traced, TracedKind};
 pub use transport::{Address, HostPort, TransportError};

@@ -121,16 +121,11 @@ pub struct Node {
 impl Node {
     /// Starts an actor among these tasks; it ends with `stop`, or with its last handle.
     pub fn open(target: Target, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
-        Self::open_if(target, Arc::new(|_| Ok(())), tasks, stop)
+        Self::open_if(target, Arc::new(|_: &Identity| Ok(())), tasks, stop)
     }
 
     /// As [`Node::open`], for the node that is admitted and no other one that answers to its name.
-    pub fn open_if(
-        target: Target,
-        admit: Arc<Admit>,
-        tasks: &TaskTracker,
-        stop: &CancellationToken,
-    ) -> Self {
+    pub fn open_if(target: Target, admit: Arc<Admit>, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
         let stop = stop.child_token();
         let (tell, status) = watch::channel(Status::Connecting);
         let name = target.node.clone();
