@@ -155,23 +155,21 @@ mod tests {
 
     #[test]
     fn what_the_main_process_started_is_of_the_instance_and_nobody_else() {
-        let own = std::process::id();
-        let mut main = std::process::Command::new("sh").args(["-c", "sleep 60 & echo $!; wait"]);
-        let mut main = main.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "sleep 60 & echo $!; wait"]).stdout(std::process::Stdio::piped());
+        let mut main = command.spawn().unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(main.stdout.take().unwrap()), &mut line).unwrap();
-        let child: u32 = line.trim().parse().unwrap();
-        let (is_main, is_child) = (is_of_instance(main.id(), main.id()), is_of_instance(child, main.id()));
-        let is_shim = is_of_instance(own, main.id());
-        let (main_pid, _) = (main.id(), main.kill());
+        let output = main.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+        let child: i32 = line.trim().parse().unwrap();
+        let looked = [main.id(), child.unsigned_abs(), std::process::id(), 1];
+        let found = looked.map(|pid| is_of_instance(pid, main.id()));
+        let child = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+        main.kill().unwrap();
         main.wait().unwrap();
-        rustix::process::kill_process(
-            rustix::process::Pid::from_raw(child as i32).unwrap(),
-            rustix::process::Signal::KILL,
-        )
-        .unwrap();
-        assert_eq!((is_main, is_child, is_shim), (true, true, false));
-        assert!(!is_of_instance(1, main_pid) && !is_of_instance(main_pid, main_pid), "it has ended");
+        assert_eq!(found, [true, true, false, false]);
+        assert!(!is_of_instance(main.id(), main.id()), "it has ended");
     }
 
     #[test]

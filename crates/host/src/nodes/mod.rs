@@ -8,11 +8,17 @@
 //! ```text
 //! App snapshots ─▶ Nodes::follow ─▶ target (name, cookie, epmd) ─▶ dist::Node ─▶ Nodes::get ─▶ API, checks, stops
 //!                                     admit: is it a process of this instance?
+//!                                   attendant of each link ─▶ facts, mesh ─▶ Seen ─▶ Nodes::look ─▶ status
 //! ```
 
+mod attendant;
+mod facts;
+mod halt;
+mod mesh;
+mod seen;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dist::Node;
@@ -21,59 +27,86 @@ use model::{AppName, InstanceId};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::warn;
 
 use crate::site::Site;
-pub use target::TargetError;
+use attendant::Attendant;
+pub use facts::NodeFacts;
+pub(crate) use halt::Halting;
+use mesh::Mesh;
+pub use seen::{Look, MeshSeen, Missing, Seen};
+use target::TargetError;
 
 /// The links of this host. A cheap copy leads to the same ones.
 #[derive(Clone)]
 pub struct Nodes {
     site: Arc<Site>,
     links: Arc<Mutex<Links>>,
+    /// Rises with each node that comes or goes, and with each pair that was connected.
+    changes: watch::Sender<u64>,
 }
 
-type Links = BTreeMap<(AppName, InstanceId), Linked>;
+type Links = BTreeMap<Key, Linked>;
+type Key = (AppName, InstanceId);
 
 /// The link of one run of an instance.
 struct Linked {
     run: u32,
-    node: Result<Node, Arc<TargetError>>,
+    /// The node's name.
+    name: String,
+    link: Result<Link, Arc<TargetError>>,
 }
 
-/// How it is with the link to an instance's node.
-#[derive(Debug, Clone)]
-pub enum LinkState {
-    /// Followed; its [`Node::status`] says the rest.
-    Node(Node),
-    /// It could not even be tried.
-    Impossible(Arc<TargetError>),
+struct Link {
+    node: Node,
+    mesh: Option<Mesh>,
+    seen: watch::Receiver<Seen>,
+    _attendant: AbortOnDropHandle<()>,
 }
 
 impl Nodes {
     /// None yet; [`Nodes::follow`] makes them.
     pub fn new(site: Arc<Site>) -> Self {
-        Nodes { site, links: Arc::default() }
+        Nodes { site, links: Arc::default(), changes: watch::Sender::new(0) }
     }
 
     /// The node of an instance that runs, connected or not; `None` when it does not run or its node cannot be addressed.
     /// A connected one is a process of this very instance.
     pub fn get(&self, app: &AppName, instance: InstanceId) -> Option<Node> {
-        match self.state(app, instance)? {
-            LinkState::Node(node) => Some(node),
-            LinkState::Impossible(_) => None,
-        }
-    }
-
-    /// How it is with the link to an instance's node; `None` when it does not run.
-    pub fn state(&self, app: &AppName, instance: InstanceId) -> Option<LinkState> {
         let links = self.links();
         let linked = links.get(&(app.clone(), instance))?;
-        Some(match &linked.node {
-            Ok(node) => LinkState::Node(node.clone()),
-            Err(why) => LinkState::Impossible(why.clone()),
-        })
+        linked.link.as_ref().ok().map(|link| link.node.clone())
+    }
+
+    /// The node of an instance and what is seen of the link to it; `None` when it does not run.
+    pub fn look(&self, app: &AppName, instance: InstanceId) -> Option<Look> {
+        let links = self.links();
+        let linked = links.get(&(app.clone(), instance))?;
+        let seen = match &linked.link {
+            Ok(link) => link.seen.borrow().clone(),
+            Err(why) => Seen { why_not: Some(crate::chain(&**why)), ..Seen::default() },
+        };
+        Some(Look { node: linked.name.clone(), seen })
+    }
+
+    /// Names of the nodes of a mesh that are connected with us, without the one of this instance.
+    fn mesh(&self, mesh: &Mesh, without: &Key) -> BTreeSet<String> {
+        let links = self.links();
+        let others = links.iter().filter(|(key, _)| *key != without);
+        let of_mesh = others.filter(|(_, linked)| {
+            let link = linked.link.as_ref().ok().filter(|link| link.mesh.as_ref() == Some(mesh));
+            link.is_some_and(|link| link.seen.borrow().facts.is_some())
+        });
+        of_mesh.map(|(_, linked)| linked.name.clone()).collect()
+    }
+
+    fn something_changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// Follows an app's snapshots until told to stop; no link of the app outlives it.
@@ -104,8 +137,11 @@ impl Nodes {
         let fresh: Vec<&Instance> =
             app.instances.values().filter(|it| runs(it) && self.get(&app.name, it.id).is_none()).collect();
         for instance in fresh {
-            let node = self.open(app, instance, tasks, stop).await;
-            let linked = Linked { run: instance.run, node };
+            let linked = Linked {
+                run: instance.run,
+                name: self.site.node(&app.name, instance),
+                link: self.open(app, instance, tasks, stop).await,
+            };
             self.links().insert((app.name.clone(), instance.id), linked);
         }
     }
@@ -116,7 +152,7 @@ impl Nodes {
         instance: &Instance,
         tasks: &TaskTracker,
         stop: &CancellationToken,
-    ) -> Result<Node, Arc<TargetError>> {
+    ) -> Result<Link, Arc<TargetError>> {
         let (site, of_app, of_instance) = (self.site.clone(), app.clone(), instance.clone());
         let made = spawn_blocking(move || target::of(&site, &of_app, &of_instance)).await;
         let target = made.unwrap_or_else(|fault| Err(fault.into())).map_err(|error| {
@@ -125,7 +161,18 @@ impl Nodes {
             Arc::new(error)
         })?;
         let main = instance.pid.unwrap_or_default();
-        Ok(Node::open_if(target, Arc::new(move |node| target::admit(node, main)), tasks, stop))
+        let node = Node::open_if(target, Arc::new(move |node| target::admit(node, main)), tasks, stop);
+        let mesh = app.revision(instance.target).and_then(|it| Mesh::of(&app.name, &it.settings.mesh));
+        let (tell, seen) = watch::channel(Seen::default());
+        let attendant = Attendant {
+            nodes: self.clone(),
+            key: (app.name.clone(), instance.id),
+            mesh: mesh.clone(),
+            node: node.clone(),
+            seen: tell,
+        };
+        let attendant = AbortOnDropHandle::new(tasks.spawn(attendant.attend()));
+        Ok(Link { node, mesh, seen, _attendant: attendant })
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {

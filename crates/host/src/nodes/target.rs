@@ -7,7 +7,7 @@ use dist::{Target, Timing};
 use model::app::{App, Instance};
 
 use crate::epmd::EPMD_PORT;
-use crate::site::Site;
+use crate::site::{Site, SiteError};
 use crate::usage;
 
 /// Our name on every node, before the host: a fixed one, so that a node's table of atoms grows by one name however often
@@ -16,13 +16,13 @@ const OWN_NAME: &str = "bellrock";
 
 /// Why no link can be made to an instance's node.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetError {
+pub(super) enum TargetError {
     /// No node can have the name.
     #[error("the host's name makes no names of nodes; say another with node_host in config.toml")]
     Name(#[from] InvalidNodeName),
-    /// The cookie cannot be read.
-    #[error("could not read the app's cookie")]
-    Cookie(#[source] std::io::Error),
+    /// Something about the app cannot be told.
+    #[error(transparent)]
+    Site(#[from] SiteError),
     /// No node can have the cookie.
     #[error("the app's cookie is none that Erlang takes")]
     NoCookie(#[from] InvalidCookie),
@@ -33,7 +33,8 @@ pub enum TargetError {
 
 /// The node of an instance. Reads the cookie: it blocks.
 pub(super) fn of(site: &Site, app: &App, instance: &Instance) -> Result<Target, TargetError> {
-    let cookie = crate::cookie::read_or_make(&site.paths.cookie(&app.name)).map_err(TargetError::Cookie)?;
+    let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
+    let cookie = site.cookie(&app.name, settings)?;
     Ok(Target {
         node: site.node(&app.name, instance).parse::<NodeName>()?,
         address: Address::Epmd(HostPort::new(Ipv4Addr::LOCALHOST.to_string(), EPMD_PORT)),
@@ -51,5 +52,8 @@ pub(super) fn admit(node: &Identity, main: u32) -> Result<(), String> {
     if usage::is_of_instance(node.os_pid, main) {
         return Ok(());
     }
-    Err(format!("it is process {}, which is none of the instance's (its main process is {main})", node.os_pid))
+    Err(format!(
+        "it is process {}, which is none of the instance's (its main process is {main})",
+        node.os_pid
+    ))
 }
