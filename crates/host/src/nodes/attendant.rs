@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dist::{Down, Identity, Node, Status};
+use probe::Probe;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::debug;
@@ -62,7 +63,7 @@ impl Attendant {
     /// For as long as there is a connection; it does not end by itself.
     async fn stay(&self, identity: &Identity) {
         let facts = NodeFacts::of(identity);
-        self.seen.send_replace(Seen { facts: Some(facts.clone()), ..Seen::default() });
+        self.seen.send_replace(Seen { facts: Some(facts), ..Seen::default() });
         self.nodes.something_changed();
         let mesh = async {
             match &self.mesh {
@@ -70,15 +71,16 @@ impl Attendant {
                 None => std::future::pending().await,
             }
         };
-        tokio::join!(self.learn(facts), mesh);
+        tokio::join!(self.learn(), mesh);
     }
 
     /// What the connection itself does not tell.
-    async fn learn(&self, facts: NodeFacts) {
+    async fn learn(&self) {
+        let probe = Probe::new(self.node.clone());
         loop {
-            match facts.clone().ask(&self.node, ANSWER).await {
+            match probe.facts(ANSWER).await {
                 Ok(facts) => {
-                    self.seen.send_modify(|seen| seen.facts = Some(facts));
+                    self.seen.send_modify(|seen| seen.facts = Some(NodeFacts::told(facts)));
                     return;
                 }
                 Err(error) => {
