@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use dist::Node;
 use model::app::{App, Instance};
+use model::settings::Distribution;
 use model::{AppName, InstanceId};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -79,7 +80,8 @@ impl Nodes {
         linked.link.as_ref().ok().map(|link| link.node.clone())
     }
 
-    /// The node of an instance and what is seen of the link to it; `None` when it does not run.
+    /// The node of an instance and what is seen of the link to it; `None` when it does not run, or has no node
+    /// (`distribution = "off"`).
     pub fn look(&self, app: &AppName, instance: InstanceId) -> Option<Look> {
         let links = self.links();
         let linked = links.get(&(app.clone(), instance))?;
@@ -129,7 +131,10 @@ impl Nodes {
     }
 
     async fn reconcile(&self, app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
-        let runs = |it: &Instance| it.pid.is_some() && !it.is_gone();
+        let has_node = |it: &Instance| {
+            app.revision(it.target).is_some_and(|it| it.settings.distribution != Distribution::Off)
+        };
+        let runs = |it: &Instance| it.pid.is_some() && !it.is_gone() && has_node(it);
         self.links().retain(|(name, id), linked| {
             let instance = app.instances.get(id);
             *name != app.name || instance.is_some_and(|it| runs(it) && it.run == linked.run)

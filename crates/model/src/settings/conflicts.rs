@@ -19,7 +19,7 @@ pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "por
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 15] = [
+const CHECKS: [(&[&str], Check); 16] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
