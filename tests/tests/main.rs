@@ -17,6 +17,7 @@ mod faults;
 mod first_deployment;
 mod interruptions;
 mod isolation;
+mod links;
 mod load;
 mod members;
 mod nodes;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
 use crate::exit::ExitHow;
+use crate::node::Node;
 use crate::routes::Traffic;
 use crate::version::By;
 
@@ -199,6 +200,9 @@ pub struct Instance {
     /// What the proxy counts; `None` where it does not serve it.
     #[serde(default)]
     pub traffic: Option<Traffic>,
+    /// Its Erlang node; `None` while it does not run.
+    #[serde(default)]
+    pub node: Option<Node>,
 }
 
 /// The last exit of an instance.

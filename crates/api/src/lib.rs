@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod event;
 pub mod exit;
 pub mod log;
+pub mod node;
 pub mod prepare;
 pub mod problem;
 pub mod query;

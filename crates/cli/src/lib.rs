@@ -8,6 +8,7 @@ mod client;
 mod commands;
 mod exit;
 mod failure;
+mod nodes;
 mod output;
 mod progress;
 mod reference;

@@ -9,6 +9,7 @@ use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
 use host::journal::{Journal, JournalError};
+use host::nodes::Nodes;
 use host::proxy::{ErrorWatch, HealthWatch, Proxy};
 use host::site::Site;
 use host::tasks::Tasks;
@@ -102,6 +103,8 @@ pub struct Control {
     pub journal: Journal,
     /// The way to the proxy.
     pub proxy: Proxy,
+    /// Our links to the instances' nodes.
+    pub nodes: Nodes,
     /// The figures by which places follow the load.
     pub loads: Loads,
     /// The program that runs instances.
@@ -135,6 +138,7 @@ impl Control {
     ) -> Self {
         Control {
             paths: site.paths.clone(),
+            nodes: Nodes::new(site.clone()),
             site,
             settings_files,
             journal,
@@ -173,6 +177,8 @@ impl Control {
         works.tasks.spawn(errors.follow(handle.watch(), works.stop.clone()));
         let health = HealthWatch::new(self.proxy.clone(), self.clone());
         works.tasks.spawn(health.follow(handle.watch(), works.stop.clone()));
+        let links = self.nodes.clone().follow(handle.watch(), works.tasks.clone(), works.stop.clone());
+        works.tasks.spawn(links);
         let autoscaler = Autoscaler::new(self.clone());
         works.tasks.spawn(autoscaler.follow(handle.watch(), works.stop.clone()));
         self.proxy.register(&name);

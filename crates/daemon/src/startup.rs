@@ -121,12 +121,13 @@ impl Daemon {
         let keeper = Keeper { plan, shims: shims.clone(), paths: site.paths.clone(), proxy: proxy.clone() };
         let shim = shims.shim_binary.clone();
         let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
-        let instances = Arc::new(Instances::new(shims, site, control.clone()));
+        let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
         let exports = doer.exports();
         let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
         let partners = partners(journal, doer);
-        let probe = Probe::new().context("could not build the client for health checks")?;
+        let probe =
+            Probe::new(control.nodes.clone()).context("could not build the client for health checks")?;
         control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
         Ok(Daemon { control, keeper, exports, instances, tasks, stop })
     }
@@ -223,8 +224,7 @@ pub(crate) fn absolute(root: &Path) -> anyhow::Result<PathBuf> {
 /// Folders that apps must get through on the way to their own are 0711; what holds secrets is ours alone.
 fn make_folders(paths: &Paths) -> anyhow::Result<()> {
     let passable = ["", "service", "commands", "assets", "data"].map(|below| paths.state().join(below));
-    let private =
-        [paths.uploads(), paths.shims_state(), paths.state().join("cookies"), paths.state().join("versions")];
+    let private = [paths.uploads(), paths.shims_state(), paths.cookies(), paths.state().join("versions")];
     let readable =
         [paths.run(), paths.logs_root(), paths.store().join("versions"), paths.store().join("dist")];
     let more_private = [paths.shims_run(), paths.state().join("papers")];

@@ -9,6 +9,7 @@ const LINK: i64 = 1;
 const SEND: i64 = 2;
 const REG_SEND: i64 = 6;
 const SEND_TT: i64 = 12;
+const REG_SEND_TT: i64 = 16;
 const MONITOR_P: i64 = 19;
 const DEMONITOR_P: i64 = 20;
 const SEND_SENDER: i64 = 22;
@@ -32,6 +33,8 @@ const UNLINK_ID_ACK: i64 = 36;
 pub(crate) enum Signal {
     /// The payload is a message to one of our processes.
     Send { to: Pid },
+    /// The payload is a message to a registered name.
+    SendToName { name: Atom },
     /// A linked process ended, or somebody sends an exit signal.
     Exit { from: Pid, to: Pid },
     /// What we monitor ended.
@@ -70,6 +73,10 @@ impl Signal {
         };
         Some(match parts.first()?.as_integer()? {
             SEND | SEND_TT | SEND_SENDER | SEND_SENDER_TT => Self::Send { to: pid(2)? },
+            REG_SEND | REG_SEND_TT => match parts.get(3)? {
+                Term::Atom(name) => Self::SendToName { name: name.clone() },
+                _ => return None,
+            },
             PAYLOAD_EXIT | PAYLOAD_EXIT_TT | PAYLOAD_EXIT2 | PAYLOAD_EXIT2_TT => {
                 Self::Exit { from: pid(1)?, to: pid(2)? }
             }
@@ -207,6 +214,7 @@ mod tests {
         let name = Term::atom("init");
         let read = |control| Signal::read(&control);
         assert_eq!(read(send(&b)), Signal::Send { to: b.clone() });
+        assert_eq!(read(send_to_name(&a, "init")), Signal::SendToName { name: Atom::new("init") });
         assert_eq!(
             read(monitor(&a, &name, &r)),
             Signal::Monitor { from: a.clone(), of: name.clone(), reference: r.clone() }

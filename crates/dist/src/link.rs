@@ -4,6 +4,7 @@
 //! messages of frames and puts them where they belong (`routes`), undecoded, and never waits for anybody. What is to be
 //! written goes through the `outbox`.
 
+mod net_kernel;
 mod reader;
 mod writer;
 

@@ -105,6 +105,10 @@ pub enum Down {
     Stopped,
 }
 
+/// Says whether it is the node that was meant that answered to the name; else who it is instead. Asked at each
+/// connection, before anybody is told of it; it must not block for longer than a wink.
+pub type Admit = dyn Fn(&Identity) -> Result<(), String> + Send + Sync;
+
 /// A handle of the actor. The actor stops with its last handle.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -117,11 +121,16 @@ pub struct Node {
 impl Node {
     /// Starts an actor among these tasks; it ends with `stop`, or with its last handle.
     pub fn open(target: Target, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
+        Self::open_if(target, Arc::new(|_: &Identity| Ok(())), tasks, stop)
+    }
+
+    /// As [`Node::open`], for the node that is admitted and no other one that answers to its name.
+    pub fn open_if(target: Target, admit: Arc<Admit>, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
         let stop = stop.child_token();
         let (tell, status) = watch::channel(Status::Connecting);
         let name = target.node.clone();
         let span = info_span!("node", node = %name);
-        let actor = Actor { target, tell, tasks: tasks.clone(), stop: stop.clone() };
+        let actor = Actor { target, admit, tell, tasks: tasks.clone(), stop: stop.clone() };
         tasks.spawn(actor.run().instrument(span));
         Self { name, status, tasks: tasks.clone(), _stop: Arc::new(stop.drop_guard()) }
     }
@@ -221,6 +230,7 @@ impl Node {
 
 struct Actor {
     target: Target,
+    admit: Arc<Admit>,
     tell: watch::Sender<Status>,
     tasks: TaskTracker,
     stop: CancellationToken,

@@ -103,7 +103,8 @@ impl Payload {
         self.decode_here_within(MOST_BYTES)
     }
 
-    fn decode_here_within(self, most_bytes: usize) -> Result<Term, PayloadError> {
+    /// As [`Payload::decode_within`], here and now.
+    pub(crate) fn decode_here_within(self, most_bytes: usize) -> Result<Term, PayloadError> {
         if self.is_cut || self.length > most_bytes {
             return Err(PayloadError::TooLarge(self.length));
         }

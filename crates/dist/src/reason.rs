@@ -8,8 +8,9 @@ const MOST_CHARS: usize = 500;
 /// Most terms that are looked at: more do not fit.
 const MOST_TERMS: usize = MOST_CHARS;
 
-/// A reason as Erlang text, cut short, with the number of arguments for the arguments in its stack.
-pub(crate) fn shown(reason: &Term) -> String {
+/// A reason, or another term that a node gave, as Erlang text: cut short, with the number of arguments for the arguments
+/// in its stack.
+pub fn shown(reason: &Term) -> String {
     let text = Erlang::default().print_flat(&brief(reason, &mut 0));
     match text.char_indices().nth(MOST_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),

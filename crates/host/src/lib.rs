@@ -17,6 +17,7 @@ pub mod instances;
 pub mod journal;
 pub mod log_tail;
 pub mod memory;
+pub mod nodes;
 mod paths;
 pub mod ports;
 mod preparation;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::{AppName, EffectId, InstanceId, Place, TaskId, VersionLabel};
+use model::{AppName, EffectId, InstanceId, MeshName, Place, TaskId, VersionLabel};
 
 fn file_name(label: &VersionLabel) -> String {
     package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
@@ -140,9 +140,19 @@ impl Paths {
         self.state().join("commands").join(app.as_str())
     }
 
+    /// Cookies of apps and meshes.
+    pub fn cookies(&self) -> PathBuf {
+        self.state().join("cookies")
+    }
+
     /// The app's cookie, mode 0600.
     pub fn cookie(&self, app: &AppName) -> PathBuf {
-        self.state().join("cookies").join(app.as_str())
+        self.cookies().join(app.as_str())
+    }
+
+    /// The cookie that all apps of a mesh have, mode 0600. No app's name has a dot.
+    pub fn mesh_cookie(&self, mesh: &MeshName) -> PathBuf {
+        self.cookies().join(format!("mesh.{mesh}"))
     }
 
     /// Logs of all apps.

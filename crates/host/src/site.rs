@@ -153,7 +153,7 @@ impl Site {
         let facts = self.facts(app, target)?;
         let revision = app.revision(target).ok_or(SiteError::NoVersion)?;
         let runtime_bin = self.runtime_for(&facts, &revision.settings)?;
-        let cookie = self.cookie(&app.name)?;
+        let cookie = self.cookie(&app.name, &revision.settings)?;
         let version = app.label(target);
         let standing =
             Standing { app: &app.name, version: &version, place, slot, node_host: &self.node_host };
@@ -201,12 +201,24 @@ impl Site {
         app: &AppName,
         settings: &AppSettings,
     ) -> Result<Vec<(&'static str, String)>, SiteError> {
-        let cookie = self.cookie(app)?;
+        let cookie = self.cookie(app, settings)?;
         Ok(environment::private_files(settings, &self.node_host, &cookie))
     }
 
-    fn cookie(&self, app: &AppName) -> Result<String, SiteError> {
-        crate::cookie::read_or_make(&self.paths.cookie(app)).map_err(SiteError::Cookie)
+    /// The cookie of an app with these settings, made the first time. It reads a file: it blocks.
+    ///
+    /// # Errors
+    /// [`SiteError::Cookie`].
+    pub fn cookie(&self, app: &AppName, settings: &AppSettings) -> Result<String, SiteError> {
+        crate::cookie::read_or_make(&self.cookie_file(app, settings)).map_err(SiteError::Cookie)
+    }
+
+    /// Where that is kept: apps of one mesh have one.
+    pub fn cookie_file(&self, app: &AppName, settings: &AppSettings) -> PathBuf {
+        match &settings.mesh.name {
+            Some(mesh) => self.paths.mesh_cookie(mesh),
+            None => self.paths.cookie(app),
+        }
     }
 
     /// The ports of a place and slot by the name of their variable.
@@ -233,6 +245,8 @@ impl Site {
         let tree = self.tree(&app.name, instance);
         let revision = app.revision(instance.target).ok_or(SiteError::NoVersion)?;
         Ok(ProbeTarget {
+            app: app.name.clone(),
+            instance: instance.id,
             ports: self.ports(app, instance.target, instance.place, instance.slot)?,
             environment: self.environment(app, instance.target, instance.place, instance.slot, &tree)?,
             confinement: Confinement::new(self.account(&revision.settings)?, &revision.settings),

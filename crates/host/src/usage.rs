@@ -12,6 +12,9 @@ use std::time::Duration;
 /// `USER_HZ`, in which the kernel tells times: 100 on every architecture that we are built for.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// Deepest tree of processes that is climbed.
+const MOST_GENERATIONS: usize = 64;
+
 /// What an instance uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
@@ -42,6 +45,20 @@ pub fn age(pid: u32) -> Option<Duration> {
     let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let now = Duration::try_from(since_boot).ok()?;
     Some(now.saturating_sub(time(stat(pid)?.started)))
+}
+
+/// Whether a process is one of the instance with this main process: below its shim, as all that it started is.
+pub fn is_of_instance(pid: u32, main: u32) -> bool {
+    let shim = stat(main).map(|main| main.parent).filter(|shim| *shim > 1);
+    let mut at = pid;
+    for _ in 0..MOST_GENERATIONS {
+        let Some(parent) = stat(at).map(|it| it.parent) else { return false };
+        if at == main || Some(parent) == shim {
+            return true;
+        }
+        at = parent;
+    }
+    false
 }
 
 impl Processes {
@@ -134,6 +151,25 @@ mod tests {
         let processes = Processes { children };
         assert_eq!(processes.below(1), [2, 3, 4, 5]);
         assert_eq!(processes.below(5), [0; 0]);
+    }
+
+    #[test]
+    fn what_the_main_process_started_is_of_the_instance_and_nobody_else() {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "sleep 60 & echo $!; wait"]).stdout(std::process::Stdio::piped());
+        let mut main = command.spawn().unwrap();
+        let mut line = String::new();
+        let output = main.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+        let child: i32 = line.trim().parse().unwrap();
+        let looked = [main.id(), child.unsigned_abs(), std::process::id(), 1];
+        let found = looked.map(|pid| is_of_instance(pid, main.id()));
+        let child = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+        main.kill().unwrap();
+        main.wait().unwrap();
+        assert_eq!(found, [true, true, false, false]);
+        assert!(!is_of_instance(main.id(), main.id()), "it has ended");
     }
 
     #[test]

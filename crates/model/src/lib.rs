@@ -11,6 +11,6 @@ pub mod settings;
 pub mod units;
 
 pub use names::{
-    AppName, BadName, DeploymentId, EffectId, InstanceId, Place, Slot, TaskId, VariableName, VersionId,
-    VersionLabel,
+    AppName, BadName, DeploymentId, EffectId, InstanceId, MeshName, Place, Slot, TaskId, VariableName,
+    VersionId, VersionLabel,
 };

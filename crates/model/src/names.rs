@@ -64,21 +64,28 @@ macro_rules! text_name {
     };
 }
 
+fn plain(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() || text.len() > 64 {
+        return Err("it must have 1 to 64 characters");
+    }
+    if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return Err("it must start with a lower-case letter");
+    }
+    if !text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-') {
+        return Err("only lower-case letters, digits, '_' and '-' may stand in it");
+    }
+    Ok(())
+}
+
 text_name! {
     /// Name of an app: lower-case letters, digits, `_` and `-`, starting with a letter; at most 64 bytes.
     /// It becomes part of Erlang node names, file names and URLs, so it stays plain.
-    AppName, "an app's name", |text| {
-        if text.is_empty() || text.len() > 64 {
-            return Err("it must have 1 to 64 characters");
-        }
-        if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err("it must start with a lower-case letter");
-        }
-        if !text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-') {
-            return Err("only lower-case letters, digits, '_' and '-' may stand in it");
-        }
-        Ok(())
-    }
+    AppName, "an app's name", plain
+}
+
+text_name! {
+    /// Name of a mesh of apps, by the rule for names of apps: it becomes part of a file's name.
+    MeshName, "a mesh's name", plain
 }
 
 text_name! {

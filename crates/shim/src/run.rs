@@ -40,6 +40,8 @@ pub(crate) struct Again {
     pub(crate) at: u64,
     /// ms until the time after that.
     wait: u64,
+    /// Whether it was sent before: one that was asked in another way gets its first one late.
+    is_told: bool,
 }
 
 /// Wait until SIGTERM is sent for the second time: most have ended by then.
@@ -74,19 +76,26 @@ impl Run {
         }
     }
 
-    /// SIGTERM to the main process; SIGKILL to the tree is due after `timeout_ms`. Asked again, the earlier counts.
-    pub(crate) fn ask_to_end(&mut self, timeout_ms: u64, then_start: bool) {
-        let kill_at = clock::since_boot_ms().saturating_add(timeout_ms);
+    /// SIGTERM to the main process after `asked_ms`; SIGKILL to the tree is due after `timeout_ms`. Asked again, the earlier
+    /// counts.
+    pub(crate) fn ask_to_end(&mut self, timeout_ms: u64, asked_ms: u64, then_start: bool) {
+        let now = clock::since_boot_ms();
+        let (kill_at, tell_at) = (now.saturating_add(timeout_ms), now.saturating_add(asked_ms));
         match &mut self.end {
             Some(end) => {
                 end.kill_at = end.kill_at.min(kill_at);
                 end.then_start = then_start;
+                if let Some(first) = end.again.as_mut().filter(|again| !again.is_told) {
+                    first.at = first.at.min(tell_at);
+                }
             }
             None => {
                 let how = if timeout_ms == 0 { How::Killed } else { How::StoppedOrderly };
                 self.end = Some(End { how, kill_at, then_start, again: None });
-                if timeout_ms > 0 {
+                if timeout_ms > 0 && asked_ms == 0 {
                     self.terminate(FIRST_AGAIN_MS);
+                } else if let Some(end) = self.end.as_mut().filter(|_| timeout_ms > 0) {
+                    end.again = Some(Again { at: tell_at, wait: FIRST_AGAIN_MS / 2, is_told: false });
                 }
             }
         }
@@ -96,7 +105,7 @@ impl Run {
     fn terminate(&mut self, wait: u64) {
         let _ = process::pidfd_send_signal(&self.child.pidfd, Signal::TERM);
         if let Some(end) = &mut self.end {
-            end.again = Some(Again { at: clock::since_boot_ms().saturating_add(wait), wait });
+            end.again = Some(Again { at: clock::since_boot_ms().saturating_add(wait), wait, is_told: true });
         }
     }
 

@@ -328,7 +328,7 @@ impl Shim {
                 if stop.let_go {
                     supervisor.let_go();
                 }
-                supervisor.stop(stop.timeout_ms);
+                supervisor.stop(stop.timeout_ms, stop.asked_ms);
             }
             Command::Restart(restart) => supervisor.restart(restart.timeout_ms)?,
             Command::SetPolicy(set) => supervisor.set_policy(set.restart)?,

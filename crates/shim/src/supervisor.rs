@@ -210,10 +210,11 @@ impl Supervisor {
         self.listeners = Listeners::default();
     }
 
-    /// SIGTERM now, SIGKILL to the tree after `timeout_ms` (at once if 0).
-    pub(crate) fn stop(&mut self, timeout_ms: u64) {
+    /// SIGTERM after `asked_ms` (it was asked in another way; now if 0), SIGKILL to the tree after `timeout_ms` (at once if
+    /// 0).
+    pub(crate) fn stop(&mut self, timeout_ms: u64, asked_ms: u64) {
         match &mut self.phase {
-            Phase::Running(run) => run.ask_to_end(timeout_ms, false),
+            Phase::Running(run) => run.ask_to_end(timeout_ms, asked_ms, false),
             Phase::Sweeping(run, ended) => {
                 run.end = Some(End { how: ended.how, kill_at: 0, then_start: false, again: None })
             }
@@ -235,7 +236,7 @@ impl Supervisor {
             {
                 return refuse("it is being stopped");
             }
-            Phase::Running(run) => run.ask_to_end(timeout_ms, true),
+            Phase::Running(run) => run.ask_to_end(timeout_ms, 0, true),
             Phase::Sweeping(run, ended) => {
                 run.end = Some(End { how: ended.how, kill_at: 0, then_start: true, again: None })
             }
@@ -259,7 +260,7 @@ impl Supervisor {
 
     /// The shim itself was asked to end: stops the child within the time its settings give.
     pub(crate) fn terminate(&mut self) {
-        self.stop(self.start.as_ref().map_or(0, |start| start.stop_timeout_ms));
+        self.stop(self.start.as_ref().map_or(0, |start| start.stop_timeout_ms), 0);
     }
 
     /// Nothing runs and nothing will.

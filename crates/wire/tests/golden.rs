@@ -99,7 +99,7 @@ fn commands() {
     let listening = Start { id: "proxy.2".into(), listen, listen_from, ..Start::default() };
     check_command("start-listening", Command::Start(listening));
     check_command("start-empty", Command::Start(Start::default()));
-    check_command("stop", Command::Stop(Stop { timeout_ms: 30_000, let_go: false }));
+    check_command("stop", Command::Stop(Stop { timeout_ms: 30_000, ..Stop::default() }));
     check_command("restart", Command::Restart(Restart { timeout_ms: 30_000 }));
     check_command("set-policy", Command::SetPolicy(SetPolicy { restart: RestartPolicy::standard() }));
     check_command("status", Command::Status(QueryStatus {}));
@@ -111,7 +111,9 @@ fn commands() {
     check_command("renew", Command::Renew(Renew { program, formats: vec![1, 2] }));
     check_command("end", Command::End(End {}));
     check_command("lend", Command::Lend(Lend {}));
-    check_command("stop-let-go", Command::Stop(Stop { timeout_ms: 35_000, let_go: true }));
+    check_command("stop-let-go", Command::Stop(Stop { timeout_ms: 35_000, let_go: true, ..Stop::default() }));
+    let asked = Stop { timeout_ms: 30_000, asked_ms: 15_000, ..Stop::default() };
+    check_command("stop-asked", Command::Stop(asked));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::Context;
 use crate::client::Route;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::nodes;
 use crate::output::{ALARM, GOOD, STRONG, WARNING, styled};
 use crate::table::{Cell, Row, lines, row};
 use crate::time::{ago, between, coarse};
@@ -84,6 +85,9 @@ pub(super) fn one(app: &App, now: Timestamp) -> String {
             facts.extend(figures.map(|line| row!["", format!("         {line}")]));
             facts.push(row!["", format!("bellrock promote {app}   or   bellrock rollback {app}")]);
         }
+    }
+    for (nth, line) in nodes::table(&app.instances, now).into_iter().enumerate() {
+        facts.push(row![if nth == 0 { "nodes" } else { "" }, line]);
     }
     let facts = lines(&facts).into_iter().map(|line| format!("  {line}"));
     let text = all(std::slice::from_ref(app), now);

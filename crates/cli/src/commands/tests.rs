@@ -182,6 +182,34 @@ fn status_of_one() {
     check("status_deploying", &status::one(&apps()[1], now()));
 }
 
+#[test]
+fn status_with_nodes() {
+    let node = |name: &str, more: Value| {
+        let mut node = json!({"name": name, "connected": {"otp": "25", "erts": "13.1.5", "elixir": "1.14.0",
+            "schedulers": 2, "started_at": "2026-11-09T11:00:00Z"}, "why_not": null, "mesh": null});
+        node.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"node": node})
+    };
+    let missing = json!([{"node": "beacon-4@web1", "why": "it could not connect (its log says more)"},
+        {"node": "beacon-5@web1", "why": null}]);
+    let fresh =
+        json!({"otp": "27", "erts": "15.2.3", "elixir": null, "schedulers": null, "started_at": null});
+    let why = "could not connect: epmd at 127.0.0.1:4369 knows no node named \"beacon-3\"";
+    let beacon = app(
+        "beacon",
+        json!({"instances": [
+            instance(1, node("beacon-1@web1", json!({"mesh": {"connected": ["beacon-2@web1"], "missing": []}}))),
+            instance(2, node("beacon-2b@web1",
+                json!({"mesh": {"connected": ["beacon-1@web1"], "missing": missing}}))),
+            instance(3, node("beacon-3@web1", json!({"connected": null, "why_not": why}))),
+            instance(4, node("beacon-4@web1", json!({"connected": fresh}))),
+            instance(5, node("beacon-5@web1", json!({"connected": null}))),
+            instance(6, json!({"state": "backing_off", "pid": null, "node": null})),
+        ]}),
+    );
+    check("status_nodes", &status::one(&from(beacon), now()));
+}
+
 fn traffic(rate: f64, errors: u64, in_flight: u64) -> Value {
     json!({"over_ms": 5000, "requests_per_s": rate, "server_errors": errors, "p50_us": 700, "p99_us": 1_500,
         "in_flight": in_flight})

@@ -10,24 +10,25 @@ use super::scene::Scene;
 pub(super) const NAME: &str = "cookies";
 
 struct Facts {
-    /// How many apps have a cookie.
+    /// How many there are.
     cookies: usize,
     visible: Vec<Visible>,
 }
 
-/// An app whose cookie can be seen, and a process that shows it.
+/// A cookie that can be seen, and a process that shows it.
 struct Visible {
+    /// The app whose it is, or `mesh.NAME`.
     app: String,
     pid: u32,
 }
 
 pub(super) fn check(scene: &Scene) -> Check {
-    let cookies: Vec<(String, String)> = scene
-        .apps
-        .iter()
-        .filter_map(|app| {
-            let cookie = fs_err::read_to_string(scene.site.paths.cookie(&app.name)).ok()?;
-            (!cookie.trim().is_empty()).then(|| (app.name.to_string(), cookie.trim().to_owned()))
+    let files = fs_err::read_dir(scene.site.paths.cookies()).into_iter().flatten().flatten();
+    let cookies: Vec<(String, String)> = files
+        .filter_map(|file| {
+            let cookie = fs_err::read_to_string(file.path()).ok()?;
+            let owner = file.file_name().to_string_lossy().into_owned();
+            (!cookie.trim().is_empty()).then(|| (owner, cookie.trim().to_owned()))
         })
         .collect();
     judge(&Facts { cookies: cookies.len(), visible: visible(&cookies) })

@@ -67,7 +67,7 @@ fn gather(scene: &Scene) -> Vec<Entry> {
         (paths.config_file(), &SETTINGS_WRITABLE),
         (paths.app_settings(), &SETTINGS_WRITABLE),
     ];
-    wanted.extend(scene.apps.iter().map(|app| (paths.cookie(&app.name), &COOKIE)));
+    wanted.extend(children(&paths.cookies()).map(|path| (path, &COOKIE)));
     wanted.extend(children(&paths.shims_run()).map(|path| (path, &SHIM)));
     wanted.extend(children(&paths.shims_state()).map(|path| (path, &SHIM)));
     let copies = children(&paths.state()).filter(|path| path.to_string_lossy().contains("state.db.schema-"));

@@ -26,15 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[utoipa::path(get, path = "/v1/apps", tag = "apps", operation_id = "list_apps",
     responses((status = OK, body = Vec<App>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn list(State(api): State<Api>) -> Json<Vec<App>> {
-    let facts = api.control.proxy.facts();
-    let facts = facts.borrow();
-    Json(
-        api.control
-            .apps()
-            .iter()
-            .map(|app| view::app(app, memory::resident, &facts, api.control.loads.of(&app.name)))
-            .collect(),
-    )
+    Json(api.control.apps().iter().map(|app| shown(&api, app)).collect())
 }
 
 /// One app with its instances and the deployment under way.
@@ -42,9 +34,13 @@ async fn list(State(api): State<Api>) -> Json<Vec<App>> {
     params(("app" = String, Path, description = "Name of the app")),
     responses((status = OK, body = App), (status = "default", body = Problem, content_type = "application/problem+json")))]
 async fn show(State(api): State<Api>, Path(app): Path<AppName>) -> Result<Json<App>, Failure> {
-    let facts = api.control.proxy.facts();
-    let shown = view::app(&*api.app(&app)?, memory::resident, &facts.borrow(), api.control.loads.of(&app));
-    Ok(Json(shown))
+    Ok(Json(shown(&api, &*api.app(&app)?)))
+}
+
+fn shown(api: &Api, app: &model::app::App) -> App {
+    let control = &api.control;
+    let node = |instance| control.nodes.look(&app.name, instance);
+    view::app(app, memory::resident, node, &control.proxy.facts().borrow(), control.loads.of(&app.name))
 }
 
 /// Exits of its instances that nobody asked for, newest first.

@@ -4,7 +4,7 @@ use beam::Term;
 use beam::term::{Atom, Pid, Reference};
 use tokio::io::AsyncRead;
 
-use super::{Link, LinkEnd};
+use super::{Link, LinkEnd, net_kernel};
 use crate::assembly::{Assembly, Message};
 use crate::control::{self, Signal};
 use crate::frames::{Frames, ReadError};
@@ -44,6 +44,11 @@ impl Link {
         let payload = message.payload;
         match message.signal {
             Signal::Send { to } => self.take_message(&to, payload),
+            Signal::SendToName { name } => {
+                if let (net_kernel::NAME, Some(payload)) = (name.as_str(), payload) {
+                    self.take_question(payload);
+                }
+            }
             Signal::Exit { from, to } => self.take_exit(from, &to, payload),
             Signal::Down { to, reference } => self.take_down(&to, reference, payload),
             Signal::Monitor { from, of, reference } => self.take_monitor(from, &of, reference),
@@ -107,6 +112,10 @@ impl Link {
     }
 
     fn take_monitor(&self, from: Pid, of: &Term, reference: Reference) {
+        if of.as_atom() == Some(net_kernel::NAME) {
+            // it lives as long as the connection, whose end its node tells itself
+            return;
+        }
         let inbox = of.as_pid().and_then(|pid| self.mailbox_of(pid));
         let watches =
             inbox.is_some_and(|inbox| inbox.ties(|ties| ties.watch(reference.clone(), from.clone())));

@@ -37,6 +37,9 @@ pub enum ConnectError {
     /// The connection is there, but the node does not say who it is.
     #[error("the node did not say who it is")]
     Identity(#[source] CallError),
+    /// It is another node than the one that was meant.
+    #[error("another node answers to its name: {0}")]
+    Stranger(String),
     /// It took too long.
     #[error("not connected within {0:?}")]
     Timeout(Duration),
@@ -79,6 +82,7 @@ impl Actor {
         let link = Link::start(stream, &peer, target.limits, &self.tasks, &self.stop);
         let unused = EndUnlessUsed(Some(Arc::clone(&link)));
         let identity = Identity::ask(&link, target.timing.connect).await.map_err(ConnectError::Identity)?;
+        (self.admit)(&identity).map_err(ConnectError::Stranger)?;
         unused.used();
         Ok(Up { identity, own_name: peer.own_name, link })
     }

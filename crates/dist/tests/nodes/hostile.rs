@@ -169,11 +169,11 @@ async fn who_asks_and_does_not_read_the_answers_is_left() {
     let (mut stream, _) = listener.accept().await.unwrap();
     shake_hands(&mut stream).await;
     let asks = tokio::spawn(async move {
-        // {19, Pid, net_kernel, Reference}: to be told at once that there is none
+        // {19, Pid, other_name, Reference}: to be told at once that there is none
         let mut ask = vec![0, 0, 0, 0, 131, 68, 0, 104, 4, 97, 19, 88, 119, 1, b'h'];
         ask.extend([0; 11]);
         ask.extend([9, 119, 10]);
-        ask.extend(b"net_kernel");
+        ask.extend(b"other_name");
         ask.extend([90, 0, 1, 119, 1, b'h', 0, 0, 0, 9, 0, 0, 0, 1]);
         let length = (ask.len() as u32 - 4).to_be_bytes();
         ask[..4].copy_from_slice(&length);

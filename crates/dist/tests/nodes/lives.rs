@@ -55,6 +55,48 @@ async fn a_killed_node_is_seen_at_once_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_ping_finds_us_and_leaves_the_connection() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("pings", &[]).await;
+    let before = up(&node).await;
+    let own_name = Term::atom(before.own_name.as_str());
+    for _ in 0..3 {
+        let ping = Call::new("net_adm", "ping", [own_name.clone()]);
+        assert_eq!(node.call(&ping, SOON).await.unwrap(), Term::atom("pong"));
+    }
+    assert!(std::sync::Arc::ptr_eq(&before, &up(&node).await), "it is the same connection");
+}
+
+#[tokio::test]
+async fn who_is_not_the_node_that_was_meant_is_left_alone() {
+    let world = World::new().await;
+    let mut running = world.start("meant", &[]);
+    let first = world.open(world.target("meant"));
+    let meant = up(&first).await.identity.os_pid;
+    drop(first);
+    let admit = move |node: &dist::Identity| match node.os_pid == meant {
+        true => Ok(()),
+        false => Err("it is a stranger".to_owned()),
+    };
+    let admit = std::sync::Arc::new(admit);
+    let node = Node::open_if(world.target("meant"), admit, &world.tasks, &world.stop);
+    up(&node).await;
+    running.kill();
+    why_not(&node).await;
+    let _stranger = world.start("meant", &[]);
+    let told = wait_for("the stranger is refused", SOON, async || match &*node.status().borrow() {
+        Status::Down(down) if text(&**down).contains("stranger") => Some(text(&**down)),
+        Status::Up(up) => panic!("connected with {:?}", up.identity),
+        _ => None,
+    });
+    assert_eq!(told.await, "could not connect: another node answers to its name: it is a stranger");
+    assert!(matches!(
+        node.call(&Call::new("erlang", "node", []), SOON).await,
+        Err(CallError::NotConnected { .. })
+    ));
+}
+
+#[tokio::test]
 async fn a_node_that_restarts_itself_is_another() {
     let world = World::new().await;
     let (_running, node) = world.connected("restarts", &[]).await;

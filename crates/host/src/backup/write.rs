@@ -39,7 +39,7 @@ pub fn write(contents: &Contents, into: impl Write) -> Result<Manifest, BackupEr
         writer.file(&paths.below(&paths.config_file()), &contents.config)?;
     }
     let papers = paths.state().join("papers");
-    let folders = [paths.app_settings(), paths.state().join("cookies"), papers];
+    let folders = [paths.app_settings(), paths.cookies(), papers];
     for file in folders.iter().map(|folder| files(folder)).collect::<Result<Vec<_>, _>>()?.concat() {
         if contents.packages || file.file_name() != Some("package.tar.gz".as_ref()) {
             writer.file(&paths.below(&file), &file)?;

@@ -5,6 +5,7 @@
 
 mod cadence;
 mod confinement;
+mod node;
 mod probe;
 mod watcher;
 

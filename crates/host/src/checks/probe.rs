@@ -6,13 +6,15 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use model::settings::{Check, Command, PortName, Scheme};
+use model::{AppName, InstanceId};
 use rustix::process::{Pid, Signal};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::Confinement;
+use super::{Confinement, node};
 use crate::environment::Environment;
+use crate::nodes::Nodes;
 
 /// Bytes of an `exec` check's standard error that are looked at.
 const MOST_SAID: u64 = 8 << 10;
@@ -23,6 +25,10 @@ const LAST_WORDS: Duration = Duration::from_millis(10);
 /// What a check needs to know of its instance.
 #[derive(Debug, Clone)]
 pub struct ProbeTarget {
+    /// Its app.
+    pub app: AppName,
+    /// Its number.
+    pub instance: InstanceId,
     /// Its ports by the name of their variable.
     pub ports: Vec<(String, u16)>,
     /// Its tree, where an `exec` check runs.
@@ -59,14 +65,15 @@ impl NotPassed {
 #[derive(Clone)]
 pub struct Probe {
     http: reqwest::Client,
+    nodes: Nodes,
 }
 
 impl Probe {
-    /// A prober with its own HTTP client, which keeps no connections.
+    /// A prober with its own HTTP client, which keeps no connections, and with these links to nodes.
     ///
     /// # Errors
     /// When the client cannot be built.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new(nodes: Nodes) -> Result<Self, reqwest::Error> {
         // Whoever came first has set the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -75,7 +82,7 @@ impl Probe {
             .danger_accept_invalid_certs(true)
             .user_agent(concat!("bellrock-check/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Probe { http })
+        Ok(Probe { http, nodes })
     }
 
     /// Makes one attempt.
@@ -95,6 +102,8 @@ impl Probe {
             Check::Tcp { port } => tcp(find(port, target)?, within).await,
             Check::Exec { command } => exec(command, target, within).await,
             Check::RunsFor { time } => runs_for(*time, target),
+            Check::Node => node::booted(&self.nodes, target, within).await,
+            Check::Mfa { function } => node::function(function, &self.nodes, target, within).await,
         }
     }
 

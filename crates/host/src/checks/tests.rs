@@ -6,13 +6,19 @@ mod server;
 mod watching;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use model::settings::{AppSettings, Command};
+use model::InstanceId;
+use model::settings::{AppSettings, Command, HostSettings};
+use package::HostPlatform;
 
 use tokio::time::Instant;
 
 use super::{Confinement, NotPassed, Probe, ProbeTarget};
+use crate::Paths;
+use crate::nodes::Nodes;
+use crate::site::Site;
 
 /// Longest time that anything awaited may take.
 const SOON: Duration = Duration::from_secs(20);
@@ -21,6 +27,8 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
     let mut environment = crate::environment::base(tree);
     environment.insert("BELLROCK_APP".into(), "beacon".into());
     ProbeTarget {
+        app: "beacon".parse().unwrap(),
+        instance: InstanceId(4),
         ports: vec![("PORT".into(), port)],
         tree: tree.to_owned(),
         environment,
@@ -28,6 +36,17 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
         up_since: Instant::now(),
         pid: None,
     }
+}
+
+/// A prober on a host without nodes.
+fn probe() -> Probe {
+    let site = Site {
+        paths: Paths::new("/nowhere"),
+        settings: HostSettings::default(),
+        platform: HostPlatform::detect(),
+        node_host: "localhost".into(),
+    };
+    Probe::new(Nodes::new(Arc::new(site))).unwrap()
 }
 
 /// `sh -c SCRIPT` as the settings would hold it.

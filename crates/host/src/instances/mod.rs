@@ -21,6 +21,7 @@ use model::{AppName, InstanceId, Place};
 use tokio::sync::watch;
 use wire::shim::Exited;
 
+use crate::nodes::Nodes;
 use crate::shim::{Handle, ShimHost, ShimId};
 use crate::site::Site;
 use crate::tell::Tell;
@@ -43,6 +44,7 @@ pub struct Instances<T> {
     pub(crate) site: Arc<Site>,
     pub(crate) cgroups: Option<PathBuf>,
     tell: Arc<T>,
+    nodes: Nodes,
     living: Mutex<HashMap<ShimId, Living>>,
     epmd: tokio::sync::Mutex<()>,
 }
@@ -82,13 +84,14 @@ impl Which {
 
 impl<T: Tell> Instances<T> {
     /// None yet; [`Instances::adopt`] finds those of an earlier daemon.
-    pub fn new(shims: ShimHost, site: Arc<Site>, tell: Arc<T>) -> Self {
+    pub fn new(shims: ShimHost, site: Arc<Site>, tell: Arc<T>, nodes: Nodes) -> Self {
         let cgroups = crate::cgroup::parent(site.paths.root());
         Instances {
             shims,
             site,
             cgroups,
             tell,
+            nodes,
             living: Mutex::default(),
             epmd: tokio::sync::Mutex::default(),
         }

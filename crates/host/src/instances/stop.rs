@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use model::app::{App, Instance, Outcome};
 use model::human;
+use model::settings::StopBy;
 use tokio::time::timeout;
 use wire::shim::{Exited, How, State};
 
 use super::{ANSWER, CLEAN_UP, Instances, Living, Which};
+use crate::nodes::Halting;
 use crate::shim::{Found, ShimError, ShimId};
 use crate::tell::Tell;
 
@@ -22,22 +24,29 @@ impl<T: Tell> Instances<T> {
     /// Ends an instance: orderly within its `stop_timeout`, else by force. Done twice, it finds nothing to do.
     pub async fn stop(self: &Arc<Self>, app: &App, instance: &Instance) -> Outcome {
         let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
-        let within =
-            app.revision(instance.target).map_or(Duration::from_secs(30), |it| it.settings.stop_timeout);
-        match self.end(&which, within).await {
+        let settings = app.revision(instance.target).map(|it| &it.settings);
+        let within = settings.map_or(Duration::from_secs(30), |it| it.stop_timeout);
+        let by_node = settings.is_some_and(|it| it.stop_by == StopBy::Node);
+        match self.end(&which, within, by_node).await {
             Ok(detail) => Outcome::Ok { detail: Some(detail) },
             Err(error) => Outcome::Failed { reason: crate::chain(&error), tail: None },
         }
     }
 
-    async fn end(self: &Arc<Self>, which: &Which, within: Duration) -> Result<String, ShimError> {
+    async fn end(
+        self: &Arc<Self>,
+        which: &Which,
+        within: Duration,
+        by_node: bool,
+    ) -> Result<String, ShimError> {
         let id = which.shim_id();
         let living = match self.living(&id) {
             Some(living) => Some(living),
             None => self.find(which).await?,
         };
         let Some(living) = living else { return self.clean_up(&id).await };
-        match self.end_living(&living, within).await {
+        let halting = if by_node { self.halting(which).await } else { None };
+        match self.end_living(&living, halting, within).await {
             Ok(detail) => {
                 self.shims.forget(&id)?;
                 Ok(detail)
@@ -61,14 +70,33 @@ impl<T: Tell> Instances<T> {
         }
     }
 
-    async fn end_living(&self, living: &Living, within: Duration) -> Result<String, ShimError> {
-        living.handle.stop(within).await?;
+    /// The instance's node, when it can be asked to halt.
+    async fn halting(&self, which: &Which) -> Option<Halting> {
+        Halting::of(self.nodes.get(&which.app, which.instance)?).await
+    }
+
+    async fn end_living(
+        &self,
+        living: &Living,
+        halting: Option<Halting>,
+        within: Duration,
+    ) -> Result<String, ShimError> {
         let late = |_| ShimError::TimedOut {
             id: living.handle.id().to_string(),
             doing: "end its app",
             within: within + TO_KILL,
         };
-        let exited = timeout(within + TO_KILL, end_told(living)).await.map_err(late)??;
+        let told = async {
+            match halting {
+                Some(halting) => halt(living, halting, within).await,
+                None => living.handle.stop(within).await,
+            }
+        };
+        let ended = async {
+            told.await?;
+            end_told(living).await
+        };
+        let exited = timeout(within + TO_KILL, ended).await.map_err(late)??;
         let text = exited.map_or("ended with its shim".to_owned(), |exited| how_text(&exited, within));
         self.forget_living(living.handle.id());
         living.handle.release().await?;
@@ -85,6 +113,23 @@ impl<T: Tell> Instances<T> {
             killed => format!("ended; {killed} processes that it left were killed"),
         })
     }
+}
+
+/// Has the node halt while the shim knows that it shall end. Where it does not, SIGTERM comes: now when it says so, after half
+/// of the time from the shim in any case.
+async fn halt(living: &Living, halting: Halting, within: Duration) -> Result<(), ShimError> {
+    let asked = within / 2;
+    if asked.is_zero() {
+        return living.handle.stop(within).await;
+    }
+    living.handle.expect_end(within, asked).await?;
+    let mut ended = living.ended.clone();
+    let goes_on = tokio::select! {
+        () = halting.tell(asked) => true,
+        _ = ended.wait_for(Option::is_some) => false,
+    };
+    // after a halt the end may not have been told yet: then there is nobody left to signal
+    if goes_on { living.handle.stop(within).await } else { Ok(()) }
 }
 
 /// Waits until the shim has told the end of its app; `None` when there was nothing to end.

@@ -53,7 +53,17 @@ impl Handle {
     /// # Errors
     /// See [`Self::start`].
     pub async fn stop(&self, within: Duration) -> Result<(), ShimError> {
-        self.done("stop", Command::Stop(Stop { timeout_ms: ms(within), let_go: false })).await
+        self.done("stop", Command::Stop(Stop { timeout_ms: ms(within), ..Stop::default() })).await
+    }
+
+    /// As [`Self::stop`], with SIGTERM only after `asked`: the app is asked to end in another way, and its end is none that
+    /// nobody asked for. A shim of before sends SIGTERM at once.
+    ///
+    /// # Errors
+    /// See [`Self::start`].
+    pub async fn expect_end(&self, within: Duration, asked: Duration) -> Result<(), ShimError> {
+        let stop = Stop { timeout_ms: ms(within), asked_ms: ms(asked), ..Stop::default() };
+        self.done("stop", Command::Stop(stop)).await
     }
 
     /// As [`Self::stop`]; its listening sockets, which another shim has taken over, are closed at once.
@@ -61,7 +71,8 @@ impl Handle {
     /// # Errors
     /// See [`Self::start`].
     pub async fn leave(&self, within: Duration) -> Result<(), ShimError> {
-        self.done("leave", Command::Stop(Stop { timeout_ms: ms(within), let_go: true })).await
+        self.done("leave", Command::Stop(Stop { timeout_ms: ms(within), let_go: true, ..Stop::default() }))
+            .await
     }
 
     /// A forced restart, in place: as [`Self::stop`], then a new run without waiting.

@@ -4,6 +4,7 @@
 use crate::support::{Host, LONG, for_until, processes_with};
 use host::commands::Commands;
 use host::instances::Instances;
+use host::nodes::Nodes;
 use host::site::Site;
 use host::{Paths, Tell, Untold};
 use model::app::{
@@ -66,7 +67,12 @@ impl World {
     fn daemon(&self, epoch: u64) -> Arc<Commands<Nobody>> {
         let mut shims = self.host.shims.clone();
         shims.epoch = epoch;
-        Arc::new(Commands::new(Arc::new(Instances::new(shims, self.site.clone(), Arc::new(Nobody)))))
+        Arc::new(Commands::new(Arc::new(Instances::new(
+            shims,
+            self.site.clone(),
+            Arc::new(Nobody),
+            Nodes::new(self.site.clone()),
+        ))))
     }
 
     fn run(&self, script: &str) -> Run {

@@ -263,3 +263,40 @@ async fn sigterm_to_the_shim_stops_its_child_in_order() {
     }
     assert_eq!(host.read("a.out"), "up\nbye\n", "its logs are written before it ends");
 }
+
+/// Ends by itself with 0 when there is a file `go`, by SIGTERM with 3.
+const ASKED: &str = "trap 'exit 3' TERM; echo up; while [ ! -e go ]; do sleep 0.02; done; exit 0";
+
+#[tokio::test]
+async fn an_end_that_is_expected_is_no_crash_and_needs_no_signal() {
+    let host = Host::new();
+    let mut shim = host.start(host.script("a", ASKED)).await;
+    shim.says("up").await;
+    shim.handle.expect_end(LONG, LONG / 2).await.unwrap();
+    fs_err::write(host.path("go"), "").unwrap();
+    let exited = shim.exited().await;
+    assert_eq!((exited.status, exited.how), (Some(0), How::StoppedOrderly));
+    for_until("it stays stopped", async || shim.state().await == State::Stopped).await;
+}
+
+#[tokio::test]
+async fn one_that_is_expected_to_end_and_does_not_gets_the_signal_later() {
+    let host = Host::new();
+    let mut shim = host.start(host.script("a", ASKED)).await;
+    shim.says("up").await;
+    shim.handle.expect_end(LONG, Duration::from_millis(200)).await.unwrap();
+    let exited = shim.exited().await;
+    assert_eq!((exited.status, exited.how), (Some(3), How::StoppedOrderly));
+    assert!(exited.uptime_ms >= 200, "{exited:?}");
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_for_an_end() {
+    let host = Host::new();
+    let mut shim = host.start(host.script("a", ASKED)).await;
+    shim.says("up").await;
+    shim.handle.expect_end(LONG * 10, LONG * 9).await.unwrap();
+    shim.handle.stop(LONG).await.unwrap();
+    let exited = shim.exited().await;
+    assert_eq!((exited.status, exited.how), (Some(3), How::StoppedOrderly));
+}

@@ -201,7 +201,11 @@ fn proxy_check(settings: &AppSettings) -> Option<(ProxyCheck, PortName)> {
     let (path, port) = match settings.health_check()? {
         Check::HttpGet { scheme: Scheme::Http, port, path } => (path, port),
         Check::Tcp { port } => (String::new(), port),
-        Check::HttpGet { .. } | Check::Exec { .. } | Check::RunsFor { .. } => return None,
+        Check::HttpGet { .. }
+        | Check::Exec { .. }
+        | Check::Node
+        | Check::Mfa { .. }
+        | Check::RunsFor { .. } => return None,
     };
     let health = &settings.health;
     let check = ProxyCheck {

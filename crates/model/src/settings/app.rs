@@ -14,6 +14,7 @@ use super::checks::{Check, Health, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
 use super::member::MemberSettings;
+use super::mesh::MeshSettings;
 use super::node::{Distribution, Launch};
 use super::routing::{AccessLog, Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
@@ -44,6 +45,17 @@ pub enum NodeName {
     Slot,
     /// Always `{app}-{place}`; only possible when the old instance is stopped first.
     Plain,
+}
+
+/// How an instance is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopBy {
+    /// SIGTERM.
+    #[default]
+    Signal,
+    /// Its Erlang node; SIGTERM where that cannot be asked or does not end in time.
+    Node,
 }
 
 /// How often the pre-commands of one deployment run.
@@ -122,6 +134,8 @@ pub struct AppSettings {
     pub launch: Option<Launch>,
     /// Who may reach their nodes.
     pub distribution: Distribution,
+    /// With whom they are connected.
+    pub mesh: MeshSettings,
     /// Whether the host's proxy leads HTTP requests to the app.
     pub proxy: bool,
     /// The port that it leads them to.
@@ -183,6 +197,8 @@ pub struct AppSettings {
     /// From SIGTERM until SIGKILL of the whole tree.
     #[serde(with = "millis")]
     pub stop_timeout: Duration,
+    /// How an instance is told to end.
+    pub stop_by: StopBy,
     /// Run before anything is started.
     pub pre_commands: Vec<PreCommand>,
     /// How often they run in one deployment.
@@ -220,6 +236,7 @@ impl Default for AppSettings {
             node_name: NodeName::Slot,
             launch: None,
             distribution: Distribution::Loopback,
+            mesh: MeshSettings::default(),
             proxy: true,
             proxy_port: PortName::Port,
             hosts: Vec::new(),
@@ -248,6 +265,7 @@ impl Default for AppSettings {
             watch_exits: 3,
             tries: 3,
             stop_timeout: Duration::from_secs(30),
+            stop_by: StopBy::Signal,
             pre_commands: Vec::new(),
             pre_command_scope: PreCommandScope::Deployment,
             init_commands: Vec::new(),

@@ -90,6 +90,18 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Who may reach an instance's node over Erlang distribution: nobody, as it has no name, or the nodes of this host, as it listens on 127.0.0.1.",
     ),
     key(
+        "mesh.connect",
+        Kind::Bool,
+        Default::Is("true"),
+        "The nodes of the app's instances are connected with one another, and with those of all apps of its mesh, and stay so.",
+    ),
+    host_only(
+        "mesh.name",
+        Kind::MeshName,
+        Default::Unset("the app has a cookie and a mesh of its own", r#""harbour""#),
+        "The app shares a mesh with all apps of this host that name the same one. They share a cookie too: each of them may run anything in the others.",
+    ),
+    key(
         "proxy",
         Kind::Bool,
         Default::Is("true"),
@@ -219,7 +231,7 @@ pub(super) static APP_KEYS: &[Key] = &[
     key(
         "readiness.kind",
         Kind::Choice {
-            words: &["http_get", "tcp", "exec", "runs_for"],
+            words: &["http_get", "tcp", "exec", "node", "mfa", "runs_for"],
             refused: &[Refused {
                 word: "http",
                 why: "is not the name of a check",
@@ -227,7 +239,7 @@ pub(super) static APP_KEYS: &[Key] = &[
             }],
         },
         Default::Is(r#""tcp""#),
-        "An instance may get traffic when: a GET answers 2xx, a connection is accepted, a command ends with status 0, or it has run for some time.",
+        "An instance may get traffic when: a GET answers 2xx, a connection is accepted, a command ends with status 0, its Erlang node is connected with Bellrock and has booted, a function in that node says so, or it has run for some time.",
     ),
     key("readiness.path", Kind::UrlPath, Default::Is(r#""/""#), "Path that `http_get` asks for."),
     key("readiness.port", Kind::PortName, Default::Is(r#""PORT""#), "Port that `http_get` and `tcp` ask."),
@@ -242,6 +254,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         Kind::Command,
         Default::Unset("none", r#""bin/ready --quiet""#),
         "Command of `exec`.",
+    ),
+    key(
+        "readiness.mfa",
+        Kind::Function,
+        Default::Unset("none", r#""Elixir.Shop.Health:ready/0""#),
+        "Function of `mfa`: `true`, `ok` and `{ok, _}` say yes, anything else no.",
     ),
     key("readiness.runs_for", between(100, HOUR), Default::Is(r#""10 s""#), "Time of `runs_for`."),
     key(
@@ -265,14 +283,14 @@ pub(super) static APP_KEYS: &[Key] = &[
     key(
         "health.kind",
         Kind::Choice {
-            words: &["http_get", "tcp", "exec", "off"],
+            words: &["http_get", "tcp", "exec", "node", "mfa", "off"],
             refused: &[
                 Refused { word: "runs_for", why: "says nothing about health", remedy: r#"use "off""# },
                 Refused { word: "http", why: "is not the name of a check", remedy: r#"use "http_get""# },
             ],
         },
         Default::Unset("as `readiness.kind`; `\"off\"` where that is `\"runs_for\"`", r#""http_get""#),
-        "What says whether a serving instance may keep its traffic.",
+        "What says whether a serving instance may keep its traffic. `node` and `mfa` ask its Erlang node, and notice one that hangs.",
     ),
     key(
         "health.path",
@@ -297,6 +315,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         Kind::Command,
         Default::Unset("as `readiness.command`", r#""bin/healthy""#),
         "Command of `exec`.",
+    ),
+    key(
+        "health.mfa",
+        Kind::Function,
+        Default::Unset("as `readiness.mfa`", r#""Elixir.Shop.Health:well/0""#),
+        "Function of `mfa`.",
     ),
     key("health.interval", between(100, DAY), Default::Is(r#""5 s""#), "Time between two checks."),
     key(
@@ -436,6 +460,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         between(0, DAY),
         Default::Is(r#""30 s""#),
         "From SIGTERM, which a BEAM turns into an orderly stop, until SIGKILL of all its processes.",
+    ),
+    key(
+        "stop_by",
+        Kind::Choice { words: &["signal", "node"], refused: &[] },
+        Default::Is(r#""signal""#),
+        "How an instance is told to end: by SIGTERM, or by its Erlang node, which stops its applications in order and halts. That takes about a second less. SIGTERM follows where the node cannot be asked, and after half of `stop_timeout`.",
     ),
     key(
         "pre_commands",

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
+use super::function::Function;
 use crate::names::{BadName, VariableName};
 use crate::units::millis;
 
@@ -23,6 +24,10 @@ pub enum CheckKind {
     Exec,
     /// The instance has run for some time.
     RunsFor,
+    /// Its node is connected with Bellrock, answers and has booted.
+    Node,
+    /// A function in its node says so.
+    Mfa,
 }
 
 /// The kinds of health checks.
@@ -35,6 +40,10 @@ pub enum HealthKind {
     Tcp,
     /// A command ends with status 0.
     Exec,
+    /// Its node is connected with Bellrock and answers.
+    Node,
+    /// A function in its node says so.
+    Mfa,
     /// No check; an instance that is alive is healthy.
     Off,
 }
@@ -46,6 +55,8 @@ impl HealthKind {
             HealthKind::HttpGet => Some(CheckKind::HttpGet),
             HealthKind::Tcp => Some(CheckKind::Tcp),
             HealthKind::Exec => Some(CheckKind::Exec),
+            HealthKind::Node => Some(CheckKind::Node),
+            HealthKind::Mfa => Some(CheckKind::Mfa),
             HealthKind::Off => None,
         }
     }
@@ -133,6 +144,13 @@ pub enum Check {
         #[serde(with = "millis", rename = "ms")]
         time: Duration,
     },
+    /// Its node answers that it has booted.
+    Node,
+    /// The function answers `true`, `ok` or `{ok, _}`.
+    Mfa {
+        /// Called in its node.
+        function: Function,
+    },
 }
 
 /// When an instance may get traffic, as the settings say it.
@@ -149,6 +167,8 @@ pub struct Readiness {
     pub scheme: Scheme,
     /// Command of `exec`.
     pub command: Option<Command>,
+    /// Function of `mfa`.
+    pub mfa: Option<Function>,
     /// Time of `runs_for`.
     #[serde(with = "millis")]
     pub runs_for: Duration,
@@ -171,6 +191,7 @@ impl Default for Readiness {
             port: PortName::Port,
             scheme: Scheme::Http,
             command: None,
+            mfa: None,
             runs_for: Duration::from_secs(10),
             within: Duration::from_secs(5),
             retry_period: Duration::from_secs(5),
@@ -180,8 +201,8 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// The check that these settings describe. `exec` without a command, which settings that were checked
-    /// never hold, is one that fails.
+    /// The check that these settings describe. `exec` without a command or `mfa` without a function, which settings that
+    /// were checked never hold, is one that fails.
     pub fn check(&self) -> Check {
         match self.kind {
             CheckKind::HttpGet => {
@@ -192,6 +213,11 @@ impl Readiness {
                 Check::Exec { command: self.command.clone().unwrap_or_else(|| Command::program("false")) }
             }
             CheckKind::RunsFor => Check::RunsFor { time: self.runs_for },
+            CheckKind::Node => Check::Node,
+            CheckKind::Mfa => match self.mfa.clone() {
+                Some(function) => Check::Mfa { function },
+                None => Check::Exec { command: Command::program("false") },
+            },
         }
     }
 }
@@ -210,6 +236,8 @@ pub struct Health {
     pub scheme: Option<Scheme>,
     /// Command of `exec`; `None` = as readiness.
     pub command: Option<Command>,
+    /// Function of `mfa`; `None` = as readiness.
+    pub mfa: Option<Function>,
     /// Time between two checks.
     #[serde(with = "millis")]
     pub interval: Duration,
@@ -230,6 +258,7 @@ impl Default for Health {
             port: None,
             scheme: None,
             command: None,
+            mfa: None,
             interval: Duration::from_secs(5),
             within: Duration::from_secs(5),
             failures: 3,
@@ -246,6 +275,7 @@ impl Health {
             port: self.port.clone().unwrap_or(base.port),
             scheme: self.scheme.unwrap_or(base.scheme),
             command: self.command.clone().or(base.command),
+            mfa: self.mfa.clone().or(base.mfa),
             ..base
         }
     }

@@ -19,13 +19,14 @@ pub(super) const PORT_KEYS: &[&str] = &["replicas", "max", "autoscale.max", "por
 
 /// Each check with the keys that it judges by: where one of them could not be read, it says nothing, so that one
 /// mistake is told once.
-const CHECKS: [(&[&str], Check); 15] = [
+const CHECKS: [(&[&str], Check); 16] = [
     (&["replicas", "max"], places),
     (PORT_KEYS, ports),
     (&["node_name", "strategy"], node_names),
     (&["readiness.kind"], readiness_keys),
     (&["readiness.kind", "health.kind"], health_keys),
     (&["readiness.kind", "readiness.command", "health.kind", "health.command"], commands),
+    (&["readiness.kind", "readiness.mfa", "health.kind", "health.mfa"], functions),
     (&["readiness.port", "health.port", "proxy_port", "ports"], named_ports),
     (&["proxy"], without_proxy),
     (&["canary.steps", "canary.header", "strategy", "proxy"], super::canary::conflicts),
@@ -113,11 +114,12 @@ fn node_names(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
 }
 
 /// Keys of a check, with the kinds for which they mean something.
-const CHECK_KEYS: [(&str, &[CheckKind]); 5] = [
+const CHECK_KEYS: [(&str, &[CheckKind]); 6] = [
     ("path", &[CheckKind::HttpGet]),
     ("scheme", &[CheckKind::HttpGet]),
     ("port", &[CheckKind::HttpGet, CheckKind::Tcp]),
     ("command", &[CheckKind::Exec]),
+    ("mfa", &[CheckKind::Mfa]),
     ("runs_for", &[CheckKind::RunsFor]),
 ];
 
@@ -127,6 +129,8 @@ fn kind_word(kind: CheckKind) -> &'static str {
         CheckKind::Tcp => "tcp",
         CheckKind::Exec => "exec",
         CheckKind::RunsFor => "runs_for",
+        CheckKind::Node => "node",
+        CheckKind::Mfa => "mfa",
     }
 }
 
@@ -179,12 +183,31 @@ fn commands(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
     let readiness = app.readiness.kind == CheckKind::Exec && app.readiness.command.is_none();
     let own = app.health.command.as_ref().or(app.readiness.command.as_ref());
     let health = app.health.kind == Some(HealthKind::Exec) && own.is_none();
+    missing(stack, readiness, health, "exec", "command", "\"bin/ready\" with your command")
+}
+
+fn functions(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
+    let readiness = app.readiness.kind == CheckKind::Mfa && app.readiness.mfa.is_none();
+    let own = app.health.mfa.as_ref().or(app.readiness.mfa.as_ref());
+    let health = app.health.kind == Some(HealthKind::Mfa) && own.is_none();
+    missing(stack, readiness, health, "mfa", "mfa", "\"Elixir.Shop.Health:ready/0\" with your function")
+}
+
+/// A kind of check without what it asks.
+fn missing(
+    stack: &Stack<'_>,
+    readiness: bool,
+    health: bool,
+    kind: &str,
+    key: &str,
+    example: &str,
+) -> Vec<Problem> {
     [("readiness", readiness), ("health", health)]
         .into_iter()
         .filter(|(_, missing)| *missing)
         .map(|(section, _)| {
-            let message = format!("\"exec\" needs {section}.command");
-            let remedy = format!("say {section}.command = \"bin/ready\" with your command");
+            let message = format!("\"{kind}\" needs {section}.{key}");
+            let remedy = format!("say {section}.{key} = {example}");
             stack.locate(&format!("{section}.kind")).problem(message, remedy)
         })
         .collect()

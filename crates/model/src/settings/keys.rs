@@ -86,6 +86,10 @@ pub(super) enum Kind {
     Networks,
     /// Tables of two files each: `chain` and `key`.
     Certificates,
+    /// Name of a mesh of apps.
+    MeshName,
+    /// A function without arguments, as `Module:function/0`.
+    Function,
     /// `PORT` or a key of `ports`.
     PortName,
     Command,
@@ -155,6 +159,8 @@ impl Kind {
             Kind::Addresses => "array of `IP:PORT`".to_owned(),
             Kind::Networks => "array of networks (CIDR)".to_owned(),
             Kind::Certificates => "array of `{ chain = PATH, key = PATH }`".to_owned(),
+            Kind::MeshName => "name".to_owned(),
+            Kind::Function => "`Module:function/0`".to_owned(),
             Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),
             Kind::Command => "command".to_owned(),
             Kind::Commands => "array of commands".to_owned(),

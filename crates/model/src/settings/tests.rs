@@ -418,9 +418,11 @@ fn settings_are_written_as_they_are_read() {
         let layer = AppLayer::parse(&say(key, key.sample())).unwrap();
         let more = match key.path {
             "readiness.command" => "readiness.kind = \"exec\"",
+            "readiness.mfa" => "readiness.kind = \"mfa\"",
             "readiness.path" | "readiness.scheme" => "readiness.kind = \"http_get\"",
             "readiness.runs_for" => "readiness.kind = \"runs_for\"",
             "health.command" => "health.kind = \"exec\"",
+            "health.mfa" => "health.kind = \"mfa\"",
             "health.path" | "health.scheme" => "health.kind = \"http_get\"",
             key if key.starts_with("autoscale.") => "autoscale.cpu = 70",
             key if key.starts_with("member.") => "strategy = \"member\"\nmember.check = \"bin/whole\"",

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use toml_edit::{Item, Value};
 
-use super::PortName;
 use super::assets::folder_pattern;
 use super::canary::{header_name, percent};
 use super::command::{BadCommand, Command, PreCommand};
@@ -14,6 +13,8 @@ use super::edge::{address, certificate, host_name, media_type, network, path_pre
 use super::keys::{Key, Kind, Refused};
 use super::limits::Umask;
 use super::suggest::nearest;
+use super::{Function, PortName};
+use crate::names::MeshName;
 use crate::units::{BadUnit, Size, format_duration, parse_duration};
 
 /// What is wrong with a value.
@@ -47,6 +48,8 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::Word => one(text(key, item).and_then(word)),
         Kind::Path => one(text(key, item).and_then(path)),
         Kind::UrlPath => one(text(key, item).and_then(url_path)),
+        Kind::MeshName => one(text(key, item).and_then(mesh_name)),
+        Kind::Function => one(text(key, item).and_then(function)),
         Kind::PortName => one(text(key, item).and_then(port_name)),
         Kind::Command => one(command(key, item)),
         Kind::Commands => array(key, item, "command", command),
@@ -231,6 +234,23 @@ pub(super) fn url_path(text: &str) -> Result<Json, Fault> {
         return Err(Fault::new(message, "percent-encode it, like %20 for a space"));
     }
     Ok(json!(text))
+}
+
+fn mesh_name(text: &str) -> Result<Json, Fault> {
+    match text.parse::<MeshName>() {
+        Ok(name) => Ok(json!(name)),
+        Err(error) => Err(Fault::new(error.to_string(), "write a plain name, like \"harbour\"")),
+    }
+}
+
+fn function(text: &str) -> Result<Json, Fault> {
+    match text.parse::<Function>() {
+        Ok(function) => Ok(json!(function)),
+        Err(error) => {
+            let remedy = "write it like \"Elixir.Shop.Health:ready/0\" or \"shop_health:ready/0\"";
+            Err(Fault::new(error.to_string(), remedy))
+        }
+    }
 }
 
 fn port_name(text: &str) -> Result<Json, Fault> {

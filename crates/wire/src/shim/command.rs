@@ -58,6 +58,8 @@ message! {
         1 => pub timeout_ms: u64,
         /// The shim closes its listening sockets now: they were lent, and whoever has them goes on.
         40 => pub let_go: bool,
+        /// ms until SIGTERM: the app is asked to end in another way, and may end by itself meanwhile; 0: SIGTERM at once.
+        51 => pub asked_ms: u64,
     }
 }
 

@@ -189,7 +189,7 @@ async fn what_waits_and_what_turns_round_is_remarked() {
     let turned = granted(&before, &life, None);
     assert_eq!(turned.deployment, Some(running.0), "the running deployment is what to wait for");
     assert_eq!(turned.remarks, [turns(running)]);
-    let shown = view::app(&life.app, |_| None, &Default::default(), None);
+    let shown = view::app(&life.app, |_| None, |_| None, &Default::default(), None);
     assert_eq!(shown.deployment.and_then(|it| it.reason).as_deref(), Some("rolled back by hand"));
 }
 
@@ -222,7 +222,7 @@ async fn a_stopped_app_that_is_deployed_anew_is_not_stopped() {
     let mut life = Life::begin(&world, "beacon").await;
     life.deploy("1.0.0").await;
     life.stop().await;
-    let state = |life: &Life| view::app(&life.app, |_| None, &Default::default(), None).state;
+    let state = |life: &Life| view::app(&life.app, |_| None, |_| None, &Default::default(), None).state;
     assert_eq!(state(&life), api::app::AppState::Stopped);
     life.ask_for("1.1.0").await;
     assert_eq!(state(&life), api::app::AppState::Degraded, "none of its places serves yet");

@@ -103,11 +103,12 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         proxy.clone(),
         "/nonexistent".into(),
     ));
-    let instances = Arc::new(Instances::new(shims, site, control.clone()));
+    let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
     let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
     let doer = HostDoer::new(instances, journal.clone(), proxy);
     let partners = partners(journal, doer);
-    control.set_works(Arc::new(partners), Probe::new().unwrap(), tasks.clone(), stop.clone(), one_off);
+    let probe = Probe::new(control.nodes.clone()).unwrap();
+    control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
     control
 }
 

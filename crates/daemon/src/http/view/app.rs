@@ -5,21 +5,24 @@ use api::app::{
     LoadKind, Maintenance, Mode,
 };
 use api::exit::{Exit as ShownExit, ExitHow as ShownHow};
+use api::node::{Mesh, MissingNode, Node, NodeFacts};
 use host::environment::Standing;
 use host::journal::ExitRecord;
+use host::nodes::{self, Missing, Seen};
 use host::proxy::ProxyFacts;
-use model::Place;
 use model::app::{App, Ending, ExitHow, Instance, Mode as ModelMode, Status, Target};
 use model::autoscale::{Look, Metric};
 use model::settings::AppSettings;
+use model::{InstanceId, Place};
 
 use super::traffic::Interval;
 use super::{by, deployment, queued};
 
-/// An app as it is; `memory` tells the resident bytes of a process.
+/// An app as it is; `memory` tells the resident bytes of a process, `node` what is seen of an instance's node.
 pub(in crate::http) fn app(
     app: &App,
     memory: impl Fn(u32) -> Option<u64>,
+    node: impl Fn(InstanceId) -> Option<nodes::Look>,
     facts: &ProxyFacts,
     looks: Option<Vec<Look>>,
 ) -> Shown {
@@ -35,7 +38,7 @@ pub(in crate::http) fn app(
         .instances
         .values()
         .filter(|it| is_shown(app, it))
-        .map(|it| instance(app, it, &memory, counted))
+        .map(|it| ShownInstance { node: node(it.id).map(shown_node), ..instance(app, it, &memory, counted) })
         .collect();
     instances.sort_by_key(|instance| (instance.place, instance.instance));
     Shown {
@@ -138,6 +141,27 @@ fn instance(
         forced_restarts: counted.forced_restarts,
         last_exit: instance.last_exit.as_ref().map(|exit| LastExit { at: exit.at, how: how(exit.how) }),
         traffic: traffic.and_then(|it| it.instance(app.name.as_str(), instance.id.0)),
+        node: None,
+    }
+}
+
+fn shown_node(look: nodes::Look) -> Node {
+    let nodes::Look { node, seen: Seen { facts, why_not, mesh } } = look;
+    let missing = |it: Missing| MissingNode { node: it.node, why: it.why };
+    Node {
+        name: node,
+        connected: facts.map(|it| NodeFacts {
+            otp: it.otp,
+            erts: it.erts,
+            elixir: it.elixir,
+            schedulers: it.schedulers,
+            started_at: it.started_at,
+        }),
+        why_not,
+        mesh: mesh.map(|it| Mesh {
+            connected: it.connected,
+            missing: it.missing.into_iter().map(missing).collect(),
+        }),
     }
 }
 

@@ -127,7 +127,7 @@ impl Followed {
         let server = Server::start([answer]).await;
         let fixture = Fixture::new(server.port);
         let (tell, verdicts) = mpsc::unbounded_channel();
-        let checker = Checker::new(fixture.site.clone(), Probe::new().unwrap(), Arc::new(Told(tell)));
+        let checker = Checker::new(fixture.site.clone(), super::probe(), Arc::new(Told(tell)));
         let snapshots = watch::Sender::new(fixture.with(1, Status::Starting));
         let stop = CancellationToken::new();
         let task = tokio::spawn(checker.follow(snapshots.subscribe(), stop.clone()));

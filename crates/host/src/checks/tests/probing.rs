@@ -13,7 +13,7 @@ fn http(path: &str) -> Check {
 }
 
 async fn attempt(check: &Check, target: &ProbeTarget, within: Duration) -> Result<(), NotPassed> {
-    let probe = Probe::new().unwrap();
+    let probe = super::probe();
     timeout(SOON, probe.attempt(check, target, within)).await.expect("an attempt ends in time")
 }
 

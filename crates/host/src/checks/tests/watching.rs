@@ -39,7 +39,7 @@ impl Watched {
             logs: (target.tree.join("stdout.log"), target.tree.join("stderr.log")),
             target,
             healthy: true,
-            probe: Probe::new().unwrap(),
+            probe: super::probe(),
             tell: Arc::new(Told(tell)),
         };
         Watched { verdicts, task: AbortOnDropHandle::new(tokio::spawn(watch.run())) }

@@ -1,0 +1,59 @@
+//! Which node an instance has, where it is found, and whether it is that one.
+
+use std::net::Ipv4Addr;
+
+use dist::{Address, Cookie, HostPort, Identity, InvalidCookie, InvalidNodeName, Limits, NodeName, OwnName};
+use dist::{Target, Timing};
+use model::app::{App, Instance};
+
+use crate::epmd::EPMD_PORT;
+use crate::site::{Site, SiteError};
+use crate::usage;
+
+/// Our name on every node, before the host: a fixed one, so that a node's table of atoms grows by one name however often
+/// we come, and its operator sees whose connection it is (`nodes(hidden)`).
+const OWN_NAME: &str = "bellrock";
+
+/// Why no link can be made to an instance's node.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TargetError {
+    /// No node can have the name.
+    #[error("the host's name makes no names of nodes; say another with node_host in config.toml")]
+    Name(#[from] InvalidNodeName),
+    /// Something about the app cannot be told.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// No node can have the cookie.
+    #[error("the app's cookie is none that Erlang takes")]
+    NoCookie(#[from] InvalidCookie),
+    /// A worker thread panicked.
+    #[error("a worker ended unexpectedly")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+/// The node of an instance. Reads the cookie: it blocks.
+pub(super) fn of(site: &Site, app: &App, instance: &Instance) -> Result<Target, TargetError> {
+    let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
+    let cookie = site.cookie(&app.name, settings)?;
+    Ok(Target {
+        node: site.node(&app.name, instance).parse::<NodeName>()?,
+        address: Address::Epmd(HostPort::new(Ipv4Addr::LOCALHOST.to_string(), EPMD_PORT)),
+        cookie: Cookie::new(cookie)?,
+        // nodes are started with TCP distribution
+        tls: None,
+        own_name: OwnName::Fixed(format!("{OWN_NAME}@{}", site.node_host).parse::<NodeName>()?),
+        timing: Timing::default(),
+        limits: Limits::default(),
+    })
+}
+
+/// Whether the node that answered is a process of the instance with this main process, and none that took its name.
+pub(super) fn admit(node: &Identity, main: u32) -> Result<(), String> {
+    if usage::is_of_instance(node.os_pid, main) {
+        return Ok(());
+    }
+    Err(format!(
+        "it is process {}, which is none of the instance's (its main process is {main})",
+        node.os_pid
+    ))
+}
