@@ -3,6 +3,7 @@
 
 mod assets;
 pub mod backup;
+pub mod certificates;
 pub mod cgroup;
 pub mod checks;
 pub mod clock;

@@ -13,6 +13,7 @@ use package::tree::{Unpacked, VerifyError, open_version};
 use package::{Facts, HostPlatform};
 use tokio::time::Instant;
 
+use crate::certificates::Certificates;
 use crate::checks::{Confinement, ProbeTarget};
 use crate::environment::{self, Environment, EnvironmentError, Standing};
 use crate::paths::Paths;
@@ -75,6 +76,8 @@ pub struct Site {
     pub platform: HostPlatform,
     /// Host part of node names.
     pub node_host: String,
+    /// For distribution over TLS.
+    pub certificates: Arc<Certificates>,
 }
 
 impl Site {

@@ -59,7 +59,7 @@ const TABLE: &[Row] = &[
     row("model", &["upgrade"], IMPURE),
     row("dist", &["beam", "upgrade"], &[]),
     row("probe", &["beam", "dist"], &[]),
-    row("host", &["wire", "package", "model"], &[]),
+    row("host", &["wire", "package", "model", "beam", "dist"], &[]),
     row("engine", &["model"], &["axum", "hyper", "reqwest", "rusqlite", "rustix"]),
     row("api", &["model"], IMPURE),
     Row { name: "daemon", may_use: MayUse::AllLibraries, never: &[] },
