@@ -8,7 +8,8 @@ use std::time::Duration;
 use host::certificates::{Change, Kept, Standing};
 use host::journal::JournalError;
 use jiff::{SignedDuration, Timestamp};
-use model::app::{Level, Note, Step};
+use model::app::{App, Level, Note, Step};
+use model::settings::Distribution;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -20,6 +21,28 @@ const LOOK: Duration = Duration::from_secs(600);
 
 /// What is left of a certificate when a person is told: it should have been renewed two weeks before.
 pub(crate) const TOO_LITTLE: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Makes an authority where apps speak TLS and there is none: this is a host that was restored, and a backup holds no
+/// keys.
+pub(crate) async fn make_again(control: &Control, apps: &[Arc<App>]) {
+    let speaks_tls = |app: &Arc<App>| {
+        let revision = app.active().and_then(|target| app.revision(target));
+        revision.is_some_and(|it| it.settings.distribution == Distribution::Tls)
+    };
+    if control.site.certificates.are_made() || !apps.iter().any(speaks_tls) {
+        return;
+    }
+    let certificates = Arc::clone(&control.site.certificates);
+    match spawn_blocking(move || certificates.make(Timestamp::now())).await {
+        Ok(Ok(changes)) => {
+            if let Err(error) = control.tell_changes(&changes).await {
+                warn!(error = host::chain(&error), "could not tell of a new authority for distribution");
+            }
+        }
+        Ok(Err(error)) => warn!(error = host::chain(&error), "could not make an authority for distribution"),
+        Err(error) => warn!(%error, "could not make an authority for distribution"),
+    }
+}
 
 /// Looks after them until told to stop.
 pub(crate) async fn keep(control: Arc<Control>, stop: CancellationToken) {

@@ -163,6 +163,7 @@ impl Daemon {
 
     /// Finds what an earlier daemon started, and starts the engines with what was found.
     async fn adopt(&self, apps: &[Arc<App>]) -> anyhow::Result<()> {
+        certificate_keeper::make_again(&self.control, apps).await;
         sweep_all(&self.control.paths, apps);
         let adopted = self.instances.adopt(apps).await.context("could not look for running instances")?;
         for (app, Adopted { alive, unknown, mut news }) in adopted {

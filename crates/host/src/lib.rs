@@ -32,6 +32,7 @@ pub mod standalone;
 pub mod start;
 pub mod tasks;
 pub mod tell;
+pub mod tls_fitness;
 mod unix_socket;
 pub mod usage;
 pub mod users;
