@@ -30,6 +30,7 @@ mod standalone;
 mod store;
 mod tasks;
 mod tcp;
+mod tls;
 mod traffic;
 mod variables;
 mod versions;

@@ -20,7 +20,7 @@ const RUNTIME: &str = "runtime = '/usr/lib/erlang'\nreplicas = 1";
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Gives an app a cookie that the test knows before anything of the app runs.
-fn give_cookie(host: &TempHost, app: &TestApp<'_>) -> String {
+pub(crate) fn give_cookie(host: &TempHost, app: &TestApp<'_>) -> String {
     let cookie = format!("COOKIEOF{}", app.name.to_uppercase().replace('-', ""));
     let file = host.path("var/lib/bellrock/cookies").join(&app.name);
     fs_err::create_dir_all(file.parent().unwrap()).unwrap();
@@ -73,7 +73,7 @@ fn command_lines() -> impl Iterator<Item = String> {
 }
 
 /// Runs a command of the release against the app's running node.
-async fn rpc(app: &TestApp<'_>, expression: &str) -> String {
+pub(crate) async fn rpc(app: &TestApp<'_>, expression: &str) -> String {
     let ran = app.host.bellrock(&["run", &app.name, "--", "rpc", expression]).await;
     assert_eq!(ran.code, 0, "{expression}: {ran:?}");
     ran.stdout.trim().to_owned()

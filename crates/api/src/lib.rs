@@ -20,6 +20,7 @@ pub mod routes;
 pub mod settings;
 pub mod standalone;
 pub mod task;
+pub mod tls;
 pub mod variable;
 pub mod version;
 

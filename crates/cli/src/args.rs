@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     activate, backup, config, deploy, deployments, doctor, env, events, exits, export, freeze, ghosts, logs,
     maintenance, mode, package, pause, promote, restart, resume, rollback, routes, run, scale, start, status,
-    stop, tasks, version, versions,
+    stop, tasks, tls, version, versions,
 };
 use crate::exit::Exit;
 
@@ -72,6 +72,7 @@ pub enum Command {
     Events(events::Args),
     Exits(exits::Args),
     Backup(backup::Args),
+    Tls(tls::Args),
     Doctor(doctor::Args),
     Export(export::Args),
     Config(config::Args),

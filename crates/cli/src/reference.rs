@@ -26,6 +26,7 @@ Names carry their units (`took_ms`, `size_bytes`), times are RFC 3339 in UTC, fi
 | `exits` | list of `Exit` |
 | `logs` | a `Line` a line |
 | `doctor` | list of `Check` |
+| `tls init`, `tls status`, `tls rotate` | `Tls` |
 | `config check` | `SettingsVerdict` |
 | whatever changes something | `Granted`; with `--wait` the `DeploymentDetail` as it was at the end |
 | failures, on stderr | `Problem` |

@@ -4,6 +4,7 @@
 
 mod allocator;
 mod autoscaler;
+mod certificate_keeper;
 mod control;
 mod doctor;
 mod http;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use host::Paths;
 use host::backup::Manifest;
+use host::certificates::Certificates;
 use host::checks::Probe;
 use host::doer::HostDoer;
 use host::export::Exports;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::certificate_keeper;
 use crate::control::Control;
 use crate::http::{self, Api};
 use crate::intake::sweep_all;
@@ -64,8 +66,10 @@ pub async fn run(plan: Plan) -> anyhow::Result<()> {
     let config = settings_files.load()?;
     let journal = Journal::open(&paths.database())?;
     sweep(&paths);
+    let node_host = node_host(&config.settings);
     let site = Arc::new(Site {
-        node_host: node_host(&config.settings),
+        certificates: Arc::new(Certificates::new(paths.clone(), node_host.as_str())),
+        node_host,
         settings: config.settings,
         platform: HostPlatform::detect(),
         paths,
@@ -160,6 +164,7 @@ impl Daemon {
 
     /// Finds what an earlier daemon started, and starts the engines with what was found.
     async fn adopt(&self, apps: &[Arc<App>]) -> anyhow::Result<()> {
+        certificate_keeper::make_again(&self.control, apps).await;
         sweep_all(&self.control.paths, apps);
         let adopted = self.instances.adopt(apps).await.context("could not look for running instances")?;
         for (app, Adopted { alive, unknown, mut news }) in adopted {
@@ -182,6 +187,7 @@ impl Daemon {
         let router = http::router(api);
         self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
         self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
+        self.tasks.spawn(certificate_keeper::keep(self.control.clone(), self.stop.clone()));
         info!(root = %paths.root().display(), pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
         let signal = signals.next().await;
         info!(signal, "stopping; instances go on");

@@ -1,6 +1,6 @@
 //! Mutual TLS: what OTP calls `inet_tls_dist`.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use rustls::ClientConfig;
 use rustls::RootCertStore;
@@ -8,10 +8,10 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
 
-/// Our certificate, and whose certificates of nodes we believe.
+/// Our certificate, and whose certificates of nodes we believe. Clones share both, and are renewed together.
 #[derive(Clone, Debug)]
 pub struct TlsIdentity {
-    config: Arc<ClientConfig>,
+    config: Arc<RwLock<Arc<ClientConfig>>>,
     server_name: Option<ServerName<'static>>,
 }
 
@@ -54,7 +54,18 @@ impl TlsIdentity {
             .with_root_certificates(roots)
             .with_client_auth_cert(chain, key)
             .map_err(TlsIdentityError::Identity)?;
-        Ok(Self { config: Arc::new(config), server_name: None })
+        Ok(Self { config: Arc::new(RwLock::new(Arc::new(config))), server_name: None })
+    }
+
+    /// Takes another's certificate and authorities: connections that are made from now on, also those of nodes that are
+    /// open already, are made with these.
+    pub fn renew(&self, other: &Self) {
+        let new = other.config();
+        *self.config.write().expect("nobody panics while holding it") = new;
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config.read().expect("nobody panics while holding it"))
     }
 
     /// Expects this name or address in the node's certificate, instead of the host part of the node's name.
@@ -72,7 +83,7 @@ impl TlsIdentity {
         host: &str,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>), TlsIdentityError> {
         let expected = self.server_name.clone().map_or_else(|| server_name(host), Ok)?;
-        Ok((Arc::clone(&self.config), expected))
+        Ok((self.config(), expected))
     }
 }
 

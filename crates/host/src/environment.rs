@@ -140,8 +140,8 @@ fn release(
     let node = standing.node();
     let names = match settings.distribution {
         Distribution::Off => "none",
-        Distribution::Loopback if standing.node_host.contains('.') => "name",
-        Distribution::Loopback => "sname",
+        _ if standing.node_host.contains('.') => "name",
+        _ => "sname",
     };
     set(environment, "RELEASE_TMP", tree.join("tmp"));
     set(environment, "RELEASE_NODE", &node);
@@ -150,15 +150,30 @@ fn release(
     set(environment, "RELX_REPLACE_OS_VARS", "true");
     // epmd runs under a shim of its own: a node that started it would take it down with its process tree.
     add_flags(environment, "ERL_ZFLAGS", "-start_epmd false");
-    if settings.distribution == Distribution::Loopback && !says_interface(environment) {
-        // Of several the first counts, and these flags come before all that a release says.
-        add_flags(environment, "ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+    if settings.distribution != Distribution::Off && !says_interface(environment) {
+        if settings.distribution == Distribution::Loopback {
+            // Of several the first counts, and these flags come before all that a release says.
+            add_flags(environment, "ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}");
+        }
         environment.entry("ERL_INETRC".into()).or_insert_with(|| tree.join(RESOLVER).into());
     }
     if facts.kind == Kind::GleamShipment && settings.distribution != Distribution::Off {
         // A shipment's script names no node.
         add_flags(environment, "ERL_AFLAGS", &format!("-{names} {node}"));
     }
+}
+
+/// Has a node speak TLS and nothing else, by this file of options.
+pub fn speak_tls(environment: &mut Environment, options: &Path) {
+    let options = quoted(&options.to_string_lossy());
+    add_flags(environment, "ERL_AFLAGS", &format!("-proto_dist inet_tls -ssl_dist_optfile {options}"));
+}
+
+/// One word of `ERL_AFLAGS` (erlexec splits at white space, and takes what follows a backslash as it is).
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-".contains(letter);
+    let escaped = |letter: char| (!plain(letter)).then_some('\\').into_iter().chain([letter]);
+    word.chars().flat_map(escaped).collect()
 }
 
 /// Whether the operator's variables say where nodes listen.
@@ -171,13 +186,13 @@ fn says_interface(environment: &Environment) -> bool {
 /// alone: nobody else may read them.
 pub fn private_files(settings: &AppSettings, node_host: &str, cookie: &str) -> Vec<(&'static str, String)> {
     let mut files = vec![(COOKIE_FILE, cookie.to_owned())];
-    if settings.distribution == Distribution::Loopback {
+    if settings.distribution != Distribution::Off {
         files.push((RESOLVER, resolver(node_host)));
     }
     files
 }
 
-/// The host part of node names means this address to the nodes, whatever else it means: they listen nowhere else.
+/// The host part of node names means this address to the nodes, whatever else it means: they and epmd listen there.
 /// All other names are the host's business, and the hosts file is read by it alone.
 fn resolver(node_host: &str) -> String {
     format!(

@@ -3,6 +3,7 @@
 
 mod assets;
 pub mod backup;
+pub mod certificates;
 pub mod cgroup;
 pub mod checks;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod standalone;
 pub mod start;
 pub mod tasks;
 pub mod tell;
+pub mod tls_fitness;
 mod unix_socket;
 pub mod usage;
 pub mod users;

@@ -44,6 +44,11 @@ impl Paths {
         self.root.join("etc/bellrock/apps")
     }
 
+    /// Certificates of other hosts' authorities, which an operator has put there: our nodes believe them too.
+    pub fn other_authorities(&self) -> PathBuf {
+        self.root.join("etc/bellrock/tls/trusted")
+    }
+
     /// Everything that must survive a reboot.
     pub fn state(&self) -> PathBuf {
         self.root.join("var/lib/bellrock")
@@ -153,6 +158,56 @@ impl Paths {
     /// The cookie that all apps of a mesh have, mode 0600. No app's name has a dot.
     pub fn mesh_cookie(&self, mesh: &MeshName) -> PathBuf {
         self.cookies().join(format!("mesh.{mesh}"))
+    }
+
+    /// What Erlang distribution over TLS needs: the authority of this host, and what it has signed.
+    pub fn certificates(&self) -> PathBuf {
+        self.state().join("tls")
+    }
+
+    /// The authority that signs, with its key, mode 0600.
+    pub fn authority(&self) -> PathBuf {
+        self.certificates().join("authority.pem")
+    }
+
+    /// The one that will sign, with its key, mode 0600.
+    pub fn next_authority(&self) -> PathBuf {
+        self.certificates().join("authority.next.pem")
+    }
+
+    /// The one that has signed until now, without its key.
+    pub fn previous_authority(&self) -> PathBuf {
+        self.certificates().join("authority.previous.pem")
+    }
+
+    /// The certificates of all of them: whom nodes believe.
+    pub fn trusted_authorities(&self) -> PathBuf {
+        self.certificates().join("trusted.pem")
+    }
+
+    /// Bellrock's own certificate with its key, for its connections to nodes.
+    pub fn own_certificate(&self) -> PathBuf {
+        self.certificates().join("bellrock.pem")
+    }
+
+    /// What apps have of that, a folder each.
+    pub fn distributions(&self) -> PathBuf {
+        self.certificates().join("apps")
+    }
+
+    /// What an app has of that.
+    pub fn distribution(&self, app: &AppName) -> PathBuf {
+        self.distributions().join(app.as_str())
+    }
+
+    /// What an app's nodes are told of TLS (`-ssl_dist_optfile`); only the app's user reads it.
+    pub fn distribution_options(&self, app: &AppName) -> PathBuf {
+        self.distribution(app).join("distribution.conf")
+    }
+
+    /// An app's certificate with its key; only the app's user reads it.
+    pub fn distribution_certificate(&self, app: &AppName) -> PathBuf {
+        self.distribution(app).join("node.pem")
     }
 
     /// Logs of all apps.

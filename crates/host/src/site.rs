@@ -13,9 +13,11 @@ use package::tree::{Unpacked, VerifyError, open_version};
 use package::{Facts, HostPlatform};
 use tokio::time::Instant;
 
+use crate::certificates::{Certificates, CertificatesError};
 use crate::checks::{Confinement, ProbeTarget};
 use crate::environment::{self, Environment, EnvironmentError, Standing};
 use crate::paths::Paths;
+use crate::tls_fitness::Unfit;
 use crate::users::{self, Account, UserError};
 use crate::{clock, usage};
 
@@ -59,6 +61,12 @@ pub enum SiteError {
         #[source]
         source: std::io::Error,
     },
+    /// What its node needs for TLS cannot be had.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// Its node cannot speak TLS.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// It cannot be started as its settings say.
     #[error(transparent)]
     Start(#[from] crate::start::StartError),
@@ -75,6 +83,8 @@ pub struct Site {
     pub platform: HostPlatform,
     /// Host part of node names.
     pub node_host: String,
+    /// For distribution over TLS.
+    pub certificates: Arc<Certificates>,
 }
 
 impl Site {
@@ -169,13 +179,17 @@ impl Site {
         if revision.settings.strategy == Strategy::Member {
             environment.insert("BELLROCK_DATA".into(), self.paths.data(&app.name, place).into());
         }
+        if revision.settings.distribution == Distribution::Tls {
+            environment::speak_tls(&mut environment, &self.paths.distribution_options(&app.name));
+        }
         Ok(environment)
     }
 
-    /// Writes into a tree what its node needs beside its environment: the cookie, for the app's user alone.
+    /// Writes what a node needs beside its environment: the cookie into its tree, its app's certificate for TLS beside
+    /// the others; for the app's user alone.
     ///
     /// # Errors
-    /// [`SiteError::Cookie`]; [`SiteError::PrivateFile`].
+    /// [`SiteError::Cookie`]; [`SiteError::PrivateFile`]; [`SiteError::Certificates`].
     pub fn write_private_files(
         &self,
         app: &AppName,
@@ -188,6 +202,23 @@ impl Site {
             let path = tree.join(name);
             write_whole(&path, text.as_bytes(), 0o400, owner)
                 .map_err(|source| SiteError::PrivateFile { path, source })?;
+        }
+        self.provide_certificate(app, settings, account)
+    }
+
+    /// Provides an app with what its nodes need for TLS, where they speak it.
+    ///
+    /// # Errors
+    /// [`SiteError::Certificates`].
+    pub fn provide_certificate(
+        &self,
+        app: &AppName,
+        settings: &AppSettings,
+        account: Option<&Account>,
+    ) -> Result<(), SiteError> {
+        if settings.distribution == Distribution::Tls {
+            let owner = account.map(|it| (it.uid, it.gid));
+            self.certificates.provide(app, owner, clock::now())?;
         }
         Ok(())
     }

@@ -55,8 +55,10 @@ impl Site {
             environment.insert(MARK.into(), tree.into());
             Ok::<_, SiteError>((place, environment))
         };
+        let account = self.account(settings)?;
+        self.provide_certificate(&app.name, settings, account.as_ref())?;
         Ok(Standalone {
-            user: Identity::of(self.account(settings)?.as_ref()),
+            user: Identity::of(account.as_ref()),
             runtime_bin: self.runtime_bin(&unpacked, settings)?,
             private_files: self.private_files(&app.name, settings)?,
             places: (1..=app.replicas(target)).map(place).collect::<Result<_, _>>()?,

@@ -32,6 +32,7 @@ pub(crate) mod stop;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls;
 pub(crate) mod version;
 pub(crate) mod versions;
 mod waiting;
@@ -99,6 +100,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Events(args) => events::run(context, args).await,
         Command::Exits(args) => exits::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
+        Command::Tls(args) => tls::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Config(args) => config::run(context, args),

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
-    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, routes, status, versions,
+    config, deployments, doctor, env, events, exits, ghosts, granted, logs, papers, routes, status, tls,
+    versions,
 };
 use crate::failure::Failure;
 use crate::output::failed;
@@ -531,4 +532,24 @@ fn prepare_logs_say_whose_run_it_was() {
         command(json!({"outcome": "unknown", "detail": "its runner died while it ran"})),
     ]}));
     check("prepare_log", &papers::prepare_text(&log, &TimeZone::UTC));
+}
+
+#[test]
+fn certificates() {
+    let certificate = |name: &str, until: &str| json!({"name": name, "from": "2026-11-20T00:00:00Z", "until": until, "fingerprint": "0123456789abcdef".repeat(4)});
+    let tls = json!({
+        "host": "web1",
+        "authority": certificate("Bellrock at web1 1", "2027-06-01T00:00:00Z"),
+        "next": certificate("Bellrock at web1 2", "2036-11-18T00:00:00Z"),
+        "previous": null,
+        "certificates": [
+            {"app": null, "path": "/t/bellrock.pem", "problem": null, "renewed_at": "2027-01-19T00:00:00Z",
+                "certificate": certificate("Bellrock itself", "2027-02-18T00:00:00Z")},
+            {"app": "beacon", "path": "/t/apps/beacon/node.pem", "problem": null, "renewed_at": "2026-10-22T00:00:00Z",
+                "certificate": certificate("beacon", "2026-11-21T00:00:00Z")},
+            {"app": "buoy", "path": "/t/apps/buoy/node.pem", "problem": "it is not readable as PEM",
+                "renewed_at": null, "certificate": null},
+        ],
+    });
+    check("tls", &tls::text(&from(tls), now()));
 }

@@ -10,6 +10,7 @@ mod cgroup;
 mod clock;
 mod cookies;
 mod disk;
+mod distribution;
 mod epmd;
 mod findings;
 mod journal;
@@ -43,7 +44,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 type Look = fn(&Scene) -> Check;
 
 /// What is looked at, in the order in which it is shown.
-const CHECKS: [(&str, Look); 19] = [
+const CHECKS: [(&str, Look); 20] = [
     (settings::NAME, settings::check),
     (users::NAME, users::check),
     (modes::NAME, modes::check),
@@ -57,6 +58,7 @@ const CHECKS: [(&str, Look); 19] = [
     (nodes::NAME, nodes::check),
     (cookies::NAME, cookies::check),
     (certificates::NAME, certificates::check),
+    (distribution::NAME, distribution::check),
     (ports::NAME, ports::check),
     (proxy::NAME, proxy::check),
     (store::NAME, store::check),

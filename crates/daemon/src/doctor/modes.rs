@@ -35,6 +35,11 @@ struct Rule {
 static JOURNAL: Rule = Rule { forbidden: OWNER_ONLY, because: "it holds the apps' variables", mild: false };
 static COOKIE: Rule =
     Rule { forbidden: OWNER_ONLY, because: "whoever reads a cookie controls the app's nodes", mild: false };
+static CERTIFICATE: Rule = Rule {
+    forbidden: OWNER_ONLY,
+    because: "whoever reads its key passes for a node of this host",
+    mild: false,
+};
 static SHIM: Rule =
     Rule { forbidden: OWNER_ONLY, because: "whoever reaches a shim controls its instance", mild: false };
 static SOCKET: Rule = Rule {
@@ -68,6 +73,9 @@ fn gather(scene: &Scene) -> Vec<Entry> {
         (paths.app_settings(), &SETTINGS_WRITABLE),
     ];
     wanted.extend(children(&paths.cookies()).map(|path| (path, &COOKIE)));
+    let keys = [paths.authority(), paths.next_authority(), paths.own_certificate()];
+    let of_apps = scene.apps.iter().map(|app| paths.distribution_certificate(&app.name));
+    wanted.extend(keys.into_iter().chain(of_apps).map(|path| (path, &CERTIFICATE)));
     wanted.extend(children(&paths.shims_run()).map(|path| (path, &SHIM)));
     wanted.extend(children(&paths.shims_state()).map(|path| (path, &SHIM)));
     let copies = children(&paths.state()).filter(|path| path.to_string_lossy().contains("state.db.schema-"));
@@ -115,9 +123,10 @@ mod tests {
 
     #[test]
     fn each_rule_has_a_mode_that_breaks_it_and_one_that_keeps_it() {
-        let cases: [(&'static Rule, u32, u32); 6] = [
+        let cases: [(&'static Rule, u32, u32); 7] = [
             (&JOURNAL, 0o644, 0o600),
             (&COOKIE, 0o640, 0o600),
+            (&CERTIFICATE, 0o640, 0o600),
             (&SHIM, 0o711, 0o700),
             (&SOCKET, 0o666, 0o660),
             (&FOLDER, 0o777, 0o755),

@@ -3,6 +3,7 @@
 use super::*;
 
 use host::Paths;
+use host::certificates::Certificates;
 use host::journal::Journal;
 use host::proxy::Proxy;
 use host::site::Site;
@@ -35,6 +36,7 @@ impl Place {
             settings: HostSettings::default(),
             platform: HostPlatform::detect(),
             node_host: "localhost".into(),
+            certificates: Arc::new(Certificates::new(self.paths.clone(), "localhost")),
         };
         Scene {
             site: Arc::new(site),

@@ -28,6 +28,7 @@ mod running;
 mod socket;
 mod system;
 mod tasks;
+mod tls;
 mod variables;
 mod versions;
 mod view;

@@ -15,7 +15,7 @@ use super::api::Api;
 use super::problem::Failure;
 use super::{
     apps, audit, backup, config, deadline, deployments, events, export, freeze, ghosts, interruptions, logs,
-    packages, papers, routes, running, system, tasks, variables, versions,
+    packages, papers, routes, running, system, tasks, tls, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -48,6 +48,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(events::routes())
         .merge(audit::routes())
         .merge(system::routes())
+        .merge(tls::routes())
         .merge(config::routes())
         .layer(from_fn(deadline::enforce))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES));

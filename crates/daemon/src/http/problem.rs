@@ -5,6 +5,7 @@ use axum::extract::multipart::MultipartError;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use host::certificates::CertificatesError;
 use host::disk::DiskError;
 use host::journal::JournalError;
 use model::AppName;
@@ -30,6 +31,23 @@ impl Failure {
     /// Says what to do about it.
     fn remedy(self, remedy: impl Into<String>) -> Self {
         Failure(self.0.remedy(remedy))
+    }
+
+    /// Something about certificates for distribution that was not granted.
+    pub(super) fn certificates(error: &CertificatesError) -> Self {
+        let detail = host::chain(error);
+        match error {
+            CertificatesError::NotMade => {
+                Failure::new("no-tls", StatusCode::CONFLICT, detail).remedy("bellrock tls init")
+            }
+            CertificatesError::Made => {
+                Failure::new("tls-made", StatusCode::CONFLICT, detail).remedy("bellrock tls status")
+            }
+            CertificatesError::UnderWay => {
+                Failure::new("tls-under-way", StatusCode::CONFLICT, detail).remedy("bellrock tls status")
+            }
+            _ => Failure::host(error),
+        }
     }
 
     /// A wish about an app that was not granted.

@@ -6,6 +6,7 @@ mod intake;
 mod package;
 mod papers;
 mod reads;
+mod tls;
 mod uploads;
 mod wishes;
 mod world;

@@ -256,3 +256,22 @@ fn no_two_places_and_slots_share_a_port() {
     assert_eq!(ports.len(), count);
     assert_eq!(ports, (4000..4012).chain(5000..5012).collect::<Vec<u16>>(), "what is reserved, and no other");
 }
+
+#[test]
+fn a_node_that_speaks_tls_is_told_of_a_file_whatever_its_path_holds() {
+    let mut asked = Asked::of(Kind::MixRelease);
+    asked.settings.distribution = Distribution::Tls;
+    assert_eq!(asked.value("ERL_AFLAGS"), None, "it listens everywhere");
+    assert_eq!(
+        asked.value("ERL_INETRC").as_deref(),
+        Some("/srv/i7/tmp/inetrc"),
+        "and meets its own host at 127.0.0.1"
+    );
+    let mut environment = Environment::new();
+    set(&mut environment, "ERL_AFLAGS", "+P 9");
+    speak_tls(&mut environment, Path::new("/srv/a \"b/x.conf"));
+    assert_eq!(
+        environment[std::ffi::OsStr::new("ERL_AFLAGS")],
+        r#"+P 9 -proto_dist inet_tls -ssl_dist_optfile /srv/a\ \"b/x.conf"#
+    );
+}

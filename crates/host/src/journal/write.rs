@@ -1,7 +1,7 @@
 //! Writing the journal.
 
 use jiff::Timestamp;
-use model::app::{App, Event, SCHEMA, Stepped};
+use model::app::{App, Event, Note, SCHEMA, Stepped};
 use model::{AppName, DeploymentId};
 use rusqlite::{Connection, Transaction, params};
 
@@ -41,6 +41,21 @@ impl Journal {
                     // Nobody may be listening.
                     let _ = events.send(record);
                 }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Tells something about the host, not about an app.
+    ///
+    /// # Errors
+    /// When nothing was written.
+    pub async fn tell(&self, at: Timestamp, note: Note) -> Result<(), JournalError> {
+        let events = self.events.clone();
+        self.writer
+            .run(move |connection| {
+                // Nobody may be listening.
+                let _ = events.send(write_event(connection, at, None, &note)?);
                 Ok(())
             })
             .await
@@ -194,24 +209,24 @@ fn write_events(
     at: Timestamp,
     stepped: &Stepped,
 ) -> Result<Vec<EventRecord>, JournalError> {
-    let app = &stepped.app.name;
-    let mut records = Vec::with_capacity(stepped.notes.len());
-    for note in &stepped.notes {
-        let deployment = note.deployment.map(|id| id.0.cast_signed());
-        transaction
-            .execute(
-                "insert into event (at, app, deployment, record) values (?1, ?2, ?3, ?4)",
-                params![at.as_millisecond(), app.as_str(), deployment, json(note)],
-            )
-            .map_err(failed("write a note"))?;
-        records.push(EventRecord {
-            id: transaction.last_insert_rowid(),
-            at,
-            app: Some(app.clone()),
-            note: note.clone(),
-        });
-    }
-    Ok(records)
+    let app = Some(&stepped.app.name);
+    stepped.notes.iter().map(|note| write_event(transaction, at, app, note)).collect()
+}
+
+fn write_event(
+    connection: &Connection,
+    at: Timestamp,
+    app: Option<&AppName>,
+    note: &Note,
+) -> Result<EventRecord, JournalError> {
+    let deployment = note.deployment.map(|id| id.0.cast_signed());
+    connection
+        .execute(
+            "insert into event (at, app, deployment, record) values (?1, ?2, ?3, ?4)",
+            params![at.as_millisecond(), app.map(AppName::as_str), deployment, json(note)],
+        )
+        .map_err(failed("write a note"))?;
+    Ok(EventRecord { id: connection.last_insert_rowid(), at, app: app.cloned(), note: note.clone() })
 }
 
 fn trim(connection: &Connection) -> Result<(), JournalError> {

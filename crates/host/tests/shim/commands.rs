@@ -2,6 +2,7 @@
 //! is mute.
 
 use crate::support::{Host, LONG, for_until, processes_with};
+use host::certificates::Certificates;
 use host::commands::Commands;
 use host::instances::Instances;
 use host::nodes::Nodes;
@@ -46,6 +47,7 @@ impl World {
             settings: HostSettings::default(),
             platform: HostPlatform::detect(),
             node_host: "localhost".into(),
+            certificates: Arc::new(Certificates::new(Paths::new(host.path("root")), "localhost")),
         });
         let app = app();
         let world = World { host, site, app };

@@ -28,6 +28,12 @@ pub struct Note {
 }
 
 impl Note {
+    /// About the host, not about an app.
+    pub fn of_host(step: Step, level: Level, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Note { deployment: None, place: None, instance: None, step, level, text, tail: None, took_ms: None }
+    }
+
     /// Says how long the step took.
     pub(super) fn took(&mut self, took: Duration) -> &mut Self {
         self.took_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));

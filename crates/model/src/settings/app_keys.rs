@@ -85,9 +85,9 @@ pub(super) static APP_KEYS: &[Key] = &[
     ),
     key(
         "distribution",
-        Kind::Choice { words: &["off", "loopback"], refused: &[] },
+        Kind::Choice { words: &["off", "loopback", "tls"], refused: &[] },
         Default::Is(r#""loopback""#),
-        "Who may reach an instance's node over Erlang distribution: nobody, as it has no name, or the nodes of this host, as it listens on 127.0.0.1.",
+        "Who may reach an instance's node over Erlang distribution: nobody, as it has no name; the nodes of this host, as it listens on 127.0.0.1; or who has a certificate that this host's authority has signed (`bellrock tls init`), as it listens everywhere and speaks TLS alone, for which the package must hold `ssl`.",
     ),
     key(
         "mesh.connect",

@@ -26,6 +26,8 @@ pub enum Distribution {
     /// Nodes of this host: it listens on 127.0.0.1.
     #[default]
     Loopback,
+    /// Who has a certificate that the host's authority has signed: it listens on every address, with TLS.
+    Tls,
 }
 
 /// Commands that speak to a running node, which has no name to be spoken to by.

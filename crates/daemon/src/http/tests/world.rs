@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cli::{Client, Failure};
 use host::Paths;
+use host::certificates::Certificates;
 use host::checks::Probe;
 use host::doer::HostDoer;
 use host::instances::Instances;
@@ -86,6 +87,7 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         settings: HostSettings::default(),
         platform: HostPlatform::detect(),
         node_host: "localhost".into(),
+        certificates: Arc::new(Certificates::new(paths.clone(), "localhost")),
     });
     let shims = ShimHost {
         run_root: paths.shims_run(),

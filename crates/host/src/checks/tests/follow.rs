@@ -22,6 +22,7 @@ mod host_fixture {
 
     use super::*;
     use crate::Paths;
+    use crate::certificates::Certificates;
     use crate::site::Site;
     use model::app::{Instance, NewVersion, Origin, Revision, Target, Version};
     use model::settings::{AppSettings, HostSettings};
@@ -44,6 +45,7 @@ mod host_fixture {
                 settings: HostSettings::default(),
                 platform: HostPlatform::detect(),
                 node_host: "localhost".into(),
+                certificates: Arc::new(Certificates::new(Paths::new(root.path()), "localhost")),
             };
             let app = app(port);
             unpack(&site.paths.version(&app.name, &app.versions[0].label));
