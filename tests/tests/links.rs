@@ -32,7 +32,7 @@ fn is_meshed(app: &App, count: usize, others: usize) -> bool {
 }
 
 /// What a node answers to another hidden one than Bellrock's, which has the cookie of this file.
-async fn ask(host: &TempHost, cookie: &str, node: &str, call: Call) -> Term {
+pub(crate) async fn ask(host: &TempHost, cookie: &str, node: &str, call: Call) -> Term {
     let cookie = fs_err::read_to_string(host.path("var/lib/bellrock/cookies").join(cookie)).unwrap();
     let (_, at) = node.split_once('@').unwrap();
     let target = Target {

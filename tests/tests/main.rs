@@ -34,3 +34,4 @@ mod tls;
 mod traffic;
 mod variables;
 mod versions;
+mod watchdogs;

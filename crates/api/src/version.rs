@@ -136,6 +136,11 @@ pub enum By {
         /// The figures.
         reason: String,
     },
+    /// A watchdog, where the settings let it restart instances.
+    Watchdog {
+        /// What the instance's node has too much of.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for By {
@@ -145,6 +150,7 @@ impl std::fmt::Display for By {
             By::Operator { uid, user: None } => f.pad(&format!("uid {uid}")),
             By::Store => f.pad("the store"),
             By::Autoscaler { .. } => f.pad("the load"),
+            By::Watchdog { .. } => f.pad("a watchdog"),
         }
     }
 }

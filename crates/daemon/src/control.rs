@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::autoscaler::{Autoscaler, Loads};
 use crate::doctor::{self, Scene};
+use crate::node_watch::NodeWatch;
 use crate::partners::HostPartners;
 use crate::settings::{SettingsError, SettingsFiles};
 
@@ -181,6 +182,8 @@ impl Control {
         works.tasks.spawn(links);
         let autoscaler = Autoscaler::new(self.clone());
         works.tasks.spawn(autoscaler.follow(handle.watch(), works.stop.clone()));
+        let nodes = NodeWatch::new(self.clone());
+        works.tasks.spawn(nodes.follow(handle.watch(), works.stop.clone()));
         self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle

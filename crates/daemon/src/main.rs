@@ -9,6 +9,7 @@ mod control;
 mod doctor;
 mod http;
 mod intake;
+mod node_watch;
 mod partners;
 mod root_lock;
 mod settings;

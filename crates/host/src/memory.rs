@@ -39,6 +39,13 @@ pub fn room(running: &[u32], new: usize, cgroup: Option<&Path>) -> Option<Room> 
     Some(Room { available, needed })
 }
 
+/// Memory of this host, bytes: what is in use and cannot be had back at once, and all of it.
+pub fn of_host() -> Option<(u64, u64)> {
+    let meminfo = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let (total, available) = (field(&meminfo, "MemTotal:")?, field(&meminfo, "MemAvailable:")?);
+    Some((total.saturating_sub(available), total))
+}
+
 /// Resident bytes of a process.
 pub fn resident(pid: u32) -> Option<u64> {
     field(&fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")

@@ -9,6 +9,7 @@ pub mod human;
 pub mod names;
 pub mod settings;
 pub mod units;
+pub mod watchdog;
 
 pub use names::{
     AppName, BadName, DeploymentId, EffectId, InstanceId, MeshName, Place, Slot, TaskId, VariableName,

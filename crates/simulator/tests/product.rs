@@ -168,7 +168,7 @@ fn is_elsewhere(point: FaultPoint) -> bool {
         // Disturbances, of which there are none here.
         EventKind::Shim(FactKind::LogDropped | FactKind::Warning | FactKind::Gone) => true,
         EventKind::Check(VerdictKind::NeverReady | VerdictKind::Healthy | VerdictKind::Unhealthy) => true,
-        EventKind::ServerErrors | EventKind::ProxyHealth => true,
+        EventKind::ServerErrors | EventKind::ProxyHealth | EventKind::Watchdog => true,
         // Versions of these stories have no canary.
         EventKind::Command(CommandKind::Promote) | EventKind::CanaryCounts => true,
         _ => false,

@@ -100,6 +100,8 @@ fn name(refused: &Refused) -> (&'static str, StatusCode) {
         Refused::TooMany { .. } => ("too-many", wrong),
         Refused::OutsideAutoscale { .. } => ("outside-autoscale", wrong),
         Refused::NotByLoad { .. } => ("not-by-load", conflict),
+        Refused::WatchdogTooSoon { .. } => ("watchdog-too-soon", conflict),
+        Refused::NotByWatchdog { .. } => ("not-by-watchdog", conflict),
         Refused::TooFew => ("too-few", wrong),
         Refused::InUse { .. } => ("in-use", conflict),
         Refused::Frozen { .. } => ("frozen", conflict),

@@ -117,6 +117,8 @@ pub enum EventKind {
     ServerErrors,
     /// The proxy gives an instance requests, or none.
     ProxyHealth,
+    /// The watchdog has found something.
+    Watchdog,
     /// The proxy has counted what both versions of a canary answer.
     CanaryCounts,
     /// The daemon has started.
@@ -140,6 +142,7 @@ impl EventKind {
             Event::Check { verdict, .. } => EventKind::Check(VerdictKind::of(verdict)),
             Event::ServerErrors { .. } => EventKind::ServerErrors,
             Event::ProxyHealth { .. } => EventKind::ProxyHealth,
+            Event::Watchdog { .. } => EventKind::Watchdog,
             Event::CanaryCounts { .. } => EventKind::CanaryCounts,
             Event::Adopted { .. } => EventKind::Adopted,
             Event::Tick => EventKind::Tick,
@@ -155,6 +158,7 @@ impl EventKind {
         commands.chain(done).chain(facts).chain(verdicts).chain([
             EventKind::ServerErrors,
             EventKind::ProxyHealth,
+            EventKind::Watchdog,
             EventKind::CanaryCounts,
             EventKind::Adopted,
             EventKind::Tick,
@@ -171,6 +175,7 @@ impl fmt::Display for EventKind {
             EventKind::Check(kind) => write!(f, "check-{kind}"),
             EventKind::ServerErrors => f.write_str("server-errors"),
             EventKind::ProxyHealth => f.write_str("proxy-health"),
+            EventKind::Watchdog => f.write_str("watchdog"),
             EventKind::CanaryCounts => f.write_str("canary-counts"),
             EventKind::Adopted => f.write_str("adopted"),
             EventKind::Tick => f.write_str("tick"),

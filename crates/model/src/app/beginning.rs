@@ -110,7 +110,11 @@ impl Turn {
                 }
             }
             Kind::Restart | Kind::Start | Kind::Stop => {
-                format!("{kind} {}", name(deployment.to.or(deployment.from)))
+                let what = name(deployment.to.or(deployment.from));
+                match &deployment.by {
+                    Origin::Watchdog { reason } => format!("{kind} {what} by a watchdog: {reason}"),
+                    _ => format!("{kind} {what}"),
+                }
             }
         }
     }

@@ -259,6 +259,20 @@ pub enum Refused {
         /// Why.
         why: String,
     },
+    /// A watchdog has restarted an instance not long ago.
+    #[error(
+        "a watchdog has restarted an instance of the app already; it may again at {until} (watchdog.restart_every)"
+    )]
+    WatchdogTooSoon {
+        /// When it may again.
+        until: Timestamp,
+    },
+    /// A watchdog must not restart an instance now.
+    #[error("a watchdog restarts nothing now: {why}")]
+    NotByWatchdog {
+        /// Why.
+        why: String,
+    },
     /// Zero places.
     #[error("an app has at least one place")]
     TooFew,

@@ -7,6 +7,7 @@ use super::command::Command;
 use super::comparison::Counted;
 use super::deployment::DrainFigures;
 use super::instance::ExitHow;
+use super::note::Level;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, EffectId, InstanceId};
 
@@ -65,6 +66,17 @@ pub enum Event {
         down: Option<String>,
         /// How often that has changed since it was told last, this time included.
         changes: u32,
+    },
+    /// The watchdog finds that an instance's node has more of something than is good, or less again. Told once per change.
+    Watchdog {
+        /// The instance.
+        instance: InstanceId,
+        /// The run that it is about.
+        run: u32,
+        /// How much it matters.
+        level: Level,
+        /// What was found.
+        text: String,
     },
     /// What both versions have answered in a canary since this was told last.
     CanaryCounts {

@@ -44,6 +44,7 @@ mod turn;
 mod verdicts;
 mod version;
 mod wants;
+mod watchdog;
 
 use std::collections::BTreeMap;
 
@@ -118,6 +119,9 @@ pub struct App {
     /// Versions whose files stand in for one another's, while `assets.prefixes` says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assets: Vec<AssetsOf>,
+    /// When a watchdog has restarted an instance last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog_restarted_at: Option<Timestamp>,
     /// Why a person is needed, if one is.
     pub stuck: Option<String>,
     next_effect: u64,
@@ -224,6 +228,7 @@ impl App {
             pause: None,
             maintenance: None,
             assets: Vec::new(),
+            watchdog_restarted_at: None,
             stuck: None,
             next_effect: 1,
             next_instance: 1,

@@ -27,6 +27,9 @@ impl Turn {
         if !self.app.running {
             return Err(Refused::AppStopped);
         }
+        if matches!(by, Origin::Watchdog { .. }) {
+            self.take_watchdogs_restart(place)?;
+        }
         let replicas = self.app.replicas(active);
         if let Some(place) = place.filter(|place| !(1..=replicas).contains(&place.0)) {
             return Err(Refused::NoPlace { place, replicas });

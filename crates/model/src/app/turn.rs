@@ -50,6 +50,7 @@ impl Turn {
             Event::Shim { instance, seq, fact } => self.take_shim_fact(instance, seq, fact),
             Event::Check { instance, run, verdict } => self.take_verdict(instance, run, verdict),
             Event::ServerErrors { target, reason } => self.take_server_errors(target, &reason),
+            Event::Watchdog { instance, run, level, text } => self.take_watchdog(instance, run, level, &text),
             Event::ProxyHealth { instance, run, down, changes } => {
                 self.take_proxy_health(instance, run, down, changes)
             }

@@ -69,6 +69,11 @@ pub enum Origin {
         /// The figures.
         reason: String,
     },
+    /// A watchdog, where the settings let it restart instances (`watchdog`).
+    Watchdog {
+        /// What the instance's node has too much of.
+        reason: String,
+    },
 }
 
 impl std::fmt::Display for Origin {
@@ -78,6 +83,7 @@ impl std::fmt::Display for Origin {
             Origin::Operator { uid, user: None } => write!(f, "uid {uid}"),
             Origin::Store => f.write_str("the store"),
             Origin::Autoscaler { .. } => f.write_str("the load"),
+            Origin::Watchdog { .. } => f.write_str("a watchdog"),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::mesh::MeshSettings;
 use super::node::{Distribution, Launch};
 use super::routing::{AccessLog, Balance, Protocol, RequestLimits};
 use super::variable::VariableValue;
+use super::watchdog::WatchdogSettings;
 use crate::names::VariableName;
 use crate::units::{Size, millis};
 
@@ -180,6 +181,8 @@ pub struct AppSettings {
     pub rlimits: ResourceLimits,
     /// What all processes of an instance may use together.
     pub resources: Resources,
+    /// When a node has too much of something.
+    pub watchdog: WatchdogSettings,
     /// When an instance may get traffic.
     pub readiness: Readiness,
     /// Whether it may keep it.
@@ -258,6 +261,7 @@ impl Default for AppSettings {
             no_new_privs: true,
             rlimits: ResourceLimits::default(),
             resources: Resources::default(),
+            watchdog: WatchdogSettings::default(),
             readiness: Readiness::default(),
             health: Health::default(),
             deploy_deadline: Duration::from_secs(600),

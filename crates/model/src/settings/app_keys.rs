@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::host_keys::{LOG_AGE, LOG_KEEP, LOG_SIZE};
 use super::keys::{Default, Key, Kind, Owner, Refused};
 
-const fn key(path: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, default: Default, doc: &'static str) -> Key {
     Key { path, kind, default, doc, since: "0.1", owner: Owner::Anyone }
 }
 
@@ -13,13 +13,13 @@ const fn host_only(path: &'static str, kind: Kind, default: Default, doc: &'stat
     Key { path, kind, default, doc, since: "0.1", owner: Owner::Host }
 }
 
-const fn between(min_ms: u64, max_ms: u64) -> Kind {
+pub(super) const fn between(min_ms: u64, max_ms: u64) -> Kind {
     Kind::Duration { min: Duration::from_millis(min_ms), max: Duration::from_millis(max_ms) }
 }
 
-const SECOND: u64 = 1000;
-const HOUR: u64 = 3600 * SECOND;
-const DAY: u64 = 24 * HOUR;
+pub(super) const SECOND: u64 = 1000;
+pub(super) const HOUR: u64 = 3600 * SECOND;
+pub(super) const DAY: u64 = 24 * HOUR;
 
 /// Keys of `[apps.NAME]`, of `apps/NAME.toml` and of a package's `bellrock.toml`.
 pub(super) static APP_KEYS: &[Key] = &[

@@ -2,11 +2,28 @@
 
 use std::time::Duration;
 
-pub(super) use super::app_keys::APP_KEYS;
+use super::app_keys;
 pub(super) use super::host_keys::HOST_KEYS;
+use super::watchdog_keys::WATCHDOG_KEYS;
+
+/// The keys of an app, from the files that hold them.
+pub(super) static APP_KEYS: &[Key] = &{
+    const COUNT: usize = app_keys::APP_KEYS.len() + WATCHDOG_KEYS.len();
+    let mut all = [app_keys::APP_KEYS[0]; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let rest = at.checked_sub(app_keys::APP_KEYS.len());
+        all[at] = match rest {
+            Some(rest) => WATCHDOG_KEYS[rest],
+            None => app_keys::APP_KEYS[at],
+        };
+        at += 1;
+    }
+    all
+};
 
 /// One key of the settings.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
     /// Path inside its file or table, such as `readiness.kind`; the same path leads to the struct's field.
     pub(super) path: &'static str,
@@ -29,7 +46,7 @@ pub(super) enum Owner {
 }
 
 /// What holds when nobody says the key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Default {
     /// This value, in TOML.
     Is(&'static str),
@@ -38,7 +55,7 @@ pub(super) enum Default {
 }
 
 /// Type and range of a key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Bool,
     Integer {
@@ -104,7 +121,7 @@ pub(super) enum Kind {
 }
 
 /// A word that one could expect to work.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Refused {
     pub(super) word: &'static str,
     pub(super) why: &'static str,

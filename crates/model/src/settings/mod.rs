@@ -45,6 +45,8 @@ mod tests;
 mod text;
 mod value;
 mod variable;
+mod watchdog;
+mod watchdog_keys;
 
 pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, StopBy, Strategy};
 pub use assets::AssetSettings;
@@ -71,3 +73,4 @@ pub use routing::{AccessLog, Balance, Protocol, RequestLimits};
 pub use source::Source;
 pub use text::to_toml;
 pub use variable::{BadSecret, SecretReference, VariableValue};
+pub use watchdog::{WatchdogAction, WatchdogSettings};

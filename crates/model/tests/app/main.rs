@@ -27,3 +27,4 @@ mod taking_back;
 mod traffic;
 mod variables;
 mod versions;
+mod watchdogs;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use insta::assert_snapshot;
 use jiff::SignedDuration;
 use model::app::{
-    App, BackendMode, Command, Effect, Event, ExitHow, NotTaken, Origin, Outcome, Refused, ShimFact, Status,
+    App, BackendMode, Command, Effect, Event, ExitHow, Level, NotTaken, Origin, Outcome, Refused, ShimFact,
+    Status,
 };
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
@@ -250,6 +251,9 @@ fn facts(world: &World) -> Vec<(String, Event)> {
             let event = Event::ProxyHealth { instance: id, run, down, changes: 1 };
             events.push((format!("{id} {word}"), event));
         }
+        let exceeds = ("exceeds with 95 atoms of 100 (95 %)".to_owned(), Level::Alarm);
+        let event = Event::Watchdog { instance: id, run, level: exceeds.1, text: exceeds.0 };
+        events.push((format!("{id} exceeds"), event));
         let (_, verdict) = states::verdicts().remove(0);
         events.push((
             format!("{id} ready in another run"),

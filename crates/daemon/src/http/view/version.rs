@@ -72,5 +72,6 @@ pub(in crate::http) fn by(origin: &Origin) -> By {
         Origin::Operator { uid, user } => By::Operator { uid: *uid, user: user.clone() },
         Origin::Store => By::Store,
         Origin::Autoscaler { reason } => By::Autoscaler { reason: reason.clone() },
+        Origin::Watchdog { reason } => By::Watchdog { reason: reason.clone() },
     }
 }

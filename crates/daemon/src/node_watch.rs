@@ -1,0 +1,200 @@
+//! The watchdog of one app: asks its nodes what they have, has the model judge, tells what has changed and asks for a restart
+//! like anybody else.
+//!
+//! Owned by its task; what it remembers is in memory alone. Whether it may restart an instance is in the app's state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use host::usage::Processes;
+use host::{Tell, clock, memory};
+use model::app::{App, Command, Event, Instance, Level, Origin, Refused};
+use model::settings::{AppSettings, WatchdogAction};
+use model::watchdog::{Counts, Finding, Reading, Run, State, Watchdog};
+use model::{AppName, InstanceId};
+use probe::{Probe, Sample, SamplePlan, Used};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::control::Control;
+
+/// How long a node may take to say what it has.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Watches the nodes of one app.
+pub struct NodeWatch {
+    control: Arc<Control>,
+    watchdog: Watchdog,
+    probes: BTreeMap<Run, Probe>,
+    /// Why a restart was not asked for, so that it is logged once.
+    refused: Option<Refused>,
+}
+
+impl NodeWatch {
+    /// One that has seen nothing yet.
+    pub fn new(control: Arc<Control>) -> Self {
+        NodeWatch { control, watchdog: Watchdog::default(), probes: BTreeMap::new(), refused: None }
+    }
+
+    /// Follows an app until told to stop.
+    pub async fn follow(mut self, mut app: watch::Receiver<Arc<App>>, stop: CancellationToken) {
+        let following = async {
+            loop {
+                let snapshot = app.borrow_and_update().clone();
+                let Some(settings) = watching(&snapshot) else {
+                    self.watchdog.rest();
+                    self.probes.clear();
+                    if app.changed().await.is_err() {
+                        return;
+                    }
+                    continue;
+                };
+                self.look(&snapshot, settings).await;
+                tokio::select! {
+                    () = sleep(settings.watchdog.every) => {}
+                    changed = app.wait_for(|app| watching(app).is_none()) => if changed.is_err() { return },
+                }
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    async fn look(&mut self, app: &Arc<App>, settings: &AppSettings) {
+        let counted = self.count(app, settings).await;
+        for finding in self.watchdog.look(&counted, settings) {
+            self.tell(&app.name, &finding).await;
+        }
+        if let Some(worst) = self.watchdog.worst(&settings.watchdog).cloned() {
+            self.restart(&app.name, &worst).await;
+        } else {
+            self.refused = None;
+        }
+    }
+
+    /// What all ready instances have, as far as it is known.
+    async fn count(&mut self, app: &Arc<App>, settings: &AppSettings) -> BTreeMap<Run, Counts> {
+        let ready: Vec<&Instance> = app.instances.values().filter(|it| it.is_ready()).collect();
+        self.probes.retain(|run, _| ready.iter().any(|it| (it.id, it.run) == *run));
+        for it in &ready {
+            if let Some(node) = self.control.nodes.get(&app.name, it.id) {
+                self.probes.entry((it.id, it.run)).or_insert_with(|| Probe::new(node));
+            }
+        }
+        let plan = SamplePlan {
+            mailboxes: u16::from(settings.watchdog.mailbox.is_some()),
+            nodes: 0,
+            window: Duration::ZERO,
+            looking: ANSWER / 2,
+        };
+        let asked = self.probes.iter().map(async |(run, probe)| match probe.sample(&plan, ANSWER).await {
+            Ok(sample) => Some((*run, counts(&sample, &plan))),
+            Err(error) => {
+                debug!(app = %app.name, instance = %run.0, %error, "its node does not say what it has");
+                None
+            }
+        });
+        let mut asked: BTreeMap<Run, Counts> = join_all(asked).await.into_iter().flatten().collect();
+        let mut memory = self.memory(app, settings).await;
+        ready
+            .iter()
+            .map(|it| {
+                let run = (it.id, it.run);
+                let (bytes, host) = memory.remove(&it.id).unwrap_or_default();
+                let counts = asked.remove(&run).unwrap_or_default();
+                (run, Counts { memory_bytes: bytes, host_memory: host, ..counts })
+            })
+            .collect()
+    }
+
+    /// Resident memory of the app's instances, where it is limited or the host has little left; with the latter for that
+    /// instance which is the host's largest.
+    async fn memory(&self, app: &Arc<App>, settings: &AppSettings) -> BTreeMap<InstanceId, InMemory> {
+        let is_limited = settings.watchdog.memory.or(settings.resources.memory).is_some();
+        let (of_app, apps, warn) = (app.clone(), self.control.apps(), u64::from(settings.watchdog.warn));
+        let read = spawn_blocking(move || {
+            let host = memory::of_host().map(|(count, limit)| Reading { count, limit });
+            // a little below, so that it is seen to be well again
+            let is_short = host.is_some_and(|host| host.percent() + 10 >= warn);
+            if !is_limited && !is_short {
+                return BTreeMap::new();
+            }
+            let processes = Processes::read();
+            let bytes = |it: &Instance| Some(processes.usage(it.pid?)?.memory);
+            let ready = |app: &Arc<App>| -> Vec<Instance> {
+                app.instances.values().filter(|it| it.is_ready()).cloned().collect()
+            };
+            let everyone =
+                apps.iter().flat_map(|app| ready(app).into_iter().map(|it| (app.name.clone(), it)));
+            let largest = everyone.filter_map(|(name, it)| Some((bytes(&it)?, name, it.id))).max();
+            let host_of = |id| {
+                let is_largest =
+                    largest.as_ref().is_some_and(|(_, name, it)| (name, *it) == (&of_app.name, id));
+                host.filter(|_| is_short && is_largest)
+            };
+            ready(&of_app).iter().map(|it| (it.id, (bytes(it), host_of(it.id)))).collect()
+        });
+        read.await.unwrap_or_default()
+    }
+
+    async fn tell(&self, app: &AppName, finding: &Finding) {
+        let (instance, run) = finding.run;
+        let level = match finding.state {
+            State::Well => Level::Info,
+            State::High => Level::Warning,
+            State::Exceeds => Level::Alarm,
+        };
+        let event = Event::Watchdog { instance, run, level, text: finding.to_string() };
+        if let Err(error) = self.control.tell(app, event).await {
+            debug!(%app, %instance, %error, "what the watchdog has found was not taken");
+        }
+    }
+
+    /// Asks only for what will be taken: each question takes a number of a deployment.
+    async fn restart(&mut self, name: &AppName, worst: &Finding) {
+        let Ok(app) = self.control.app(name) else { return };
+        let Some(place) = app.instances.get(&worst.run.0).map(|it| it.place) else { return };
+        if let Err(why) = app.lets_watchdog_restart(place, clock::now()) {
+            if self.refused.as_ref() != Some(&why) {
+                info!(app = %name, %place, finding = %worst, %why, "the watchdog does not restart it now");
+            }
+            self.refused = Some(why);
+            return;
+        }
+        let by = Origin::Watchdog { reason: worst.to_string() };
+        let place = Some(place);
+        match self.control.ask(name, by, |deployment| Command::Restart { place, deployment }).await {
+            Ok(_) => {
+                info!(app = %name, instance = %worst.run.0, finding = %worst, "restarted by the watchdog")
+            }
+            Err(error) => info!(app = %name, finding = %worst, %error, "the watchdog's restart is not taken"),
+        }
+    }
+}
+
+/// Resident bytes, and how it is with the host's memory for the largest instance.
+type InMemory = (Option<u64>, Option<Reading>);
+
+/// The settings by which the app's nodes are watched.
+fn watching(app: &App) -> Option<&AppSettings> {
+    let active = app.active().filter(|_| app.running)?;
+    let settings = &app.revision(active)?.settings;
+    (settings.watchdog.action != WatchdogAction::Off).then_some(settings)
+}
+
+fn counts(sample: &Sample, plan: &SamplePlan) -> Counts {
+    let reading = |used: Used| Some(Reading { count: used.count, limit: used.limit });
+    Counts {
+        atoms: reading(sample.atoms),
+        processes: reading(sample.processes),
+        ports: reading(sample.ports),
+        ets_tables: reading(sample.ets_tables),
+        run_queue: Some(sample.run_queue),
+        mailbox: (plan.mailboxes > 0).then(|| sample.mailboxes.first().map_or(0, |it| it.messages)),
+        ..Counts::default()
+    }
+}
