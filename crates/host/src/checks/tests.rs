@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{Confinement, NotPassed, Probe, ProbeTarget};
 use crate::Paths;
+use crate::certificates::Certificates;
 use crate::nodes::Nodes;
 use crate::site::Site;
 
@@ -40,8 +41,10 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
 
 /// A prober on a host without nodes.
 fn probe() -> Probe {
+    let paths = Paths::new("/nowhere");
     let site = Site {
-        paths: Paths::new("/nowhere"),
+        certificates: Arc::new(Certificates::new(paths.clone(), "localhost")),
+        paths,
         settings: HostSettings::default(),
         platform: HostPlatform::detect(),
         node_host: "localhost".into(),

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use dist::{Address, Cookie, HostPort, Identity, InvalidCookie, InvalidNodeName, Limits, NodeName, OwnName};
 use dist::{Target, Timing};
 use model::app::{App, Instance};
+use model::settings::Distribution;
 
+use crate::certificates::CertificatesError;
 use crate::epmd::EPMD_PORT;
 use crate::site::{Site, SiteError};
 use crate::usage;
@@ -26,21 +28,24 @@ pub(super) enum TargetError {
     /// No node can have the cookie.
     #[error("the app's cookie is none that Erlang takes")]
     NoCookie(#[from] InvalidCookie),
+    /// It speaks TLS, and Bellrock has no certificate to show.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
     /// A worker thread panicked.
     #[error("a worker ended unexpectedly")]
     Worker(#[from] tokio::task::JoinError),
 }
 
-/// The node of an instance. Reads the cookie: it blocks.
+/// The node of an instance. Reads the cookie and perhaps Bellrock's certificate: it blocks.
 pub(super) fn of(site: &Site, app: &App, instance: &Instance) -> Result<Target, TargetError> {
     let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
     let cookie = site.cookie(&app.name, settings)?;
+    let is_tls = settings.distribution == Distribution::Tls;
     Ok(Target {
         node: site.node(&app.name, instance).parse::<NodeName>()?,
         address: Address::Epmd(HostPort::new(Ipv4Addr::LOCALHOST.to_string(), EPMD_PORT)),
         cookie: Cookie::new(cookie)?,
-        // nodes are started with TCP distribution
-        tls: None,
+        tls: is_tls.then(|| site.certificates.identity()).transpose()?,
         own_name: OwnName::Fixed(format!("{OWN_NAME}@{}", site.node_host).parse::<NodeName>()?),
         timing: Timing::default(),
         limits: Limits::default(),
