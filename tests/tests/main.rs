@@ -10,6 +10,7 @@ mod backup;
 mod canary;
 mod command;
 mod commands;
+mod console;
 mod daemon;
 mod export;
 mod failing;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    activate, backup, config, deploy, deployments, doctor, env, events, exits, export, freeze, ghosts, logs,
-    maintenance, mode, package, pause, promote, restart, resume, rollback, routes, run, scale, start, status,
-    stop, tasks, tls, version, versions,
+    activate, backup, config, deploy, deployments, doctor, env, eval, events, exits, export, freeze, ghosts,
+    info, logs, maintenance, mode, package, pause, promote, restart, resume, rollback, routes, rpc, run,
+    scale, shell, start, status, stop, tasks, tls, top, trace, tree, version, versions,
 };
 use crate::exit::Exit;
 
@@ -62,6 +62,13 @@ pub enum Command {
     Unfreeze(freeze::UnfreezeArgs),
     Run(run::Args),
     Tasks(tasks::Args),
+    Eval(eval::Args),
+    Rpc(rpc::Args),
+    Shell(shell::Args),
+    Top(top::Args),
+    Tree(tree::Args),
+    Info(info::Args),
+    Trace(trace::Args),
     Pause(pause::Args),
     Resume(resume::Args),
     Maintenance(maintenance::Args),

@@ -12,6 +12,7 @@ mod nodes;
 mod output;
 mod progress;
 mod reference;
+mod shell;
 mod standalone;
 mod table;
 mod task;

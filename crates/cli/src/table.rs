@@ -28,6 +28,11 @@ impl Cell {
         self.text.chars().count()
     }
 
+    /// The text alone, so wide at least.
+    pub(crate) fn plain(&self, width: usize) -> String {
+        if self.right { format!("{:>width$}", self.text) } else { self.text.clone() }
+    }
+
     fn shown(&self, width: usize) -> String {
         let gap = " ".repeat(width.saturating_sub(self.width()));
         let text = match self.style == Style::new() || self.text.is_empty() {

@@ -1,7 +1,8 @@
 //! Erlang distribution: Bellrock as a hidden node among the nodes that it runs.
 //!
 //! A [`Node`] is an actor that keeps one connection and tells its [`Status`]; over it run [calls](Call),
-//! [evaluations](Prepared), [mailboxes](Mailbox), which are processes of ours, and [traces](Trace). Nothing is installed in the node.
+//! [evaluations](Prepared), [mailboxes](Mailbox), which are processes of ours, [traces](Trace), and what an operator types:
+//! [texts to evaluate](Evaluation) and [shells](Shell). Nothing is installed in the node.
 //!
 //! ```text
 //! Target ─▶ node: connect ─▶ epmd ─▶ transport (TCP, TLS) ─▶ handshake ─▶ link
@@ -21,6 +22,7 @@ mod control;
 mod cookie;
 pub mod epmd;
 mod eval;
+mod evaluation;
 mod flags;
 mod frames;
 mod group_leader;
@@ -36,6 +38,7 @@ mod pace;
 mod payload;
 mod reason;
 mod routes;
+mod shell;
 mod tls;
 mod tracer;
 mod transport;
@@ -45,6 +48,7 @@ pub use call::{Call, CallError};
 pub use cookie::{Cookie, InvalidCookie};
 pub use epmd::EpmdError;
 pub use eval::{PrepareError, Prepared};
+pub use evaluation::{Evaluation, EvaluationEnd, EvaluationError, EvaluationEvent, EvaluationPlan, Language};
 pub use flags::Flags;
 pub use group_leader::{GroupLeader, Output};
 pub use handshake::{HandshakeError, OwnName};
@@ -56,6 +60,7 @@ pub use name::{InvalidNodeName, NodeName};
 pub use node::{Admit, ConnectError, Down, Identity, Node, Status, Target, Timing, Up};
 pub use payload::{Payload, PayloadError};
 pub use reason::shown;
+pub use shell::{Completed, Shell, ShellEnd, ShellError, ShellEvent, ShellPlan, TerminalSize};
 pub use tls::{TlsIdentity, TlsIdentityError};
 pub use tracer::{Trace, TraceEnd, TraceError, TraceEvent, TracePlan, Traced, TracedKind};
 pub use transport::{Address, HostPort, TransportError};

@@ -23,8 +23,9 @@ use crate::handshake::{NameTaken, OwnName};
 use crate::inbox::Capacity;
 use crate::link::Link;
 use crate::{
-    Address, Cookie, GroupLeader, Limits, LinkEnd, Mailbox, NodeName, PrepareError, Prepared, TlsIdentity,
-    Trace, TraceError, TracePlan,
+    Address, Cookie, Evaluation, EvaluationError, EvaluationPlan, GroupLeader, Limits, LinkEnd, Mailbox,
+    NodeName, PrepareError, Prepared, Shell, ShellError, ShellPlan, TlsIdentity, Trace, TraceError,
+    TracePlan,
 };
 use backoff::Backoff;
 pub use connect::ConnectError;
@@ -218,6 +219,27 @@ impl Node {
     /// When there is no connection, another trace runs, or there is no such function.
     pub async fn trace(&self, plan: &TracePlan, within: Duration) -> Result<Trace, TraceError> {
         Trace::start(self.mailbox(Capacity::default())?, plan, within).await
+    }
+
+    /// Evaluates what an operator typed.
+    ///
+    /// # Errors
+    /// When there is no connection, or the node does not start it in time.
+    pub async fn evaluate(
+        &self,
+        plan: &EvaluationPlan,
+        within: Duration,
+    ) -> Result<Evaluation, EvaluationError> {
+        let mailbox = self.mailbox(Capacity::default())?;
+        Evaluation::start(mailbox, self.group_leader()?, plan, within).await
+    }
+
+    /// Starts a shell.
+    ///
+    /// # Errors
+    /// When there is no connection, or the node does not start it in time.
+    pub async fn shell(&self, plan: ShellPlan, within: Duration) -> Result<Shell, ShellError> {
+        Shell::start(self.mailbox(Capacity::default())?, plan, within).await
     }
 
     fn now(&self, call: &dyn std::fmt::Display) -> Result<Arc<Up>, CallError> {

@@ -20,6 +20,7 @@ pub mod programs;
 pub mod sample;
 pub mod steady;
 pub mod store;
+pub mod terminal;
 pub mod wait;
 pub mod wanted;
 

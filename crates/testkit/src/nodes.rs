@@ -197,6 +197,16 @@ pub async fn eval_with<'a>(
     node.eval(&prepared, variables, SOON).await.expect("it has a value")
 }
 
+/// Where the modules of Elixir and of IEx are.
+///
+/// # Panics
+/// When Elixir is not installed.
+pub fn elixir() -> Vec<String> {
+    let text = "for app <- [:elixir, :iex], do: IO.puts(:code.lib_dir(app, :ebin))";
+    let told = Command::new("elixir").args(["-e", text]).output().expect("Debian's elixir is installed");
+    String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect()
+}
+
 /// `erlang:Function()`.
 ///
 /// # Panics

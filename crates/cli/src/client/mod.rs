@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::body::Incoming;
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,6 +124,34 @@ impl Client {
         }
     }
 
+    /// Sends something, as JSON, whose answer comes bit by bit.
+    pub(crate) async fn stream<B: Serialize>(&self, route: Route, body: &B) -> Result<Incoming, Failure> {
+        let bytes = serde_json::to_vec(body).expect("our requests have text keys");
+        let request = Request::post(route.to_string())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(whole(bytes))
+            .expect("it is well-formed");
+        let response = within(DEADLINE, self.exchange(request)).await?;
+        match response.status().is_success() {
+            true => Ok(response.into_body()),
+            false => Err(refusal(response).await),
+        }
+    }
+
+    /// Asks for a connection that speaks another protocol from then on.
+    pub(crate) async fn switch(&self, route: Route, protocol: &'static str) -> Result<Upgraded, Failure> {
+        let request = Request::get(route.to_string())
+            .header(header::CONNECTION, "upgrade")
+            .header(header::UPGRADE, protocol)
+            .body(nothing())
+            .expect("it is well-formed");
+        let response = within(DEADLINE, self.exchange(request)).await?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => hyper::upgrade::on(response).await.map_err(lost),
+            _ => Err(refusal(response).await),
+        }
+    }
+
     /// Events as they happen.
     pub(crate) async fn events(&self, route: Route) -> Result<Events, Failure> {
         Ok(Events::new(self.open(route).await?))
@@ -133,7 +162,7 @@ impl Client {
         let stream = connect::connect(&self.socket, &self.root).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(lost)?;
         // It ends with the request's last byte; what goes wrong in it is told by the request too.
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         sender.send_request(request).await.map_err(lost)
     }
 }

@@ -7,12 +7,14 @@ pub(crate) mod deploy;
 pub(crate) mod deployments;
 pub(crate) mod doctor;
 pub(crate) mod env;
+pub(crate) mod eval;
 pub(crate) mod events;
 pub(crate) mod exits;
 pub(crate) mod export;
 pub(crate) mod freeze;
 pub(crate) mod ghosts;
 mod granted;
+pub(crate) mod info;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod mode;
@@ -24,15 +26,21 @@ pub(crate) mod restart;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod routes;
+pub(crate) mod rpc;
 pub(crate) mod run;
 pub(crate) mod scale;
+pub(crate) mod shell;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod stop;
+mod target;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub(crate) mod top;
+pub(crate) mod trace;
+pub(crate) mod tree;
 pub(crate) mod version;
 pub(crate) mod versions;
 mod waiting;
@@ -90,6 +98,13 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Unfreeze(args) => freeze::unfreeze(context, args).await,
         Command::Run(args) => run::run(context, args).await,
         Command::Tasks(args) => tasks::run(context, args).await,
+        Command::Eval(args) => eval::run(context, args).await,
+        Command::Rpc(args) => rpc::run(context, args).await,
+        Command::Shell(args) => shell::run(context, args).await,
+        Command::Top(args) => top::run(context, args).await,
+        Command::Tree(args) => tree::run(context, args).await,
+        Command::Info(args) => info::run(context, args).await,
+        Command::Trace(args) => trace::run(context, args).await,
         Command::Pause(args) => pause::run(context, args).await,
         Command::Resume(args) => resume::run(context, args).await,
         Command::Maintenance(args) => maintenance::run(context, args).await,

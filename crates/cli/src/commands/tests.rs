@@ -1,5 +1,7 @@
 //! Every table and text: data in, text out.
 
+mod console;
+
 use api::app::App;
 use api::deployment::{Deployment, DeploymentDetail};
 use api::prepare::PrepareLog;

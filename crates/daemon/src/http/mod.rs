@@ -8,6 +8,7 @@ mod apps;
 mod audit;
 mod backup;
 mod config;
+mod console;
 mod deadline;
 mod deployments;
 mod events;

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::api::Api;
 use super::problem::Failure;
 use super::{
-    apps, audit, backup, config, deadline, deployments, events, export, freeze, ghosts, interruptions, logs,
-    packages, papers, routes, running, system, tasks, tls, variables, versions,
+    apps, audit, backup, config, console, deadline, deployments, events, export, freeze, ghosts,
+    interruptions, logs, packages, papers, routes, running, system, tasks, tls, variables, versions,
 };
 
 /// Largest body of a request that is no upload.
@@ -50,6 +50,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(system::routes())
         .merge(tls::routes())
         .merge(config::routes())
+        .merge(console::routes())
         .layer(from_fn(deadline::enforce))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES));
     OpenApiRouter::with_openapi(Document::openapi())
@@ -60,6 +61,7 @@ fn parts() -> OpenApiRouter<Api> {
         .merge(logs::routes())
         .merge(tasks::streams())
         .merge(backup::routes())
+        .merge(console::streams())
 }
 
 /// The OpenAPI document as JSON.

@@ -29,7 +29,7 @@ impl Failure {
     }
 
     /// Says what to do about it.
-    fn remedy(self, remedy: impl Into<String>) -> Self {
+    pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
         Failure(self.0.remedy(remedy))
     }
 

@@ -10,12 +10,12 @@ use axum::Router;
 use axum::extract::Request;
 use fs_err as fs;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, chmod, chownat, open};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
@@ -99,7 +99,7 @@ fn bind_at(path: &Path) -> std::io::Result<UnixListener> {
 /// Serves until `stop`, then lets requests end within `grace`. Streams watch `stop` themselves.
 pub async fn serve(listener: UnixListener, router: Router, stop: CancellationToken, grace: Duration) {
     let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let conversations = TaskTracker::new();
     let names = Arc::new(Names::of_host());
     loop {
         let (stream, permit) = tokio::select! {
@@ -107,12 +107,15 @@ pub async fn serve(listener: UnixListener, router: Router, stop: CancellationTok
             accepted = accept(&listener, &connections) => accepted,
         };
         match Caller::of(&stream, names.clone()) {
-            Ok(caller) => converse(stream, caller, permit, router.clone(), &graceful),
+            Ok(caller) => {
+                conversations.spawn(converse(stream, caller, permit, router.clone(), stop.clone()));
+            }
             Err(error) => warn!(%error, "an API connection has no peer"),
         }
     }
     drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    conversations.close();
+    if tokio::time::timeout(grace, conversations.wait()).await.is_err() {
         warn!("API requests were cut off: they had not ended in time");
     }
 }
@@ -134,12 +137,14 @@ async fn accept(listener: &UnixListener, connections: &Arc<Semaphore>) -> (UnixS
     }
 }
 
-fn converse(
+/// Answers requests until the other end has gone, the connection becomes a shell's, or `stop` says that the request under
+/// way is the last.
+async fn converse(
     stream: UnixStream,
     caller: Caller,
-    permit: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     router: Router,
-    graceful: &GracefulShutdown,
+    stop: CancellationToken,
 ) {
     let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(caller.clone());
@@ -148,12 +153,17 @@ fn converse(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        let _permit = permit;
-        if let Err(error) = connection.await {
-            debug!(%error, "an API connection ended early");
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-    });
+    };
+    if let Err(error) = ended {
+        debug!(%error, "an API connection ended early");
+    }
 }

@@ -4,9 +4,11 @@
 
 mod calls;
 mod encrypted;
+mod evaluations;
 mod hostile;
 mod lives;
 mod processes;
+mod shells;
 mod terms;
 mod traces;
 

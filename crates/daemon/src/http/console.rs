@@ -1,0 +1,33 @@
+//! What an operator has a node do: evaluations, shells, traces, and what runs there, over the
+//! daemon's link to it.
+//!
+//! Neither text nor lines are recorded, as secrets may be in them: the audit has a text's length and digest, and that a
+//! shell was begun.
+
+mod evaluation;
+mod observation;
+mod place;
+mod shell;
+mod trace;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::api::Api;
+use place::Place;
+
+/// What is answered at once.
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(observation::top))
+        .routes(routes!(observation::tree))
+        .routes(routes!(observation::process))
+}
+
+/// What takes as long as it takes.
+pub(super) fn streams() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(evaluation::evaluate))
+        .routes(routes!(shell::shell))
+        .routes(routes!(trace::trace))
+}
