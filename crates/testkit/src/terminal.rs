@@ -130,7 +130,9 @@ impl Terminal {
 impl Screen {
     fn find(&mut self, text: &str) -> Option<()> {
         let shown = plain(&self.bytes);
-        let from = shown.floor_char_boundary(self.seen);
+        // what was shown can change where a sequence of control characters was cut
+        let is_boundary = |at: &usize| shown.is_char_boundary(*at);
+        let from = (0..=self.seen.min(shown.len())).rev().find(is_boundary).unwrap_or_default();
         let at = shown[from..].find(text)?;
         self.seen = from + at + text.len();
         Some(())

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::app_keys;
 pub(super) use super::host_keys::HOST_KEYS;
-use super::watchdog_keys::WATCHDOG_KEYS;
+use super::load_keys::LOAD_KEYS;
 
 /// The keys of an app, from the files that hold them.
 pub(super) static APP_KEYS: &[Key] = &{
-    const COUNT: usize = app_keys::APP_KEYS.len() + WATCHDOG_KEYS.len();
+    const COUNT: usize = app_keys::APP_KEYS.len() + LOAD_KEYS.len();
     let mut all = [app_keys::APP_KEYS[0]; COUNT];
     let mut at = 0;
     while at < COUNT {
         let rest = at.checked_sub(app_keys::APP_KEYS.len());
         all[at] = match rest {
-            Some(rest) => WATCHDOG_KEYS[rest],
+            Some(rest) => LOAD_KEYS[rest],
             None => app_keys::APP_KEYS[at],
         };
         at += 1;

@@ -25,6 +25,7 @@ mod host_keys;
 mod keys;
 mod layer;
 mod limits;
+mod load_keys;
 mod member;
 mod merge;
 mod mesh;
@@ -46,7 +47,6 @@ mod text;
 mod value;
 mod variable;
 mod watchdog;
-mod watchdog_keys;
 
 pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, StopBy, Strategy};
 pub use assets::AssetSettings;
