@@ -21,7 +21,7 @@ fn nodes(app: &App) -> Vec<&Node> {
 }
 
 /// Whether all so many nodes are linked and each is connected with so many others.
-fn is_meshed(app: &App, count: usize, others: usize) -> bool {
+pub(crate) fn is_meshed(app: &App, count: usize, others: usize) -> bool {
     let whole = |node: &&Node| {
         let mesh = node.mesh.as_ref();
         node.connected.is_some()

@@ -45,7 +45,18 @@ const CHECKS: [(&[&str], Check); 16] = [
         times,
     ),
     (&["ports", "variables"], variables),
-    (&["distribution", "pre_commands", "post_rollback", "member.check"], super::node::conflicts),
+    (
+        &[
+            "distribution",
+            "pre_commands",
+            "post_rollback",
+            "member.check",
+            "readiness.kind",
+            "health.kind",
+            "stop_by",
+        ],
+        super::node::conflicts,
+    ),
     (&["replicas", "max", "autoscale.min", "autoscale.max"], autoscale::places),
     (&["proxy", "autoscale"], autoscale::idle),
 ];

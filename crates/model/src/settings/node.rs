@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::app::AppSettings;
+use super::app::{AppSettings, StopBy};
+use super::checks::{CheckKind, HealthKind};
 use super::command::PreCommand;
 use super::merge::Stack;
 use super::problem::Problem;
@@ -30,7 +31,7 @@ pub enum Distribution {
     Tls,
 }
 
-/// Commands that speak to a running node, which has no name to be spoken to by.
+/// What needs a node with a name, where it has none.
 pub(super) fn conflicts(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
     if app.distribution != Distribution::Off {
         return Vec::new();
@@ -41,12 +42,23 @@ pub(super) fn conflicts(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
         ("member.check", app.member.check.as_slice()),
     ];
     let speaks = |commands: &[PreCommand]| commands.iter().any(|it| matches!(it, PreCommand::Rpc(_)));
-    commands
-        .into_iter()
-        .filter(|(_, commands)| speaks(commands))
-        .map(|(key, _)| {
-            let message = "has an `rpc`, and with `distribution` \"off\" no node can be reached";
-            stack.locate(key).problem(message, "say distribution = \"loopback\", or use `eval`")
-        })
-        .collect()
+    let commands = commands.into_iter().filter(|(_, commands)| speaks(commands)).map(|(key, _)| {
+        let message = "has an `rpc`, and with `distribution` \"off\" no node can be reached";
+        stack.locate(key).problem(message, "say distribution = \"loopback\", or use `eval`")
+    });
+    let asks_node = |kind| matches!(kind, CheckKind::Node | CheckKind::Mfa);
+    let others = [
+        ("readiness.kind", asks_node(app.readiness.kind), "tcp, http_get or exec"),
+        (
+            "health.kind",
+            app.health.kind.and_then(HealthKind::check_kind).is_some_and(asks_node),
+            "tcp, http_get, exec or off",
+        ),
+        ("stop_by", app.stop_by == StopBy::Node, "signal"),
+    ];
+    let others = others.into_iter().filter(|(_, needs_node, _)| *needs_node).map(|(key, _, instead)| {
+        let message = "needs the node, which nobody reaches with `distribution` \"off\"";
+        stack.locate(key).problem(message, format!("say distribution = \"loopback\", or choose {instead}"))
+    });
+    commands.chain(others).collect()
 }
