@@ -19,12 +19,15 @@ pub(super) struct Database {
 }
 
 impl Database {
-    pub(super) fn start(name: &str, mut connection: Connection) -> Self {
+    /// Starts the thread. Its connection is closed before that of `last`, which outlives it.
+    pub(super) fn start(name: &str, mut connection: Connection, last: Option<Database>) -> Self {
         let (jobs, inbox) = mpsc::sync_channel::<Job>(QUEUE);
         let work = move || {
             for job in inbox {
                 job(&mut connection);
             }
+            drop(connection);
+            drop(last);
         };
         std::thread::Builder::new().name(name.into()).spawn(work).expect("the daemon can start its threads");
         Database { jobs }

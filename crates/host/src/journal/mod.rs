@@ -91,11 +91,10 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
         let reader = schema::open_to_read(path)?;
-        Ok(Journal {
-            writer: Database::start("journal", connection),
-            reader: Database::start("journal-read", reader),
-            events: broadcast::Sender::new(EVENTS_BEHIND),
-        })
+        let writer = Database::start("journal", connection, None);
+        // Only who may write can take the WAL into the database, which the last to close it does.
+        let reader = Database::start("journal-read", reader, Some(writer.clone()));
+        Ok(Journal { writer, reader, events: broadcast::Sender::new(EVENTS_BEHIND) })
     }
 
     /// Copies the journal as it is now to a file that is made for it, readable to its owner alone.
