@@ -17,8 +17,8 @@ use super::points::is_of_effect;
 use super::{all, beams, kill, left_over, pid, shim};
 
 /// What no real host is brought to at will: a log's disk would have to be full, or the proxy to find for a second what the
-/// daemon's own checks do not. The simulator's scenarios do it.
-const SIMULATED: [&str; 2] = ["-commit:shim-log-dropped", "-commit:proxy-health"];
+/// daemon's own checks do not; the simulator's scenarios do it. What a watchdog finds leads to a restart as a wish does.
+const SIMULATED: [&str; 3] = ["-commit:shim-log-dropped", "-commit:proxy-health", "-commit:watchdog"];
 
 /// A step of the canary that does not end by itself.
 const CANARY: &str = "strategy = 'parallel'\n[canary]\nsteps = [50]\nstep_time = '10 min'";

@@ -65,7 +65,8 @@ async fn a_daemon_without_descriptors_keeps_nobody_from_serving_and_goes_on_when
     assert_eq!(exits(&app).await.len(), 1, "what happened meanwhile is known");
     let log = host.daemon_log();
     let told = log.lines().filter(|line| line.contains("could not accept an API connection")).count();
-    assert_eq!(told, 1, "told once: {log}");
+    // Once for each time that it ran out: a node's connection that ends gives it one for a moment.
+    assert!((1..=3).contains(&told), "told {told} times: {log}");
     app.deploy("beacon-module-changed", Phase::Committed).await;
     left_over::settles(&app, "1.1.0", 2).await;
 }
