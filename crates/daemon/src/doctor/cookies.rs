@@ -63,7 +63,7 @@ fn judge(facts: &Facts) -> Check {
             facts.visible.iter().map(|it| format!("{} (pid {})", it.app, it.pid)).collect();
         findings.advise(
             format!("visible to every local user in ps, with which they control the nodes: {}; the releases' own start scripts put them on a command line", shown.join(", ")),
-            "have them started directly: bellrock events APP says why they are not (docs/how-to/erlang-nodes.md); else let nobody log in on this host who may not control these apps, or mount /proc with hidepid=2",
+            "have them started directly: bellrock events --app APP says why they are not (docs/how-to/erlang-nodes.md); else let nobody log in on this host who may not control these apps, or mount /proc with hidepid=2",
         );
     }
     findings.or_fine(format!("{} cookies, none on a command line", facts.cookies))
