@@ -109,7 +109,7 @@ async fn a_deployment_given_up_before_its_pre_command_runs_ends_soon() {
 #[tokio::test]
 async fn a_pre_command_runs_once_although_the_daemon_is_killed_meanwhile() {
     let host = TempHost::start().await;
-    let app = deployed(&host, "", "MIGRATION_SLEEP_MS = '3000'").await;
+    let app = deployed(&host, "", "MIGRATION_SLEEP_MS = '8000'").await;
     let id = begin(&app).await;
     migrations_reach(&host, 1).await;
     for _ in 0..2 {

@@ -72,7 +72,7 @@ async fn a_newer_version_supersedes_one_that_replaces() {
 #[tokio::test]
 async fn a_newer_version_waits_for_one_that_is_watched_and_the_newest_wins() {
     let host = TempHost::start().await;
-    let app = host.app("beacon", "watch_window = '6 s'");
+    let app = host.app("beacon", "watch_window = '15 s'");
     let running = in_phase(&app, Phase::Watching).await;
     let dropped = app.try_deploy("beacon-state-changed").await.unwrap().deployment.unwrap();
     assert_eq!(app.state().await.queued.unwrap().id, dropped);
