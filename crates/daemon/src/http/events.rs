@@ -12,7 +12,6 @@ use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt};
 use host::journal::{EventRecord, Journal, Listing};
 use model::{AppName, DeploymentId};
-use tokio::sync::broadcast::error::RecvError;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -82,38 +81,26 @@ fn message(record: EventRecord) -> Message {
     Message::default().id(event.id.to_string()).data(data)
 }
 
-/// Every event that is wanted (of those missed, the newest 10000), each once and in order: first from the journal, then as they come. A reader who
-/// falls behind is given what it missed from the journal.
+/// Every event that is wanted (of those missed, the newest 10000), each once and in order, from the journal.
 fn records(journal: Journal, mut wanted: Listing) -> impl Stream<Item = EventRecord> {
     async_stream::stream! {
-        let mut coming = journal.subscribe();
-        let mut behind = true;
+        let mut news = journal.news();
         if wanted.after.is_none() {
             wanted.after = newest(&journal).await;
         }
         loop {
-            if behind {
-                match journal.events(wanted.clone()).await {
-                    Ok(records) => for record in records {
-                        wanted.after = Some(record.id);
-                        yield record;
-                    },
-                    Err(error) => {
-                        tracing::warn!(%error, "an event stream ends: the journal cannot be read");
-                        break;
-                    }
+            match journal.events(wanted.clone()).await {
+                Ok(records) => for record in records {
+                    wanted.after = Some(record.id);
+                    yield record;
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "an event stream ends: the journal cannot be read");
+                    break;
                 }
             }
-            match coming.recv().await {
-                Ok(record) => {
-                    behind = false;
-                    if is_wanted(&wanted, &record) {
-                        wanted.after = Some(record.id);
-                        yield record;
-                    }
-                }
-                Err(RecvError::Lagged(_)) => behind = true,
-                Err(RecvError::Closed) => break,
+            if news.changed().await.is_err() {
+                break;
             }
         }
     }
@@ -123,10 +110,4 @@ fn records(journal: Journal, mut wanted: Listing) -> impl Stream<Item = EventRec
 async fn newest(journal: &Journal) -> Option<i64> {
     let last = journal.events(Listing { most: 1, ..Listing::default() }).await.ok()?;
     Some(last.last().map_or(0, |record| record.id))
-}
-
-fn is_wanted(wanted: &Listing, record: &EventRecord) -> bool {
-    wanted.after.is_none_or(|after| record.id > after)
-        && wanted.app.as_ref().is_none_or(|app| record.app.as_ref() == Some(app))
-        && wanted.deployment.is_none_or(|id| record.note.deployment == Some(id))
 }

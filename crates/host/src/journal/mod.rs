@@ -14,16 +14,13 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use database::Database;
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 
 pub use prepare::Prepared;
 pub use records::{
     AuditRecord, DeploymentRecord, EventRecord, ExitRecord, Listing, Preparation, PrepareEnd, PrepareRun,
     Task, TaskEnd, TaskHow, TaskRecord,
 };
-
-/// Subscribers that fall further behind than this miss events and are told how many.
-const EVENTS_BEHIND: usize = 4096;
 
 /// Why the journal could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +77,8 @@ pub enum JournalError {
 pub struct Journal {
     writer: Database,
     reader: Database,
-    events: broadcast::Sender<EventRecord>,
+    /// Changed when there are new events.
+    news: watch::Sender<()>,
 }
 
 impl Journal {
@@ -94,7 +92,7 @@ impl Journal {
         let writer = Database::start("journal", connection, None);
         // Only who may write can take the WAL into the database, which the last to close it does.
         let reader = Database::start("journal-read", reader, Some(writer.clone()));
-        Ok(Journal { writer, reader, events: broadcast::Sender::new(EVENTS_BEHIND) })
+        Ok(Journal { writer, reader, news: watch::Sender::new(()) })
     }
 
     /// Copies the journal as it is now to a file that is made for it, readable to its owner alone.
@@ -113,9 +111,9 @@ impl Journal {
         schema::check(path)
     }
 
-    /// Events from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
-        self.events.subscribe()
+    /// Changes when there are events that [`Self::events`] did not have before.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 }
 

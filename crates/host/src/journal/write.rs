@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use model::app::{App, Event, Note, SCHEMA, Stepped};
 use model::{AppName, DeploymentId};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::read::failed;
-use super::{DeploymentRecord, EventRecord, Journal, JournalError};
+use super::{DeploymentRecord, Journal, JournalError};
 
 /// Rows kept; the oldest go first.
 pub(super) const MOST_TURNS: u32 = 5_000;
@@ -33,17 +33,12 @@ impl Journal {
     /// When nothing was written.
     pub async fn commit(&self, at: Timestamp, event: &Event, stepped: &Stepped) -> Result<(), JournalError> {
         let event = json(event);
-        let (stepped, events) = (stepped.clone(), self.events.clone());
-        self.writer
-            .run(move |connection| {
-                // Told on the writer's thread: listeners get the events of all apps in the order of their ids.
-                for record in commit(connection, at, &event, &stepped)? {
-                    // Nobody may be listening.
-                    let _ = events.send(record);
-                }
-                Ok(())
-            })
-            .await
+        let (stepped, has_news) = (stepped.clone(), !stepped.notes.is_empty());
+        self.writer.run(move |connection| commit(connection, at, &event, &stepped)).await?;
+        if has_news {
+            self.news.send_replace(());
+        }
+        Ok(())
     }
 
     /// Tells something about the host, not about an app.
@@ -51,14 +46,9 @@ impl Journal {
     /// # Errors
     /// When nothing was written.
     pub async fn tell(&self, at: Timestamp, note: Note) -> Result<(), JournalError> {
-        let events = self.events.clone();
-        self.writer
-            .run(move |connection| {
-                // Nobody may be listening.
-                let _ = events.send(write_event(connection, at, None, &note)?);
-                Ok(())
-            })
-            .await
+        self.writer.run(move |connection| write_event(connection, at, None, &note)).await?;
+        self.news.send_replace(());
+        Ok(())
     }
 
     /// Registers an app; one that is known stays as it is.
@@ -149,7 +139,7 @@ fn commit(
     at: Timestamp,
     event: &str,
     stepped: &Stepped,
-) -> Result<Vec<EventRecord>, JournalError> {
+) -> Result<(), JournalError> {
     let app = &stepped.app;
     let name = app.name.as_str();
     let transaction = connection.transaction().map_err(failed("begin a turn"))?;
@@ -196,21 +186,13 @@ fn commit(
             )
             .map_err(failed("write an exit"))?;
     }
-    let events = write_events(&transaction, at, stepped)?;
+    for note in &stepped.notes {
+        write_event(&transaction, at, Some(&app.name), note)?;
+    }
     if turn % TRIM_EVERY == 0 {
         trim(&transaction)?;
     }
-    transaction.commit().map_err(failed("commit a turn"))?;
-    Ok(events)
-}
-
-fn write_events(
-    transaction: &Transaction<'_>,
-    at: Timestamp,
-    stepped: &Stepped,
-) -> Result<Vec<EventRecord>, JournalError> {
-    let app = Some(&stepped.app.name);
-    stepped.notes.iter().map(|note| write_event(transaction, at, app, note)).collect()
+    transaction.commit().map_err(failed("commit a turn"))
 }
 
 fn write_event(
@@ -218,7 +200,7 @@ fn write_event(
     at: Timestamp,
     app: Option<&AppName>,
     note: &Note,
-) -> Result<EventRecord, JournalError> {
+) -> Result<(), JournalError> {
     let deployment = note.deployment.map(|id| id.0.cast_signed());
     connection
         .execute(
@@ -226,7 +208,7 @@ fn write_event(
             params![at.as_millisecond(), app.map(AppName::as_str), deployment, json(note)],
         )
         .map_err(failed("write a note"))?;
-    Ok(EventRecord { id: connection.last_insert_rowid(), at, app: app.cloned(), note: note.clone() })
+    Ok(())
 }
 
 fn trim(connection: &Connection) -> Result<(), JournalError> {
