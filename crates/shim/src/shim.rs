@@ -332,6 +332,7 @@ impl Shim {
             }
             Command::Restart(restart) => supervisor.restart(restart.timeout_ms)?,
             Command::SetPolicy(set) => supervisor.set_policy(set.restart)?,
+            Command::SetRun(run) => supervisor.set_run(run)?,
             Command::Status(_) => return Ok(Answer::Status(supervisor.status())),
             Command::Tail(tail) => {
                 let bytes = Blob(supervisor.output.tail(tail.max_bytes));

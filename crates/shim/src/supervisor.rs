@@ -29,7 +29,7 @@ use wire::shim::renewal::Renewal;
 use wire::shim::saved::{self, Header};
 use wire::shim::{
     Began, Exited, Happening, HeartNoticed, How, INSTANCE_VARIABLE, Kind, LISTEN_VARIABLE, Listen,
-    LogDropped, MARK_VARIABLE, Refusal, RestartForced, RestartMode, RestartPolicy, Restarting, Start,
+    LogDropped, MARK_VARIABLE, Refusal, RestartForced, RestartMode, RestartPolicy, Restarting, SetRun, Start,
     Started, State, Status, Stopped, Stream,
 };
 
@@ -255,6 +255,15 @@ impl Supervisor {
     pub(crate) fn set_policy(&mut self, policy: RestartPolicy) -> Result<(), Refuse> {
         let start = self.start.as_mut().ok_or((Refusal::State, "it was not started yet".to_owned()))?;
         start.restart = policy;
+        Ok(())
+    }
+
+    /// Replaces what later runs are.
+    pub(crate) fn set_run(&mut self, run: SetRun) -> Result<(), Refuse> {
+        start_check::check_later(&run).map_err(|why| (Refusal::Invalid, why))?;
+        let start = self.start.as_mut().ok_or((Refusal::State, "it was not started yet".to_owned()))?;
+        let SetRun { argv, cwd, env, limits, stop_timeout_ms } = run;
+        *start = Start { argv, cwd, env, limits, stop_timeout_ms, ..std::mem::take(start) };
         Ok(())
     }
 

@@ -102,6 +102,8 @@ fn commands() {
     check_command("stop", Command::Stop(Stop { timeout_ms: 30_000, ..Stop::default() }));
     check_command("restart", Command::Restart(Restart { timeout_ms: 30_000 }));
     check_command("set-policy", Command::SetPolicy(SetPolicy { restart: RestartPolicy::standard() }));
+    let Start { argv, cwd, env, limits, stop_timeout_ms, .. } = start();
+    check_command("set-run", Command::SetRun(SetRun { argv, cwd, env, limits, stop_timeout_ms }));
     check_command("status", Command::Status(QueryStatus {}));
     check_command("rotate", Command::Rotate(Rotate {}));
     check_command("tail", Command::Tail(Tail { max_bytes: 16_384 }));

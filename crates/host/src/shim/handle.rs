@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use wire::shim::{
     Ack, Answer, Command, End, Hello, QueryStatus, Release, Renew, Restart, RestartPolicy, Rotate, SetPolicy,
-    Start, Status, Stop, Tail, Welcome,
+    SetRun, Start, Status, Stop, Tail, Welcome,
 };
 
 /// A shim answers at once unless the host is in trouble; past this its state is unknown, not gone.
@@ -89,6 +89,14 @@ impl Handle {
     /// See [`Self::start`].
     pub async fn set_policy(&self, restart: RestartPolicy) -> Result<(), ShimError> {
         self.done("take a restart policy", Command::SetPolicy(SetPolicy { restart })).await
+    }
+
+    /// What is started from the next run on.
+    ///
+    /// # Errors
+    /// See [`Self::start`]; a shim of before it refuses.
+    pub async fn set_run(&self, run: SetRun) -> Result<(), ShimError> {
+        self.done("take what it starts next", Command::SetRun(run)).await
     }
 
     /// What it is doing now.

@@ -3,7 +3,7 @@
 use crate::support::{Host, LONG, for_until, is_alive, until};
 use host::shim::{Gone, ShimError, ShimEvent};
 use std::time::Duration;
-use wire::shim::{Happening, How, Kind, Refusal, RestartMode, RestartPolicy, Start, State};
+use wire::shim::{Happening, How, Kind, Refusal, RestartMode, RestartPolicy, SetRun, Start, State, Variable};
 
 fn quickly() -> RestartPolicy {
     RestartPolicy { mode: RestartMode::Always, step_ms: 30, cap_ms: 100, reset_after_ms: 60_000 }
@@ -185,6 +185,36 @@ async fn the_policy_can_be_changed_while_it_runs() {
     )
     .unwrap();
     shim.wait_for(|what| matches!(what, Happening::Stopped(_)).then_some(())).await;
+}
+
+/// A hot upgrade that is committed: the node goes on, and what is started after it is the new version.
+#[tokio::test]
+async fn what_later_runs_are_can_be_changed_while_it_runs() {
+    let host = Host::new();
+    let mut start = host.script("a", "echo old >> runs; exec sleep 1000");
+    start.restart = quickly();
+    let mut shim = host.start(start.clone()).await;
+    let pid = shim.started().await;
+    until("the old program wrote", || host.read("runs") == "old\n").await;
+    let later = host.script("a", "echo $WHICH >> runs; exec sleep 1000");
+    let which = Variable { name: "WHICH".into(), value: "new".into() };
+    let run = SetRun {
+        argv: later.argv,
+        cwd: later.cwd,
+        env: start.env.into_iter().chain([which]).collect(),
+        limits: start.limits,
+        stop_timeout_ms: start.stop_timeout_ms,
+    };
+    let relative = SetRun { argv: vec!["sh".into()], ..run.clone() };
+    let refused = shim.handle.set_run(relative).await.unwrap_err().to_string();
+    assert!(refused.contains("is not an absolute path"), "{refused}");
+    for _ in 0..2 {
+        shim.handle.set_run(run.clone()).await.unwrap();
+    }
+    assert!(is_alive(pid), "the present run goes on");
+    shim.handle.restart(LONG).await.unwrap();
+    assert_ne!(shim.started().await, pid);
+    until("the new program wrote", || host.read("runs") == "old\nnew\n").await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! What the daemon says to a shim.
 
-use super::start::{RestartPolicy, Start};
+use super::start::{Limit, RestartPolicy, Start, Variable};
 use crate::field::{message, message_enum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 message_enum! {
@@ -33,6 +34,8 @@ message_enum! {
         41 => Renew(Renew),
         /// End: the host goes down.
         42 => End(End),
+        /// Change what later runs are.
+        52 => SetRun(SetRun),
     }
 }
 
@@ -76,6 +79,23 @@ message! {
     pub struct SetPolicy {
         /// Replaces [`Start::restart`].
         1 => pub restart: RestartPolicy,
+    }
+}
+
+message! {
+    /// What is started from the next run on, in place of the same fields of [`Start`]; the present run stays as it is. Asked
+    /// for when a node has become another version while it ran, so that it comes back as that one.
+    pub struct SetRun {
+        /// See [`Start::argv`].
+        1 => pub argv: Vec<OsString>,
+        /// See [`Start::cwd`].
+        2 => pub cwd: PathBuf,
+        /// See [`Start::env`].
+        3 => pub env: Vec<Variable>,
+        /// See [`Start::limits`].
+        4 => pub limits: Vec<Limit>,
+        /// See [`Start::stop_timeout_ms`].
+        5 => pub stop_timeout_ms: u64,
     }
 }
 

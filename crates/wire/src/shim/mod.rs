@@ -23,7 +23,8 @@ mod status;
 
 pub use answer::{Answer, Done, Lent, Output, Refusal, Refused, Welcome};
 pub use command::{
-    Ack, Command, End, Hello, Lend, QueryStatus, Release, Renew, Restart, Rotate, SetPolicy, Stop, Tail,
+    Ack, Command, End, Hello, Lend, QueryStatus, Release, Renew, Restart, Rotate, SetPolicy, SetRun, Stop,
+    Tail,
 };
 pub use event::{
     Began, Event, EventsLost, Exited, Happening, HeartNoticed, How, LogDropped, RestartForced, Restarting,
