@@ -11,10 +11,10 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 use testkit::app::log;
 use testkit::wanted::fault_points;
-use testkit::{HostPlan, TempHost, TestApp, processes};
+use testkit::{HostPlan, TempHost, TestApp, processes, wait_for};
 
 use super::reboot::goes_down;
-use super::{all, left_over, over};
+use super::{SOON, all, left_over, over};
 
 /// Where it dies: around commits, and after each effect that writes files. The first two are in every run.
 const POINTS: [&str; 12] = [
@@ -86,10 +86,12 @@ impl Disk {
     }
 
     /// What was copied is there, and nothing else.
-    fn come_up(&self) {
+    async fn come_up(&self) {
         match self.kind {
             DiskKind::Mounted => {
-                run("umount", |it| it.arg(&self.at)).unwrap();
+                // What was killed lets go of its files only at the very end of its end.
+                let unmount = async || run("umount", |it| it.arg(&self.at)).ok();
+                wait_for("nobody has files on the disk any more", SOON, unmount).await;
                 fs_err::remove_file(self.folder.path().join(format!("copy-{}", self.copies - 1))).unwrap();
                 self.mount().unwrap();
             }
@@ -133,7 +135,7 @@ async fn cut_at(point: &str, app: &TestApp<'_>, disk: &mut Disk) {
     }
     disk.cut();
     goes_down(host);
-    disk.come_up();
+    disk.come_up().await;
     host.start_daemon().await;
     // What was granted is durable. Where no answer came, it may be.
     let newest = async || app.api.deployments(&app.name).await.unwrap().iter().map(|it| it.id).max().unwrap();
