@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
-.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-dist bench-proxy ci \
+.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-appup bench-dist bench-plan bench-proxy ci \
 	fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
@@ -55,6 +55,15 @@ bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are start
 bench-dist: ## our own distribution beside native nodes: calls, terms, the busiest of 100,000 processes
 	@tools/setup.sh demo
 	@$(XTASK) bench --no-build dist
+
+bench-plan: ## the planner of hot upgrades on its corpus: what it calls hot and would break, what it refuses without need
+	@tools/setup.sh demo
+	@cargo test --quiet --locked --package upgrade --test plan_corpus -- --nocapture nothing_that_breaks
+
+BELLROCK_OTP ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bellrock-otp/27/root/usr/lib/erlang
+bench-appup: ## the planner on OTP's own applications, beside their appups (the second OTP is what make test-otp fetches)
+	@tools/setup.sh demo
+	@BELLROCK_OTP=$(BELLROCK_OTP) cargo test --quiet --locked --package upgrade --test plan_corpus -- --ignored --nocapture otps_own
 
 SEED ?= 1
 STEPS ?= 1000000

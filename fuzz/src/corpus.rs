@@ -111,3 +111,24 @@ pub(crate) fn terms() -> Vec<Vec<u8>> {
     let versioned = encoded.iter().map(|term| [b"\x83", *term].concat());
     versioned.chain(encoded.map(<[u8]>::to_vec)).chain(texts.map(<[u8]>::to_vec)).collect()
 }
+
+/// One module, as several releases of OTP compile it.
+pub(crate) fn modules() -> Vec<Vec<u8>> {
+    files("crates/beam/tests/golden/modules", "beam")
+}
+
+/// Appups with every instruction, a relup and a configuration.
+pub(crate) fn upgrade_files() -> Vec<Vec<u8>> {
+    [
+        "{\"2.0\", [{\"1.0\", [{update, a, {advanced, x}}, {update, b, supervisor}, {update, c, static, 500, soft, \
+         soft_purge, brutal_purge, [d]}, {load_module, d, [a]}, {add_module, e}, {delete_module, f}, {add_application, g, \
+         load}, {remove_application, h}, {restart_application, i}]}], [{<<\"1\\\\.[0-9]+\">>, []}]}.",
+        "{\"2\", [{\"1\", [], [{load_object_code, {a, \"2\", [m]}}, point_of_no_return, {suspend, [m, {n, 10}]}, \
+         {load, {m, soft_purge, soft_purge}}, {remove, {n, brutal_purge, soft_purge}}, {purge, [n]}, {code_change, down, \
+         [{m, []}]}, {resume, [m]}, {stop, [o]}, {start, [o]}, {sync_nodes, a, [b@c]}, {apply, {m, f, []}}, \
+         restart_new_emulator, restart_emulator]}], []}.",
+        "[{kernel, [{logger_level, info}]}, \"more.config\", {elixir, [{config_provider_init, #{a => \"/1.0.0/x\"}}]}].",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}

@@ -6,18 +6,22 @@
 mod corpus;
 mod distribution;
 pub mod driver;
+mod modules;
 mod package_reader;
 mod proxy_request;
 mod settings;
 mod shim_protocol;
 mod terms;
+mod upgrade_files;
 
 pub use distribution::{dist_epmd, dist_frames, dist_handshake};
+pub use modules::modules;
 pub use package_reader::package_reader;
 pub use proxy_request::proxy_request;
 pub use settings::settings;
 pub use shim_protocol::shim_protocol;
 pub use terms::terms;
+pub use upgrade_files::upgrade_files;
 
 /// One target.
 pub struct Target {
@@ -30,7 +34,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "package_reader", run: package_reader, corpus: corpus::packages },
     Target { name: "shim_protocol", run: shim_protocol, corpus: corpus::messages },
     Target { name: "settings", run: settings, corpus: corpus::settings },
@@ -39,4 +43,6 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "dist_handshake", run: dist_handshake, corpus: distribution::handshakes },
     Target { name: "dist_frames", run: dist_frames, corpus: distribution::frames },
     Target { name: "terms", run: terms, corpus: corpus::terms },
+    Target { name: "modules", run: modules, corpus: corpus::modules },
+    Target { name: "upgrade_files", run: upgrade_files, corpus: corpus::upgrade_files },
 ];

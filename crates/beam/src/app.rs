@@ -16,8 +16,16 @@ pub struct App {
     pub included_applications: Vec<String>,
     /// Its modules.
     pub modules: Vec<String>,
-    /// Whether it has a callback module (`mod`), so that starting it starts processes.
-    pub has_callback: bool,
+    /// Those of `applications` that may be missing.
+    pub optional_applications: Vec<String>,
+    /// Names that its processes register.
+    pub registered: Vec<String>,
+    /// Defaults of its parameters (`env`).
+    pub environment: Vec<(String, Term)>,
+    /// What its start calls (`mod`): a module, with an argument. `None` when it only has code.
+    pub callback: Option<(String, Term)>,
+    /// `start_phases`, as they are written.
+    pub start_phases: Option<Term>,
 }
 
 /// Why a text is not an `.app` file.
@@ -46,11 +54,31 @@ pub fn parse(bytes: &[u8]) -> Result<App, AppError> {
         applications: atoms(properties.property("applications")),
         included_applications: atoms(properties.property("included_applications")),
         modules: atoms(properties.property("modules")),
-        has_callback: properties.property("mod").is_some_and(|callback| callback.as_tuple().is_some()),
+        optional_applications: atoms(properties.property("optional_applications")),
+        registered: atoms(properties.property("registered")),
+        environment: environment(properties.property("env")),
+        callback: properties.property("mod").and_then(callback),
+        start_phases: properties.property("start_phases").cloned(),
     })
 }
 
 fn atoms(term: Option<&Term>) -> Vec<String> {
     let items = term.and_then(Term::as_list).unwrap_or_default();
     items.iter().filter_map(Term::as_atom).map(str::to_owned).collect()
+}
+
+fn environment(term: Option<&Term>) -> Vec<(String, Term)> {
+    let items = term.and_then(Term::as_list).unwrap_or_default();
+    let parameter = |item: &Term| match item.as_tuple()? {
+        [name, value] => Some((name.as_atom()?.to_owned(), value.clone())),
+        _ => None,
+    };
+    items.iter().filter_map(parameter).collect()
+}
+
+fn callback(term: &Term) -> Option<(String, Term)> {
+    match term.as_tuple()? {
+        [module, argument] => Some((module.as_atom()?.to_owned(), argument.clone())),
+        _ => None,
+    }
 }

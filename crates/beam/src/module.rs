@@ -1,6 +1,19 @@
-//! A compiled module: the chunk table of a `.beam` file (an IFF file of type `BEAM`), plain or gzipped.
+//! A compiled module: the chunk table of a `.beam` file (an IFF file of type `BEAM`), plain or gzipped, and what its
+//! chunks hold.
+//!
+//! What each chunk looks like is what OTP's `beam_asm` and `beam_dict` write and `beam_lib` reads, from OTP 24 to 29.
+
+mod atoms;
+mod attributes;
+mod digest;
+mod literals;
+mod tables;
 
 use std::io::Read;
+
+pub use atoms::Atoms;
+pub use literals::Literals;
+pub use tables::{Closure, Export, Import};
 
 use bytes::Bytes;
 
@@ -53,6 +66,34 @@ pub enum ModuleError {
     Truncated,
 }
 
+/// Why a chunk of a module does not say what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Every module has it.
+    #[error("has no chunk {0}")]
+    Missing(&'static str),
+    /// It ends too early, announces more than it has, or names what is not there.
+    #[error("has a damaged chunk {0}")]
+    Damaged(&'static str),
+    /// Larger than [`MAX_BYTES`] once decompressed.
+    #[error("has a chunk {0} that decompresses to more than {MAX_BYTES} bytes")]
+    TooLarge(&'static str),
+    /// A number that no OTP release up to 29 gives to an instruction.
+    #[error("uses the instruction {number}, which is not known here, at byte {at} of its code")]
+    Instruction {
+        /// Its number.
+        number: u8,
+        /// Where it is in the code.
+        at: usize,
+    },
+    /// An operand of an instruction that is none.
+    #[error("has an operand that is none, at byte {at} of its code")]
+    Operand {
+        /// Where it begins in the code.
+        at: usize,
+    },
+}
+
 impl Module {
     /// Reads the chunk table of a `.beam` file.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModuleError> {
@@ -77,11 +118,7 @@ impl Module {
 
     /// The module's name: the first atom.
     pub fn name(&self) -> Option<String> {
-        if let Some(atoms) = self.chunk(b"AtU8") {
-            return first_atom(atoms).and_then(|name| String::from_utf8(name.to_vec()).ok());
-        }
-        let name = first_atom(self.chunk(b"Atom")?)?;
-        Some(name.iter().map(|&byte| char::from(byte)).collect())
+        atoms::first(self)
     }
 
     /// Whether it carries debug information: `Dbgi` (OTP 20 and newer) with some backend's data, or `Abst`.
@@ -142,22 +179,6 @@ fn chunk_head(bytes: &[u8], offset: usize) -> Option<([u8; 4], usize)> {
     let (id, rest) = bytes.get(offset..)?.split_first_chunk::<4>()?;
     let length = u32::from_be_bytes(*rest.first_chunk::<4>()?);
     Some((*id, usize::try_from(length).ok()?))
-}
-
-/// The first atom of an atom table: a 32-bit count, negative since OTP 28, where lengths are variable-size integers
-/// of the instruction encoding instead of one byte.
-fn first_atom(table: &[u8]) -> Option<&[u8]> {
-    let (count, rest) = table.split_first_chunk::<4>()?;
-    let (&first, rest) = rest.split_first()?;
-    if i32::from_be_bytes(*count) >= 0 {
-        return rest.get(..usize::from(first));
-    }
-    if first & 0x08 == 0 {
-        return rest.get(..usize::from(first >> 4));
-    }
-    let (&second, rest) = rest.split_first()?;
-    let length = (usize::from(first >> 5) << 8) | usize::from(second);
-    if first & 0x10 == 0 { rest.get(..length) } else { None }
 }
 
 /// Whether a `Dbgi` chunk begins `{debug_info_v1, _, {none, _}}` or `{debug_info_v1, _, none}`. Only the beginning is

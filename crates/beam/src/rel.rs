@@ -23,8 +23,38 @@ pub struct RelApplication {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Whether it is started at boot (not of type `none` or `load`).
-    pub started: bool,
+    /// How it is started at boot.
+    pub start_type: StartType,
+}
+
+/// How an application of a release is started at boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartType {
+    /// Started; the node ends with it. What is meant when nothing is said.
+    #[default]
+    Permanent,
+    /// Started; the node ends with it when it fails.
+    Transient,
+    /// Started; its end is only reported.
+    Temporary,
+    /// Loaded and not started.
+    Load,
+    /// Its modules are loaded, it is not.
+    None,
+}
+
+impl StartType {
+    /// As it is written in a `.rel`.
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "permanent" => Some(Self::Permanent),
+            "transient" => Some(Self::Transient),
+            "temporary" => Some(Self::Temporary),
+            "load" => Some(Self::Load),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
 }
 
 /// Why a text is not a `.rel` file.
@@ -62,12 +92,8 @@ fn release(terms: &[Term]) -> Option<Rel> {
 /// `{Name, Vsn}`, `{Name, Vsn, Type}`, `{Name, Vsn, Included}` or `{Name, Vsn, Type, Included}`.
 fn application(term: &Term) -> Option<RelApplication> {
     let [name, version, rest @ ..] = term.as_tuple()? else { return None };
-    let kind = rest.first().and_then(Term::as_atom).unwrap_or("permanent");
-    Some(RelApplication {
-        name: name.as_atom()?.to_owned(),
-        version: version.as_text()?,
-        started: !matches!(kind, "none" | "load"),
-    })
+    let start_type = rest.first().and_then(Term::as_atom).and_then(StartType::of).unwrap_or_default();
+    Some(RelApplication { name: name.as_atom()?.to_owned(), version: version.as_text()?, start_type })
 }
 
 /// What `releases/start_erl.data` says: which release boots next.

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use beam::module::{Module, ModuleError};
-use beam::{app, rel};
+use beam::rel::StartType;
+use beam::{Term, app, rel};
 use proptest::prelude::*;
 
 #[test]
@@ -20,7 +21,10 @@ fn an_app_file_is_read() {
           {applications, [kernel, stdlib]}, {included_applications, []}, {modules, ['Elixir.My', my]}, flag]}.\n",
     )
     .unwrap();
-    assert_eq!((read.name.as_str(), read.version.as_str(), read.has_callback), ("my-app", "1.0.0+b", true));
+    assert_eq!(
+        (read.name.as_str(), read.version.as_str(), read.callback.clone()),
+        ("my-app", "1.0.0+b", Some(("my_app".to_owned(), Term::list([]))))
+    );
     assert_eq!(
         (read.applications.join(" "), read.modules.join(" ")),
         ("kernel stdlib".into(), "Elixir.My my".into())
@@ -43,8 +47,12 @@ fn a_rel_file_is_read() {
                 {x, \"2\", load, [y]}, {z, \"3\"}, {w, \"4\", [a]}]}.";
     let read = rel::parse(text.as_bytes()).unwrap();
     assert_eq!((read.name.as_str(), read.version.as_str(), read.erts.as_str()), ("web", "1", "13.1"));
-    let started: Vec<_> = read.applications.iter().map(|app| (app.name.as_str(), app.started)).collect();
-    assert_eq!(started, [("kernel", true), ("iex", false), ("x", false), ("z", true), ("w", true)]);
+    let started: Vec<_> = read.applications.iter().map(|app| (app.name.as_str(), app.start_type)).collect();
+    let (permanent, none, load) = (StartType::Permanent, StartType::None, StartType::Load);
+    assert_eq!(
+        started,
+        [("kernel", permanent), ("iex", none), ("x", load), ("z", permanent), ("w", permanent)]
+    );
     for other in [
         "",
         "x.",

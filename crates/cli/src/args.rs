@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     activate, backup, config, deploy, deployments, doctor, env, eval, events, exits, export, freeze, ghosts,
     info, logs, maintenance, mode, package, pause, promote, restart, resume, rollback, routes, rpc, run,
-    scale, shell, start, status, stop, tasks, tls, top, trace, tree, version, versions,
+    scale, shell, start, status, stop, tasks, tls, top, trace, tree, upgrade, version, versions,
 };
 use crate::exit::Exit;
 
@@ -54,6 +54,7 @@ pub enum Command {
     Promote(promote::Args),
     Mode(mode::Args),
     Package(package::Args),
+    Upgrade(upgrade::Args),
     Restart(restart::Args),
     Stop(stop::Args),
     Start(start::Args),

@@ -25,6 +25,12 @@ pub enum Exit {
     NotAvailable,
     /// The app is frozen.
     Frozen,
+    /// `upgrade check`: hot, and somebody should read why with care.
+    HotWithCare,
+    /// `upgrade`: a full deployment is right.
+    NotHot,
+    /// `upgrade`: a package cannot be read.
+    Unreadable,
     /// Ctrl-C.
     Interrupted,
     /// `run`: that of the command that was run.
@@ -33,7 +39,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every code of ours.
-    pub const ALL: [Exit; 11] = [
+    pub const ALL: [Exit; 14] = [
         Exit::Ok,
         Exit::Failed,
         Exit::Usage,
@@ -44,6 +50,9 @@ impl Exit {
         Exit::Unreachable,
         Exit::NotAvailable,
         Exit::Frozen,
+        Exit::HotWithCare,
+        Exit::NotHot,
+        Exit::Unreadable,
         Exit::Interrupted,
     ];
 
@@ -60,6 +69,9 @@ impl Exit {
             Exit::Unreachable => 7,
             Exit::NotAvailable => 8,
             Exit::Frozen => 9,
+            Exit::HotWithCare => 10,
+            Exit::NotHot => 11,
+            Exit::Unreadable => 12,
             Exit::Interrupted => 130,
             Exit::OfTask(code) => code,
         }
@@ -78,6 +90,9 @@ impl Exit {
             Exit::Unreachable => "bellrockd does not answer on its socket",
             Exit::NotAvailable => "not available: there is no such paper of the version",
             Exit::Frozen => "refused because the app is frozen: nothing has changed",
+            Exit::HotWithCare => "upgrade check: the upgrade can be done hot, with care",
+            Exit::NotHot => "upgrade: a full deployment is right",
+            Exit::Unreadable => "upgrade: a package cannot be read",
             Exit::Interrupted => "Ctrl-C; what was begun goes on (run: it was ended)",
             Exit::OfTask(_) => "that of the command that was run",
         }

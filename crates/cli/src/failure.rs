@@ -34,6 +34,12 @@ pub enum Failure {
     /// The daemon answered something else than its API says.
     #[error("bellrockd's answer was not understood: {0}")]
     Answer(String),
+    /// A package that the command was given cannot be read.
+    #[error("{0:#}")]
+    Package(anyhow::Error),
+    /// What was asked for is not to be done hot.
+    #[error("{0}")]
+    NotHot(String),
     /// Something on this side.
     #[error("{0:#}")]
     Here(anyhow::Error),
@@ -48,6 +54,8 @@ impl Failure {
             Failure::Problem(problem) if problem.slug() == "frozen" => Exit::Frozen,
             Failure::Problem(problem) if problem.status < 500 => Exit::Refused,
             Failure::Problem(_) | Failure::Answer(_) | Failure::Here(_) => Exit::Failed,
+            Failure::Package(_) => Exit::Unreadable,
+            Failure::NotHot(_) => Exit::NotHot,
             Failure::Declined => Exit::Refused,
             Failure::Unreachable { .. } => Exit::Unreachable,
             Failure::Lost(_) => Exit::ConnectionLost,
@@ -73,6 +81,8 @@ impl Failure {
             Failure::Unreachable { .. } => "unreachable",
             Failure::Lost(_) => "connection-lost",
             Failure::Answer(_) => "answer",
+            Failure::Package(_) => "package-unreadable",
+            Failure::NotHot(_) => "not-hot",
             Failure::Here(_) => "failed",
         };
         let problem = Problem::new(slug, 0, self.to_string());

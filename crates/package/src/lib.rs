@@ -14,6 +14,7 @@ pub mod copy;
 pub mod digest;
 pub mod durable;
 mod elf;
+pub mod inventory;
 pub mod launch;
 pub mod limits;
 pub mod manifest;

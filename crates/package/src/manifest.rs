@@ -72,7 +72,7 @@ impl Manifest {
     }
 
     /// The entries in a folder at any depth: they follow each other, since entries are sorted.
-    fn inside(&self, folder: &str) -> &[Entry] {
+    pub(crate) fn inside(&self, folder: &str) -> &[Entry] {
         if folder.is_empty() {
             return &self.entries;
         }

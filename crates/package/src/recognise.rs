@@ -126,11 +126,8 @@ pub(crate) fn recognise(
     name: Option<&str>,
     platform: &HostPlatform,
 ) -> Result<Facts, Refusal> {
+    let mut facts = identify(tree, manifest)?;
     let tree = Tree::new(tree, manifest);
-    let mut facts = match root::find(&tree)? {
-        root::Root::Release { folder } => release::read(&tree.at(&folder))?,
-        root::Root::Shipment { folder } => shipment::read(&tree, &folder)?,
-    };
     if let Some(name) = name {
         file_name::check(name, &facts)?;
     }
@@ -139,6 +136,15 @@ pub(crate) fn recognise(
     facts.native_libraries = native::check(&tree.at(&facts.root), native, platform)?;
     facts.settings = settings(&tree, &facts.root)?;
     Ok(facts)
+}
+
+/// Reads what an unpacked package is, whatever host it is for.
+pub(crate) fn identify(tree: &Path, manifest: &Manifest) -> Result<Facts, Refusal> {
+    let tree = Tree::new(tree, manifest);
+    match root::find(&tree)? {
+        root::Root::Release { folder } => release::read(&tree.at(&folder)),
+        root::Root::Shipment { folder } => shipment::read(&tree, &folder),
+    }
 }
 
 /// Instances get folders of their own here; the package may have them as folders only.

@@ -14,6 +14,7 @@ pub(super) fn all(root: &Path) -> Result<Vec<Page>> {
     Ok(vec![
         page("settings.md", model::settings::reference()),
         page("config.example.toml", model::settings::example()),
+        page("findings.md", upgrade::finding::reference()),
         page("openapi.json", printed_by(root, "daemon", "--openapi")?),
         exit_codes(root, &cli)?,
         page("cli.md", cli),

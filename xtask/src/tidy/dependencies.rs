@@ -54,7 +54,7 @@ const TABLE: &[Row] = &[
     row("shim", &["wire"], BIG),
     row("proxy", &["wire"], &[]),
     row("upgrade", &["beam"], IMPURE_OR_CLOCK),
-    row("package", &["beam"], &[]),
+    row("package", &["beam", "upgrade"], &[]),
     // it may name a time, which arrives inside events; its clippy.toml forbids to ask for one
     row("model", &["upgrade"], IMPURE),
     row("dist", &["beam", "upgrade"], &[]),
@@ -65,8 +65,8 @@ const TABLE: &[Row] = &[
     Row { name: "daemon", may_use: MayUse::AllLibraries, never: &[] },
     row("cli", &["api", "package", "upgrade"], &[]),
     row("fleet", &[], &[]),
-    // it writes the reference of settings
-    row("xtask", &["model"], &[]),
+    // it writes the references of settings and of findings
+    row("xtask", &["model", "upgrade"], &[]),
     // it writes the table that the proxy is to serve by
     row("bench-proxy", &["wire"], &[]),
     // it drives the real engine and the real journal

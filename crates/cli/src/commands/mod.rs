@@ -41,6 +41,7 @@ pub(crate) mod tls;
 pub(crate) mod top;
 pub(crate) mod trace;
 pub(crate) mod tree;
+pub(crate) mod upgrade;
 pub(crate) mod version;
 pub(crate) mod versions;
 mod waiting;
@@ -90,6 +91,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Rollback(args) => rollback::run(context, args).await,
         Command::Mode(args) => mode::run(context, args).await,
         Command::Package(args) => package::run(context, args).await,
+        Command::Upgrade(args) => upgrade::run(context, args),
         Command::Restart(args) => restart::run(context, args).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,

@@ -1,6 +1,7 @@
 //! Every table and text: data in, text out.
 
 mod console;
+mod upgrade;
 
 use api::app::App;
 use api::deployment::{Deployment, DeploymentDetail};

@@ -1,0 +1,69 @@
+//! What the operator allows of hot upgrades.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Code;
+
+/// The settings of an app, and what was said on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// `upgrade` of the settings.
+    pub mode: Mode,
+    /// Which care is accepted.
+    pub accepted: Accepted,
+    /// Codes that `--force` names.
+    pub forced: BTreeSet<Code>,
+    /// What is to be done about a module, whatever its content says.
+    pub overrides: BTreeMap<String, Override>,
+    /// Applications that may be stopped and started within the VM: their processes and connections end, and what speaks
+    /// against going on with these counts for nothing.
+    pub restarted: BTreeSet<String>,
+    /// Applications whose appups are ignored.
+    pub ignored_appups: BTreeSet<String>,
+}
+
+/// When an upgrade may be hot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Never.
+    Never,
+    /// When the package brings appups for what changes.
+    Package,
+    /// When the plan says so.
+    #[default]
+    Auto,
+}
+
+/// Findings of care that do not prevent a hot upgrade.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Accepted {
+    /// All.
+    #[default]
+    All,
+    /// These.
+    Only(BTreeSet<Code>),
+}
+
+impl Accepted {
+    pub(crate) fn has(&self, code: Code) -> bool {
+        match self {
+            Accepted::All => true,
+            Accepted::Only(codes) => codes.contains(&code),
+        }
+    }
+}
+
+/// What an operator says about a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Override {
+    /// It is loaded, and its processes go on with the state that they have.
+    Load,
+    /// Its processes are suspended and their states converted by its `code_change`.
+    Convert,
+    /// Its supervised processes are restarted; their states are lost.
+    Restart,
+}
