@@ -13,7 +13,7 @@ use std::io::Read;
 
 pub use atoms::Atoms;
 pub use literals::Literals;
-pub use tables::{Closure, Export, Import};
+pub use tables::{Closure, Export, Import, MAX_ROWS};
 
 use bytes::Bytes;
 

@@ -182,10 +182,10 @@ fn damaged_code_is_told_where_it_is() {
     // label 1, func_info a f 0, label 2, return, int_code_end
     let good = [1, 0x10, 2, 0x12, 0x22, 0x00, 1, 0x20, 19, 3];
     assert_eq!(functions(&good), Ok(1));
-    assert_eq!(functions(&[250]), Err(ContentError::Instruction { number: 250, at: 0 }));
+    assert_eq!(functions(&[250, 0]), Err(ContentError::Instruction { number: 250, at: 0 }));
     assert_eq!(functions(&[19, 76]), Err(ContentError::Instruction { number: 76, at: 1 }));
     // a label above those announced, one that is an atom, and one that is not there
-    for code in [&[1, 0x90][..], &[1, 0x12], &[1]] {
+    for code in [&[1, 0x90][..], &[1, 0x12], &[19, 1]] {
         assert!(matches!(functions(code), Err(ContentError::Operand { .. })), "{code:?}");
     }
     // a list that announces more than there is, one within a list, and a value of more bytes than there are

@@ -85,30 +85,38 @@ fn a_shipment_of_gleam() {
 #[test]
 fn an_inventory_is_kept_and_read_back() {
     let bench = tempfile::tempdir().unwrap();
-    let version = install("beacon-1.1.0", bench.path());
+    let version = install("lantern-0.2.0", bench.path());
     let read = inventory::read(&version).unwrap();
-    assert_eq!(read, package("beacon-1.1.0"));
+    assert_eq!(read, package("lantern-0.2.0"));
     assert_eq!(read, inventory::read_folder(&version.tree()).unwrap());
-    let kept = version.path.join("inventory.json");
+    let kept = version.path.join("inventory.bin");
     assert!(!kept.exists());
     assert_eq!(inventory::open(&version).unwrap(), read);
-    // what is kept is what is read: a mark in it shows
-    let text = fs_err::read_to_string(&kept).unwrap();
-    fs_err::remove_file(&kept).unwrap();
-    fs_err::write(&kept, text.replacen("\"name\":\"beacon\"", "\"name\":\"marked\"", 1)).unwrap();
-    assert_eq!(inventory::open(&version).unwrap().name, "marked");
-    // one of another package, another schema or half of one is made anew
-    for other in [
-        text.replacen(&version.digest.to_string(), &"0".repeat(64), 1),
-        "{\"schema\":0}".into(),
-        text[..99].into(),
-    ] {
-        assert_ne!(other, text);
+    let whole = fs_err::read(&kept).unwrap();
+    // what is kept is what is read: one that was put in its place shows
+    let put = |content: &[u8]| {
         fs_err::remove_file(&kept).unwrap();
-        fs_err::write(&kept, other).unwrap();
-        assert_eq!(inventory::open(&version).unwrap(), read);
-        assert_eq!(fs_err::read_to_string(&kept).unwrap(), text);
+        fs_err::write(&kept, content).unwrap();
+    };
+    let other = bench.path().join("other");
+    let mut other = Unpacked { path: other.clone(), ..install("lantern-0.3.0", bench.path()) };
+    fs_err::create_dir(&other.path).unwrap();
+    fs_err::os::unix::fs::symlink(bench.path().join("lantern-0.3.0/tree"), other.tree()).unwrap();
+    other.digest = version.digest;
+    let others = inventory::open(&other).unwrap();
+    assert_ne!(others, read);
+    put(&fs_err::read(other.path.join("inventory.bin")).unwrap());
+    assert_eq!(inventory::open(&version).unwrap(), others);
+    // one of another schema or package, a damaged one and half of one are made anew
+    for at in [0, 4, 40, whole.len() - 1] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        put(&damaged);
+        assert_eq!(inventory::open(&version).unwrap(), read, "{at}");
+        assert_eq!(fs_err::read(&kept).unwrap(), whole, "{at}");
     }
+    put(&whole[..99]);
+    assert_eq!(inventory::open(&version).unwrap(), read);
     assert_eq!(open_version(&version.path).unwrap(), version);
     remove_tree(bench.path()).unwrap();
 }
@@ -131,8 +139,8 @@ fn what_is_no_release_is_told_with_its_path() {
 }
 
 /// Between two samples: the only application that differs, with what became of its modules.
-fn between(old: &str, new: &str) -> (Difference, String) {
-    let difference = Difference::between(&package(old), &package(new));
+fn between(old: &Release, new: &Release) -> (Difference, String) {
+    let difference = Difference::between(old, new);
     let mut text = String::new();
     for (name, change) in &difference.applications {
         let ApplicationChange::Changed(change) = change else { panic!("{name}: {change:?}") };
@@ -145,7 +153,8 @@ fn between(old: &str, new: &str) -> (Difference, String) {
 
 #[test]
 fn versions_of_a_sample_differ_in_what_was_changed_alone() {
-    let (difference, text) = between("beacon-1.0.0", "beacon-1.1.0");
+    let [first, second, third] = ["beacon-1.0.0", "beacon-1.1.0", "beacon-1.2.0"].map(package);
+    let (difference, text) = between(&first, &second);
     assert_eq!(text, "beacon +{} -{} ~[\"Elixir.Beacon.Greeting\"]\n");
     assert!(
         difference.protocols.is_empty() && difference.configuration == Default::default(),
@@ -154,8 +163,7 @@ fn versions_of_a_sample_differ_in_what_was_changed_alone() {
     assert!(
         difference.runtime == Default::default() && difference.missing.is_empty() && !difference.is_empty()
     );
-    let (_, text) = between("beacon-1.1.0", "beacon-1.2.0");
+    let (_, text) = between(&second, &third);
     assert_eq!(text, "beacon +{\"Elixir.Beacon.Tide\"} -{} ~[\"Elixir.Beacon.Greeting\"]\n");
-    let same = Difference::between(&package("buoy-1.0.0"), &package("buoy-1.0.0"));
-    assert_eq!(same, Difference::default());
+    assert_eq!(Difference::between(&first, &first), Difference::default());
 }

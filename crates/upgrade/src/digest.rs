@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// 128 bits that stand for some content: an MD5 where the BEAM itself says so (`beam_lib:md5/1`), else as each field
-/// says. 32 hexadecimal digits as text and in files.
+/// says. 32 hexadecimal digits as text and in texts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 16]);
 
@@ -49,12 +49,19 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 16]>::deserialize(deserializer).map(Self);
+        }
         let text = String::deserialize(deserializer)?;
         let number = (text.len() == 32).then(|| u128::from_str_radix(&text, 16).ok()).flatten();
         let number = number.ok_or_else(|| D::Error::custom("a digest has 32 hexadecimal digits"))?;

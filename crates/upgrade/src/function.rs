@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A function's name and number of arguments; `init/1` as text and in files.
+/// A function's name and number of arguments; `init/1` as text and in texts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionName {
     /// Its name, without quotes.
@@ -34,12 +34,19 @@ impl fmt::Display for FunctionName {
 
 impl Serialize for FunctionName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            (&self.name, self.arity).serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for FunctionName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Deserialize::deserialize(deserializer).map(|(name, arity)| Self { name, arity });
+        }
         let mut text = String::deserialize(deserializer)?;
         let split = text.rfind('/').and_then(|slash| Some((slash, text[slash + 1..].parse().ok()?)));
         let (slash, arity) = split.ok_or_else(|| D::Error::custom("a function is written name/arity"))?;

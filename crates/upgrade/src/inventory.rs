@@ -221,7 +221,7 @@ pub struct MapKeys {
 }
 
 /// A closure that a module makes, `fun(X) -> … end` or `fun name/1`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Closure {
     /// The function that holds its code. Its arguments are those of the closure, then what that closes over.
     pub function: FunctionName,

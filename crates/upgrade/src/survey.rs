@@ -4,16 +4,18 @@ mod application;
 mod attributes;
 mod code;
 mod configuration;
+mod names;
 mod shapes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use beam::Term;
-use beam::module::{Atoms, ContentError, ModuleError};
+use beam::module::{ContentError, ModuleError};
 use beam::print::Erlang;
 
 pub use application::application;
 pub use configuration::{UNVERSIONED, environment};
+use names::Names;
 
 use crate::digest::Digest;
 use crate::function::FunctionName;
@@ -28,6 +30,9 @@ pub enum SurveyError {
     /// One of its chunks is missing or damaged.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// Its tables name the same things so often that to know them all would take many times its size.
+    #[error("names more than a module of its size can")]
+    TooManyNames,
 }
 
 /// Surveys a `.beam` file: its name and what it is.
@@ -41,6 +46,7 @@ pub fn module(bytes: &[u8]) -> Result<(String, Module), SurveyError> {
     let atoms = file.atoms()?;
     let name = atoms.get(1).ok_or(DAMAGED)?.to_owned();
     let digest = Digest::from_bytes(file.md5());
+    let names = Names::new(&atoms, bytes.len());
     let attributes = attributes::survey(&file.attributes()?);
     let mut module = Module {
         digest,
@@ -49,9 +55,9 @@ pub fn module(bytes: &[u8]) -> Result<(String, Module), SurveyError> {
         has_own_vsn: attributes.has_own_vsn,
         lines: file.chunk(b"Line").map(Digest::of),
         behaviours: attributes.behaviours,
-        exports: exports(&file, &atoms)?,
-        imports: imports(&file, &atoms)?,
-        closures: closures(&file, &atoms)?,
+        exports: exports(&file, &names)?,
+        imports: imports(&file, &names)?,
+        closures: closures(&file, &names)?,
         unread: None,
         ..Module::opaque(&[], String::new())
     };
@@ -60,7 +66,7 @@ pub fn module(bytes: &[u8]) -> Result<(String, Module), SurveyError> {
     if file.chunk(b"Attr").is_none() {
         module.behaviours = attributes::inferred(&module);
     }
-    match code::survey(&file, &atoms) {
+    match code::survey(&file, &names) {
         Ok(facts) => take(&mut module, facts),
         Err(error) => {
             module.unread = Some(error.to_string());
@@ -94,32 +100,29 @@ fn take(module: &mut Module, facts: code::Facts) {
     module.has_on_load = facts.has_on_load;
 }
 
-fn exports(file: &beam::module::Module, atoms: &Atoms<'_>) -> Result<BTreeSet<FunctionName>, ContentError> {
-    let names = file.exports()?;
-    let names = names.iter().map(|it| Some(FunctionName::new(atoms.get(it.function)?, it.arity)));
-    names.collect::<Option<_>>().ok_or(ContentError::Damaged("ExpT"))
+fn exports(file: &beam::module::Module, names: &Names<'_>) -> Result<BTreeSet<FunctionName>, SurveyError> {
+    file.exports()?.iter().map(|it| names.function(it.function, it.arity, "ExpT")).collect()
 }
 
 fn imports(
     file: &beam::module::Module,
-    atoms: &Atoms<'_>,
-) -> Result<BTreeMap<String, BTreeSet<FunctionName>>, ContentError> {
+    names: &Names<'_>,
+) -> Result<BTreeMap<String, BTreeSet<FunctionName>>, SurveyError> {
     let mut imports: BTreeMap<String, BTreeSet<FunctionName>> = BTreeMap::new();
     for import in file.imports()? {
-        let (Some(module), Some(function)) = (atoms.get(import.module), atoms.get(import.function)) else {
-            return Err(ContentError::Damaged("ImpT"));
-        };
-        imports.entry(module.to_owned()).or_default().insert(FunctionName::new(function, import.arity));
+        let module = names.get(import.module).ok_or(ContentError::Damaged("ImpT"))?;
+        let function = names.function(import.function, import.arity, "ImpT")?;
+        imports.entry(names.copy(module)?).or_default().insert(function);
     }
     Ok(imports)
 }
 
-fn closures(file: &beam::module::Module, atoms: &Atoms<'_>) -> Result<Vec<Closure>, ContentError> {
+fn closures(file: &beam::module::Module, names: &Names<'_>) -> Result<Vec<Closure>, SurveyError> {
     let closure = |it: &beam::module::Closure| {
-        let function = FunctionName::new(atoms.get(it.function)?, it.arity);
-        Some(Closure { function, arity: it.arity.checked_sub(it.free)?, free: it.free })
+        let arity = it.arity.checked_sub(it.free).ok_or(ContentError::Damaged("FunT"))?;
+        Ok(Closure { function: names.function(it.function, it.arity, "FunT")?, arity, free: it.free })
     };
-    file.closures()?.iter().map(closure).collect::<Option<_>>().ok_or(ContentError::Damaged("FunT"))
+    file.closures()?.iter().map(closure).collect()
 }
 
 /// A term's text, the same for equal terms (of maps the order does not count).

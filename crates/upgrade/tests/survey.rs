@@ -5,9 +5,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use support::{elixir, erlang, scratch, strip};
+use support::{elixir, erlang, installed_modules, scratch, strip, survey_file};
 use upgrade::FunctionName;
 use upgrade::inventory::{CodeChange, Module};
+use upgrade::survey::{self, SurveyError};
 
 fn names<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().cloned().collect::<Vec<_>>().join(" ")
@@ -248,4 +249,52 @@ fn a_change_shows_in_the_function_that_was_changed_alone() {
     for (index, (old, new, expected)) in cases.into_iter().enumerate() {
         assert_eq!(&compare(&format!("change-{index}"), &text(old), &text(new)), expected, "{old} | {new}");
     }
+}
+
+/// Nothing of the installed OTP and Elixir is too new, too large or names too much.
+#[test]
+fn every_module_of_the_installation_is_surveyed() {
+    let mut surveyed = 0;
+    for path in installed_modules() {
+        let (name, module) = survey_file(&path);
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(name.as_str()));
+        assert!(module.functions.len() >= module.exports.len(), "{name}");
+        surveyed += 1;
+    }
+    assert!(surveyed > 500, "{surveyed}");
+}
+
+/// A file of some kilobytes cannot have an inventory of gigabytes.
+#[test]
+fn a_module_that_names_too_much_is_refused() {
+    let name = "x".repeat(250);
+    let atoms = [&2_u32.to_be_bytes()[..], &[1, b'a', 250], name.as_bytes()].concat();
+    let rows: Vec<u8> =
+        (0..60_000_u32).flat_map(|row| [2, 2, row % 256].map(u32::to_be_bytes).concat()).collect();
+    let closures: Vec<u8> =
+        (0..60_000_u32).flat_map(|row| [2, 3, 1, row, 0, 0].map(u32::to_be_bytes).concat()).collect();
+    let table = |rows: &[u8]| [&60_000_u32.to_be_bytes()[..], rows].concat();
+    let file = |chunks: &[(&[u8; 4], &[u8])]| {
+        let mut body = b"BEAM".to_vec();
+        for (id, content) in chunks {
+            body.extend_from_slice(*id);
+            body.extend_from_slice(&u32::try_from(content.len()).unwrap().to_be_bytes());
+            body.extend_from_slice(content);
+            body.resize(body.len().next_multiple_of(4), 0);
+        }
+        let whole = [&b"FOR1"[..], &u32::try_from(body.len()).unwrap().to_be_bytes(), &body].concat();
+        // compressed it is small, and that counts
+        gzip(&whole)
+    };
+    let closures = file(&[(b"AtU8", &atoms), (b"FunT", &table(&closures))]);
+    assert!(closures.len() < 300_000, "{}", closures.len());
+    assert_eq!(survey::module(&closures), Err(SurveyError::TooManyNames));
+    let imports = file(&[(b"AtU8", &atoms), (b"ImpT", &table(&rows))]);
+    assert_eq!(survey::module(&imports), Err(SurveyError::TooManyNames));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
 }

@@ -1,7 +1,13 @@
 //! Where the functions of a module are in its code, and what its labels stand for.
 
 use super::{Code, Instruction, Operand, opcode};
-use crate::module::ContentError;
+use crate::module::{ContentError, MAX_ROWS};
+
+/// Most functions of a module, as of rows of its tables.
+const MAX_FUNCTIONS: usize = MAX_ROWS;
+
+/// Most labels of a module. Real ones have some hundred thousand.
+const MAX_LABELS: usize = 1 << 22;
 
 /// A function of a module, exported or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +91,8 @@ struct Search {
 impl Search {
     fn new(code: &Code<'_>) -> Result<Self, ContentError> {
         // a label takes two bytes of the code at least; numbers begin with 1, and there is 0
-        let labels = usize::try_from(code.labels).ok().filter(|&labels| labels <= code.bytes.len() + 2);
+        let most = MAX_LABELS.min(code.bytes.len() / 2 + 2);
+        let labels = usize::try_from(code.labels).ok().filter(|&labels| labels <= most);
         let labels = vec![None; labels.ok_or(ContentError::Damaged("Code"))?];
         let found = Functions { functions: Vec::new(), labels };
         Ok(Self { found, last_label: None, count: 0, entry_is_next: false })
@@ -124,7 +131,8 @@ impl Search {
     fn function(&mut self, name: u32, arity: u32, at: usize) -> Option<()> {
         let (label, start) = self.last_label.unwrap_or((0, at));
         self.end_last(start);
-        let index = u32::try_from(self.found.functions.len()).ok()?;
+        let count = self.found.functions.len();
+        let index = u32::try_from(count).ok().filter(|_| count < MAX_FUNCTIONS)?;
         let function = Function { name, arity: u8::try_from(arity).ok()?, start, end: start };
         self.found.functions.push(function);
         *self.found.labels.get_mut(usize::try_from(label).ok()?)? = Some(Label::Within(index, 0));

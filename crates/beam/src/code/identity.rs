@@ -14,7 +14,7 @@ use crate::module::{Atoms, Closure, ContentError, Import, Literals, MAX_BYTES, M
 
 /// Most bytes that the functions of a module are written in. Real ones take a few for each of their code; only a module
 /// that names the same long string again and again takes more.
-const MOST: usize = 4 * MAX_BYTES;
+const MOST: usize = 2 * MAX_BYTES;
 
 /// What a function is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use crate::etf::{self, Limits};
 
 const DAMAGED: ContentError = ContentError::Damaged("LitT");
 
-/// For one literal, when it is looked at.
-const LIMITS: Limits = Limits { depth: etf::MAX_DEPTH, bytes: 8 << 20, terms: 1 << 20, atoms: 1 << 12 };
+/// For one literal, when it is looked at. None is compressed by itself.
+const LIMITS: Limits = Limits { depth: etf::MAX_DEPTH, bytes: 0, terms: 1 << 20, atoms: 1 << 12 };
 
 /// A module's literals, numbered from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]

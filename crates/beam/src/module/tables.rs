@@ -2,6 +2,9 @@
 
 use super::{ContentError, Module};
 
+/// Most rows of a table. Real modules have some thousands.
+pub const MAX_ROWS: usize = 1 << 16;
+
 /// A function of a module that is called by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Import {
@@ -43,7 +46,7 @@ impl Module {
     /// The functions of other modules that it calls, in the order that instructions number them by.
     ///
     /// # Errors
-    /// The table is damaged.
+    /// The table is damaged, or has more than [`MAX_ROWS`].
     pub fn imports(&self) -> Result<Vec<Import>, ContentError> {
         rows(self, b"ImpT", "ImpT")?
             .map(|[module, function, arity]| Some(Import { module, function, arity: small(arity)? }))
@@ -54,7 +57,7 @@ impl Module {
     /// The functions that others may call.
     ///
     /// # Errors
-    /// The table is damaged.
+    /// The table is damaged, or has more than [`MAX_ROWS`].
     pub fn exports(&self) -> Result<Vec<Export>, ContentError> {
         rows(self, b"ExpT", "ExpT")?
             .map(|[function, arity, label]| Some(Export { function, arity: small(arity)?, label }))
@@ -65,7 +68,7 @@ impl Module {
     /// The closures that it makes, in the order that instructions number them by.
     ///
     /// # Errors
-    /// The table is damaged.
+    /// The table is damaged, or has more than [`MAX_ROWS`].
     pub fn closures(&self) -> Result<Vec<Closure>, ContentError> {
         rows(self, b"FunT", "FunT")?
             .map(|[function, arity, label, index, free, _old_unique]| {
@@ -89,7 +92,7 @@ fn rows<'a, const COLUMNS: usize>(
     let table = module.chunk(id).unwrap_or(&[0; 4]);
     let whole = || {
         let (count, rest) = table.split_first_chunk::<4>()?;
-        let count = usize::try_from(u32::from_be_bytes(*count)).ok()?;
+        let count = usize::try_from(u32::from_be_bytes(*count)).ok().filter(|&count| count <= MAX_ROWS)?;
         rest.get(..count.checked_mul(COLUMNS * 4)?)
     };
     let rows = whole().ok_or(ContentError::Damaged(name))?;

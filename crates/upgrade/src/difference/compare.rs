@@ -145,8 +145,9 @@ fn has_other_structure(old: &Module, new: &Module) -> bool {
 
 /// Which closures of the old version have no equal in the new one.
 fn closures(old: &Module, new: &Module, functions: &Functions) -> BTreeSet<FunctionName> {
+    let kept: BTreeSet<&Closure> = new.closures.iter().collect();
     let is_same =
-        |closure: &&Closure| new.closures.contains(closure) && !functions.changed.contains(&closure.function);
+        |closure: &&Closure| kept.contains(closure) && !functions.changed.contains(&closure.function);
     let gone = old.closures.iter().filter(|closure| !is_same(closure));
     gone.map(|closure| closure.function.clone()).collect()
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use beam::code::{Code, Function, Identities, Identity, Instruction, Operand, opcode};
 use beam::module::{Atoms, ContentError, Import, Literals};
 
+use super::names::Names;
 use super::shapes::Shapes;
-use super::text;
+use super::{SurveyError, text};
 use crate::function::FunctionName;
 
 /// What only instructions tell.
@@ -21,48 +22,49 @@ pub(super) struct Facts {
     pub(super) has_on_load: bool,
 }
 
-pub(super) fn survey(file: &beam::module::Module, atoms: &Atoms<'_>) -> Result<Facts, ContentError> {
+pub(super) fn survey(file: &beam::module::Module, names: &Names<'_>) -> Result<Facts, SurveyError> {
     let code = file.code()?;
     let functions = code.functions()?;
     let literals = file.literals()?;
-    let mut identities = Identities::new(file, atoms, &functions)?;
-    let mut facts = Facts { shapes: Shapes::of_tables(atoms, &literals), ..Facts::default() };
+    let mut identities = Identities::new(file, names.atoms(), &functions)?;
+    let mut facts = Facts { shapes: Shapes::of_tables(names, &literals)?, ..Facts::default() };
     for function in functions.all() {
-        let name = atoms.get(function.name).ok_or(ContentError::Damaged("AtU8"))?;
-        let name = FunctionName::new(name, function.arity);
-        if is_trivial(&name, &code, function, atoms)? {
+        let name = names.function(function.name, function.arity, "AtU8")?;
+        if facts.functions.contains_key(&name) {
+            return Err(ContentError::Damaged("Code").into());
+        }
+        if is_trivial(&name, &code, function, names.atoms())? {
             facts.trivial.insert(name.clone());
         }
         if name.is("__struct__", 0) {
             facts.structure = structure(&code, function, &literals)?;
         }
-        facts.functions.insert(name, described(identities.of(function)?, atoms)?);
+        facts.functions.insert(name, described(&identities.of(function)?, names)?);
     }
-    look_through(&code, atoms, &file.imports()?, &mut facts)?;
+    look_through(&code, names, &file.imports()?, &mut facts)?;
     Ok(facts)
 }
 
-fn described(identity: Identity, atoms: &Atoms<'_>) -> Result<crate::inventory::Function, ContentError> {
-    let name = |&(name, arity): &(u32, u8)| Some(FunctionName::new(atoms.get(name)?, arity));
-    let calls = identity.calls.iter().map(name).collect::<Option<_>>();
-    let calls = calls.ok_or(ContentError::Damaged("AtU8"))?;
+fn described(identity: &Identity, names: &Names<'_>) -> Result<crate::inventory::Function, SurveyError> {
+    let calls = identity.calls.iter().map(|&(name, arity)| names.function(name, arity, "AtU8"));
+    let calls = calls.collect::<Result<_, _>>()?;
     Ok(crate::inventory::Function { digest: identity.digest, skeleton: identity.skeleton, calls })
 }
 
 /// Looks at every instruction for those that say something by themselves.
 fn look_through(
     code: &Code<'_>,
-    atoms: &Atoms<'_>,
+    names: &Names<'_>,
     imports: &[Import],
     facts: &mut Facts,
-) -> Result<(), ContentError> {
+) -> Result<(), SurveyError> {
     let mut instructions = code.instructions();
     let mut instruction = Instruction::new();
     while instructions.next(&mut instruction)? {
         match instruction.number {
             opcode::LOOP_REC | opcode::WAIT | opcode::WAIT_TIMEOUT => facts.receives = true,
             opcode::ON_LOAD => facts.has_on_load = true,
-            _ => facts.shapes.take(&instruction, atoms, imports),
+            _ => facts.shapes.take(&instruction, names, imports)?,
         }
     }
     Ok(())

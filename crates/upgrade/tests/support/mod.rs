@@ -61,3 +61,11 @@ pub(crate) fn survey_file(path: &Path) -> (String, Module) {
     assert_eq!(module.unread, None, "{}", path.display());
     (name, module)
 }
+
+/// Every module of the installed OTP and Elixir.
+pub(crate) fn installed_modules() -> Vec<PathBuf> {
+    let script = "io:put_chars([[F, $\\n] || D <- [code:lib_dir(), \"/usr/lib/elixir/lib\"],
+        F <- filelib:wildcard(D ++ \"/*/ebin/*.beam\")]), halt().";
+    let output = Command::new("erl").args(["-noshell", "-eval", script]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(PathBuf::from).collect()
+}
