@@ -35,7 +35,7 @@ const SOURCES: [Source; 2] = [Source { otp: "27", release: "trixie" }, Source { 
 const PACKAGES: [&str; 2] = ["erlang-base", "erlang-ssl"];
 
 /// The tests that start nodes, or use their compiler: package and test.
-const SUITES: [(&str, &str); 2] = [("beam", "files"), ("dist", "nodes")];
+const SUITES: [(&str, &str); 3] = [("beam", "files"), ("dist", "nodes"), ("hot", "nodes")];
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -15,14 +15,15 @@ pub struct Unexpected {
 }
 
 /// A part of an answer.
-#[derive(Clone, Copy)]
-pub(crate) struct Part<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
     name: &'static str,
     term: &'a Term,
 }
 
 impl<'a> Part<'a> {
-    pub(crate) fn new(name: &'static str, term: &'a Term) -> Self {
+    /// A whole answer.
+    pub fn new(name: &'static str, term: &'a Term) -> Self {
         Self { name, term }
     }
 
@@ -31,26 +32,38 @@ impl<'a> Part<'a> {
     }
 
     /// The value of a key of a map.
-    pub(crate) fn field(self, key: &'static str) -> Result<Part<'a>, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn field(self, key: &'static str) -> Result<Part<'a>, Unexpected> {
         let value = self.term.get(key).ok_or(Unexpected { part: key, wanted: "there" })?;
         Ok(Part { name: key, term: value })
     }
 
     /// The value of a key of a property list.
-    pub(crate) fn property(self, key: &'static str) -> Result<Part<'a>, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn property(self, key: &'static str) -> Result<Part<'a>, Unexpected> {
         let value = self.term.property(key).ok_or(Unexpected { part: key, wanted: "there" })?;
         Ok(Part { name: key, term: value })
     }
 
     /// The elements of a tuple.
-    pub(crate) fn tuple<const N: usize>(self) -> Result<[Part<'a>; N], Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn tuple<const N: usize>(self) -> Result<[Part<'a>; N], Unexpected> {
         let elements = self.term.as_tuple().and_then(|elements| <&[Term; N]>::try_from(elements).ok());
         let elements = self.wanted(elements, "a tuple of the right size")?;
         Ok(std::array::from_fn(|at| Part { name: self.name, term: &elements[at] }))
     }
 
     /// The items of a list.
-    pub(crate) fn each<T>(
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn each<T>(
         self,
         mut read: impl FnMut(Part<'_>) -> Result<T, Unexpected>,
     ) -> Result<Vec<T>, Unexpected> {
@@ -59,7 +72,10 @@ impl<'a> Part<'a> {
     }
 
     /// Something, or the atom `none`.
-    pub(crate) fn optional<T>(
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn optional<T>(
         self,
         read: impl FnOnce(Part<'a>) -> Result<T, Unexpected>,
     ) -> Result<Option<T>, Unexpected> {
@@ -67,29 +83,44 @@ impl<'a> Part<'a> {
     }
 
     /// A number that is not negative.
-    pub(crate) fn number(self) -> Result<u64, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn number(self) -> Result<u64, Unexpected> {
         let number = self.term.as_integer().and_then(|number| u64::try_from(number).ok());
         self.wanted(number, "a number that is not negative")
     }
 
     /// A small number that is not negative.
-    pub(crate) fn small(self) -> Result<u32, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn small(self) -> Result<u32, Unexpected> {
         self.wanted(u32::try_from(self.number()?).ok(), "a small number")
     }
 
     /// A binary in UTF-8.
-    pub(crate) fn text(self) -> Result<String, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn text(self) -> Result<String, Unexpected> {
         let text = self.term.as_binary().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
         self.wanted(text, "a text")
     }
 
     /// An atom's name.
-    pub(crate) fn atom(self) -> Result<&'a str, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn atom(self) -> Result<&'a str, Unexpected> {
         self.wanted(self.term.as_atom(), "an atom")
     }
 
     /// `true` or `false`.
-    pub(crate) fn truth(self) -> Result<bool, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn truth(self) -> Result<bool, Unexpected> {
         let truth = match self.term.as_atom() {
             Some("true") => Some(true),
             Some("false") => Some(false),
@@ -99,7 +130,10 @@ impl<'a> Part<'a> {
     }
 
     /// A process as its own node shows it: `<0.84.0>`.
-    pub(crate) fn pid(self) -> Result<String, Unexpected> {
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn pid(self) -> Result<String, Unexpected> {
         let pid = self.term.as_pid().map(|_| Erlang::default().print_flat(self.term));
         self.wanted(pid, "a process")
     }

@@ -24,12 +24,13 @@ mod top;
 mod trace;
 mod tree;
 
-pub use answer::Unexpected;
+pub use answer::{Part, Unexpected};
 pub use config::{Changed, Config, ConfigError, Reload, Told};
 pub use facts::Facts;
 pub use info::{Frame, Info, InfoPlan, Several};
 pub use mfa::Mfa;
-pub use probe::{Probe, ProbeError};
+pub use probe::{Probe, ProbeError, millis};
+pub use question::Question;
 pub use sample::{Load, Mailbox, Memory, Nodes, Sample, SamplePlan, Used};
 pub use top::{By, Process, Top, TopPlan};
 pub use trace::{LASTING, LIMIT, NoTarget, TraceLimits, TraceLine, TraceTarget};

@@ -78,7 +78,10 @@ impl Probe {
     }
 
     /// Asks, and has the answer read.
-    pub(crate) async fn ask<'a, T>(
+    ///
+    /// # Errors
+    /// When there is no connection, no answer within the time, or one that cannot be read.
+    pub async fn ask<'a, T>(
         &self,
         question: &'static Question,
         variables: impl IntoIterator<Item = (&'a str, Term)>,
@@ -119,7 +122,7 @@ impl Probe {
 }
 
 /// A time for a variable, in whole milliseconds.
-pub(crate) fn millis(time: Duration) -> Term {
+pub fn millis(time: Duration) -> Term {
     // what receive takes
     Term::Integer(i64::try_from(time.as_millis()).unwrap_or(i64::MAX).min(u32::MAX.into()))
 }

@@ -2,7 +2,7 @@
 
 /// Something to ask a node: an Erlang text with variables.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub struct Question {
     /// What it asks for, in an error's words.
     pub(crate) name: &'static str,
     /// Its parts, one after the other.
@@ -20,7 +20,8 @@ pub(crate) const PROCESS: &str = include_str!("process.txt");
 pub(crate) const BUSIEST: &str = include_str!("busiest.txt");
 
 impl Question {
-    pub(crate) const fn new(name: &'static str, parts: &'static [&'static str]) -> Self {
+    /// A question of this name, which is its own, and of these parts.
+    pub const fn new(name: &'static str, parts: &'static [&'static str]) -> Self {
         Self { name, parts }
     }
 
