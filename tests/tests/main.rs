@@ -16,6 +16,7 @@ mod export;
 mod failing;
 mod faults;
 mod first_deployment;
+mod hung;
 mod interruptions;
 mod isolation;
 mod links;

@@ -86,7 +86,8 @@ pub struct Autoscale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Load {
-    /// `cpu` (percent of one core), `memory` (bytes) or `requests` (a second).
+    /// `cpu` (percent of one core), `memory` (bytes), `requests` (a second), `run_queue` (processes that wait for each
+    /// scheduler) or `node_memory` (bytes, as the node counts them).
     pub of: LoadKind,
     /// The figure; `None`: not known yet.
     pub now: Option<f64>,
@@ -105,6 +106,10 @@ pub enum LoadKind {
     Memory,
     /// Requests a second.
     Requests,
+    /// Processes that wait for each scheduler online.
+    RunQueue,
+    /// Bytes that the node has taken, as it counts them.
+    NodeMemory,
 }
 
 /// An app's requests get 503 and a page.

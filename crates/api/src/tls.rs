@@ -33,6 +33,9 @@ pub struct TlsHolder {
     pub problem: Option<String>,
     /// When it is renewed by itself.
     pub renewed_at: Option<Timestamp>,
+    /// Instances that run with it, as `shop/1`; of Bellrock's own one, the apps to whose nodes it connects with it.
+    #[serde(default)]
+    pub used_by: Vec<String>,
 }
 
 /// What a certificate says of itself.

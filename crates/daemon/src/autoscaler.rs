@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use host::proxy::{CloseWatch, Proxy};
 use host::usage::Processes;
-use model::app::{App, Command, Origin};
+use model::app::{App, Command, Instance, Origin};
 use model::autoscale::{Figures, Look, Window};
 use model::settings::Autoscale;
 use model::{AppName, InstanceId};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::control::Control;
+use crate::node_samples::NodeSamples;
 
 /// Watches one app.
 pub struct Autoscaler {
@@ -36,7 +37,7 @@ pub struct Autoscaler {
 impl Autoscaler {
     /// One that has seen nothing yet.
     pub fn new(control: Arc<Control>) -> Self {
-        let meter = Meter::new(control.proxy.clone());
+        let meter = Meter::new(&control);
         let window = Window::new(Duration::ZERO);
         Autoscaler { control, begun: Instant::now(), window, meter, closely: None, refused: None }
     }
@@ -77,7 +78,7 @@ impl Autoscaler {
         let by_requests = settings.requests.is_some();
         self.closely =
             by_requests.then(|| self.closely.take().unwrap_or_else(|| self.control.proxy.watch_closely()));
-        let figures = self.meter.read(app).await;
+        let figures = self.meter.read(app, settings.asks_nodes()).await;
         let at = self.begun.elapsed();
         self.window.collect(at, figures, settings);
         self.show(app, settings);
@@ -165,17 +166,19 @@ impl Loads {
 /// Turns what has been counted so far into what is used now: two readings and the time between them.
 struct Meter {
     proxy: Proxy,
+    samples: NodeSamples,
     cpu: Rate<(InstanceId, u32)>,
     requests: Rate<(u64, InstanceId)>,
 }
 
 impl Meter {
-    fn new(proxy: Proxy) -> Self {
-        Meter { proxy, cpu: Rate::default(), requests: Rate::default() }
+    fn new(control: &Control) -> Self {
+        let samples = NodeSamples::new(control.nodes.clone());
+        Meter { proxy: control.proxy.clone(), samples, cpu: Rate::default(), requests: Rate::default() }
     }
 
     /// What all ready instances use together.
-    async fn read(&mut self, app: &Arc<App>) -> Figures {
+    async fn read(&mut self, app: &Arc<App>, asks_nodes: bool) -> Figures {
         let of_app = app.clone();
         let read = spawn_blocking(move || {
             let processes = Processes::read();
@@ -190,7 +193,20 @@ impl Meter {
             // Microseconds a second are millionths of a core.
             self.cpu.since(Instant::now(), counts).map(|rate| rate / 1000)
         });
-        Figures { cpu, memory, requests: self.requests(app) }
+        let (run_queue, node_memory) = if asks_nodes { self.of_nodes(app).await } else { (None, None) };
+        Figures { cpu, memory, requests: self.requests(app), run_queue, node_memory }
+    }
+
+    /// The run queues and the memory of all ready instances' nodes; not known unless all of them say so.
+    async fn of_nodes(&mut self, app: &App) -> (Option<u64>, Option<u64>) {
+        let ready: Vec<&Instance> = app.instances.values().filter(|it| it.is_ready()).collect();
+        let samples = self.samples.take(&app.name, &ready, 0).await;
+        if samples.len() < ready.len() {
+            return (None, None);
+        }
+        let waiting = samples.values().map(|it| it.run_queue.saturating_mul(1000) / it.schedulers.max(1));
+        let memory = samples.values().map(|it| it.memory.map(|memory| memory.total_bytes));
+        (Some(waiting.sum()), memory.sum())
     }
 
     /// A report that came since the last look, or else what the last one said.

@@ -2,15 +2,16 @@
 //! the journal; wishes become events for the app's engine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
 use host::disk::DiskError;
+use host::epmd::{EPMD_PORT, EpmdKeeper};
 use host::journal::{Journal, JournalError};
 use host::nodes::Nodes;
 use host::proxy::{ErrorWatch, HealthWatch, Proxy};
+use host::shim::ShimHost;
 use host::site::Site;
 use host::tasks::Tasks;
 use host::{Paths, Tell, Untold};
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::autoscaler::{Autoscaler, Loads};
 use crate::doctor::{self, Scene};
+use crate::health_restarts::HealthRestarts;
 use crate::node_watch::NodeWatch;
 use crate::partners::HostPartners;
 use crate::settings::{SettingsError, SettingsFiles};
@@ -54,6 +56,9 @@ pub enum WishError {
     /// The journal could not be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What was wished for could not be journalled.
+    #[error("{0}")]
+    NotJournalled(String),
     /// The disk is too full.
     #[error(transparent)]
     Room(#[from] DiskError),
@@ -66,6 +71,7 @@ impl From<Unreached> for WishError {
     fn from(error: Unreached) -> Self {
         match error {
             Unreached::NotTaken(NotTaken::Refused(refused)) => WishError::Refused(refused),
+            Unreached::Journal(why) => WishError::NotJournalled(why),
             other => WishError::Host(other.to_string()),
         }
     }
@@ -108,8 +114,8 @@ pub struct Control {
     pub nodes: Nodes,
     /// The figures by which places follow the load.
     pub loads: Loads,
-    /// The program that runs instances.
-    shim: PathBuf,
+    /// What instances run under.
+    shims: ShimHost,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
     /// See [`Registering`](crate::intake::Registering). One for all apps: ports are reserved among them.
     pub(crate) registration: Mutex<()>,
@@ -135,17 +141,18 @@ impl Control {
         settings_files: SettingsFiles,
         journal: Journal,
         proxy: Proxy,
-        shim: PathBuf,
+        shims: ShimHost,
     ) -> Self {
+        let epmd = EpmdKeeper::new(site.clone(), shims.clone(), EPMD_PORT);
         Control {
             paths: site.paths.clone(),
-            nodes: Nodes::new(site.clone()),
+            nodes: Nodes::new(site.clone(), Arc::new(epmd)),
             site,
             settings_files,
             journal,
             proxy,
             loads: Loads::default(),
-            shim,
+            shims,
             apps: RwLock::default(),
             registration: Mutex::default(),
             works: OnceLock::new(),
@@ -184,6 +191,8 @@ impl Control {
         works.tasks.spawn(autoscaler.follow(handle.watch(), works.stop.clone()));
         let nodes = NodeWatch::new(self.clone());
         works.tasks.spawn(nodes.follow(handle.watch(), works.stop.clone()));
+        let ailing = HealthRestarts::new(self.clone());
+        works.tasks.spawn(ailing.follow(handle.watch(), works.stop.clone()));
         self.proxy.register(&name);
         self.apps.write().expect("nobody panics while holding it").insert(name, handle.clone());
         handle
@@ -263,7 +272,7 @@ impl Control {
             journal: self.journal.clone(),
             settings_files: self.settings_files.clone(),
             proxy: self.proxy.clone(),
-            shim: self.shim.clone(),
+            shim: self.shims.shim_binary.clone(),
             apps: self.apps(),
         })
         .await

@@ -7,8 +7,10 @@ mod autoscaler;
 mod certificate_keeper;
 mod control;
 mod doctor;
+mod health_restarts;
 mod http;
 mod intake;
+mod node_samples;
 mod node_watch;
 mod partners;
 mod root_lock;
@@ -18,6 +20,7 @@ mod startup;
 mod store_poll;
 #[cfg(debug_assertions)]
 mod wanted_fault;
+mod watchdog_restarts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,40 +5,38 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use host::usage::Processes;
-use host::{Tell, clock, memory};
-use model::app::{App, Command, Event, Instance, Level, Origin, Refused};
+use host::{Tell, memory};
+use model::app::{App, Event, Instance, Level};
 use model::settings::{AppSettings, WatchdogAction};
 use model::watchdog::{Counts, Finding, Reading, Run, State, Watchdog};
 use model::{AppName, InstanceId};
-use probe::{Probe, Sample, SamplePlan, Used};
+use probe::{Sample, Used};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::debug;
 
 use crate::control::Control;
-
-/// How long a node may take to say what it has.
-const ANSWER: Duration = Duration::from_secs(5);
+use crate::node_samples::NodeSamples;
+use crate::watchdog_restarts::WatchdogRestarts;
 
 /// Watches the nodes of one app.
 pub struct NodeWatch {
     control: Arc<Control>,
     watchdog: Watchdog,
-    probes: BTreeMap<Run, Probe>,
-    /// Why a restart was not asked for, so that it is logged once.
-    refused: Option<Refused>,
+    samples: NodeSamples,
+    restarts: WatchdogRestarts,
 }
 
 impl NodeWatch {
     /// One that has seen nothing yet.
     pub fn new(control: Arc<Control>) -> Self {
-        NodeWatch { control, watchdog: Watchdog::default(), probes: BTreeMap::new(), refused: None }
+        let restarts = WatchdogRestarts::new(control.clone());
+        let samples = NodeSamples::new(control.nodes.clone());
+        NodeWatch { control, watchdog: Watchdog::default(), samples, restarts }
     }
 
     /// Follows an app until told to stop.
@@ -48,7 +46,7 @@ impl NodeWatch {
                 let snapshot = app.borrow_and_update().clone();
                 let Some(settings) = watching(&snapshot) else {
                     self.watchdog.rest();
-                    self.probes.clear();
+                    self.samples.rest();
                     if app.changed().await.is_err() {
                         return;
                     }
@@ -70,42 +68,24 @@ impl NodeWatch {
             self.tell(&app.name, &finding).await;
         }
         if let Some(worst) = self.watchdog.worst(&settings.watchdog).cloned() {
-            self.restart(&app.name, &worst).await;
+            self.restarts.ask(&app.name, worst.run.0, worst.to_string()).await;
         } else {
-            self.refused = None;
+            self.restarts.none_is_needed();
         }
     }
 
     /// What all ready instances have, as far as it is known.
     async fn count(&mut self, app: &Arc<App>, settings: &AppSettings) -> BTreeMap<Run, Counts> {
         let ready: Vec<&Instance> = app.instances.values().filter(|it| it.is_ready()).collect();
-        self.probes.retain(|run, _| ready.iter().any(|it| (it.id, it.run) == *run));
-        for it in &ready {
-            if let Some(node) = self.control.nodes.get(&app.name, it.id) {
-                self.probes.entry((it.id, it.run)).or_insert_with(|| Probe::new(node));
-            }
-        }
-        let plan = SamplePlan {
-            mailboxes: u16::from(settings.watchdog.mailbox.is_some()),
-            nodes: 0,
-            window: Duration::ZERO,
-            looking: ANSWER / 2,
-        };
-        let asked = self.probes.iter().map(async |(run, probe)| match probe.sample(&plan, ANSWER).await {
-            Ok(sample) => Some((*run, counts(&sample, &plan))),
-            Err(error) => {
-                debug!(app = %app.name, instance = %run.0, %error, "its node does not say what it has");
-                None
-            }
-        });
-        let mut asked: BTreeMap<Run, Counts> = join_all(asked).await.into_iter().flatten().collect();
+        let mailboxes = u16::from(settings.watchdog.mailbox.is_some());
+        let samples = self.samples.take(&app.name, &ready, mailboxes).await;
         let mut memory = self.memory(app, settings).await;
         ready
             .iter()
             .map(|it| {
                 let run = (it.id, it.run);
                 let (bytes, host) = memory.remove(&it.id).unwrap_or_default();
-                let counts = asked.remove(&run).unwrap_or_default();
+                let counts = samples.get(&run).map(|sample| counts(sample, mailboxes)).unwrap_or_default();
                 (run, Counts { memory_bytes: bytes, host_memory: host, ..counts })
             })
             .collect()
@@ -153,27 +133,6 @@ impl NodeWatch {
             debug!(%app, %instance, %error, "what the watchdog has found was not taken");
         }
     }
-
-    /// Asks only for what will be taken: each question takes a number of a deployment.
-    async fn restart(&mut self, name: &AppName, worst: &Finding) {
-        let Ok(app) = self.control.app(name) else { return };
-        let Some(place) = app.instances.get(&worst.run.0).map(|it| it.place) else { return };
-        if let Err(why) = app.lets_watchdog_restart(place, clock::now()) {
-            if self.refused.as_ref() != Some(&why) {
-                info!(app = %name, %place, finding = %worst, %why, "the watchdog does not restart it now");
-            }
-            self.refused = Some(why);
-            return;
-        }
-        let by = Origin::Watchdog { reason: worst.to_string() };
-        let place = Some(place);
-        match self.control.ask(name, by, |deployment| Command::Restart { place, deployment }).await {
-            Ok(_) => {
-                info!(app = %name, instance = %worst.run.0, finding = %worst, "restarted by the watchdog")
-            }
-            Err(error) => info!(app = %name, finding = %worst, %error, "the watchdog's restart is not taken"),
-        }
-    }
 }
 
 /// Resident bytes, and how it is with the host's memory for the largest instance.
@@ -186,7 +145,7 @@ fn watching(app: &App) -> Option<&AppSettings> {
     (settings.watchdog.action != WatchdogAction::Off).then_some(settings)
 }
 
-fn counts(sample: &Sample, plan: &SamplePlan) -> Counts {
+fn counts(sample: &Sample, mailboxes: u16) -> Counts {
     let reading = |used: Used| Some(Reading { count: used.count, limit: used.limit });
     Counts {
         atoms: reading(sample.atoms),
@@ -194,7 +153,7 @@ fn counts(sample: &Sample, plan: &SamplePlan) -> Counts {
         ports: reading(sample.ports),
         ets_tables: reading(sample.ets_tables),
         run_queue: Some(sample.run_queue),
-        mailbox: (plan.mailboxes > 0).then(|| sample.mailboxes.first().map_or(0, |it| it.messages)),
+        mailbox: (mailboxes > 0).then(|| sample.mailboxes.first().map_or(0, |it| it.messages)),
         ..Counts::default()
     }
 }

@@ -123,8 +123,8 @@ impl Daemon {
         let front = plan.as_ref().map(|plan| plan.front.clone()).unwrap_or_default();
         let proxy = Proxy::new(shims.epoch, front);
         let keeper = Keeper { plan, shims: shims.clone(), paths: site.paths.clone(), proxy: proxy.clone() };
-        let shim = shims.shim_binary.clone();
-        let control = Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shim));
+        let control =
+            Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shims.clone()));
         let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
         let exports = doer.exports();
@@ -187,6 +187,7 @@ impl Daemon {
         let router = http::router(api);
         self.tasks.spawn(http::serve(listener, router, self.stop.clone(), GRACE));
         self.tasks.spawn(StorePoll::new(self.control.clone()).run(self.stop.clone()));
+        self.tasks.spawn(self.control.nodes.clone().keep_epmd(self.stop.clone()));
         self.tasks.spawn(certificate_keeper::keep(self.control.clone(), self.stop.clone()));
         info!(root = %paths.root().display(), pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "ready");
         let signal = signals.next().await;

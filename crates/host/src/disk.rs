@@ -46,14 +46,22 @@ pub fn staging_bytes(package_bytes: u64, is_unpacked: bool, trees: usize) -> u64
     unpacking.saturating_add(trees)
 }
 
+/// What is free on a folder's disk.
+///
+/// # Errors
+/// [`DiskError::Look`].
+pub fn free_bytes(folder: &Path) -> Result<u64, DiskError> {
+    let room = rustix::fs::statvfs(folder)
+        .map_err(|errno| DiskError::Look { folder: folder.to_owned(), source: errno.into() })?;
+    Ok(room.f_bavail * room.f_frsize)
+}
+
 /// Sees that a folder's disk has room for so many bytes, and `least_bytes` more.
 ///
 /// # Errors
 /// [`DiskError`].
 pub fn check_room(folder: &Path, needed_bytes: u64, least_bytes: u64) -> Result<(), DiskError> {
-    let room = rustix::fs::statvfs(folder)
-        .map_err(|errno| DiskError::Look { folder: folder.to_owned(), source: errno.into() })?;
-    let free_bytes = room.f_bavail * room.f_frsize;
+    let free_bytes = free_bytes(folder)?;
     if free_bytes >= least_bytes.saturating_add(needed_bytes) {
         return Ok(());
     }

@@ -1,9 +1,12 @@
-//! Looking at Erlang's port mapper, whoever runs it.
+//! Erlang's port mapper: looking at it, whoever runs it, and keeping one.
+
+mod keeper;
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+pub use keeper::{EpmdKeeper, NoEpmd};
 pub use model::settings::ports::EPMD_PORT;
 
 use crate::ports;
@@ -15,7 +18,7 @@ const ANSWERS: Duration = Duration::from_secs(2);
 const NAMES: [u8; 3] = [0, 1, b'n'];
 
 /// Largest list of names that is read.
-pub(crate) const MOST_NAMES_BYTES: u64 = 1 << 20;
+const MOST_NAMES_BYTES: u64 = 1 << 20;
 
 /// What is on epmd's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +59,7 @@ fn names_at(port: u16) -> io::Result<Vec<String>> {
 }
 
 /// The names in an epmd's answer, which follow its port in lines such as `name beacon-1 at port 40123`.
-pub(crate) fn parse_names(lines: &[u8]) -> Vec<String> {
+fn parse_names(lines: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(lines);
     text.lines().filter_map(|line| Some(line.strip_prefix("name ")?.split(' ').next()?.to_owned())).collect()
 }

@@ -47,18 +47,42 @@ pub fn age(pid: u32) -> Option<Duration> {
     Some(now.saturating_sub(time(stat(pid)?.started)))
 }
 
-/// Whether a process is one of the instance with this main process: below its shim, as all that it started is.
-pub fn is_of_instance(pid: u32, main: u32) -> bool {
-    let shim = stat(main).map(|main| main.parent).filter(|shim| *shim > 1);
-    let mut at = pid;
-    for _ in 0..MOST_GENERATIONS {
-        let Some(parent) = stat(at).map(|it| it.parent) else { return false };
-        if at == main || Some(parent) == shim {
-            return true;
-        }
-        at = parent;
+/// Who belongs to an instance: all that is below its shim, as everything that it started is. Its shim is found by its
+/// main process, once; a later main process, which the shim has started in the same instance, belongs to it as well.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    main: u32,
+    shim: Option<u32>,
+}
+
+impl Family {
+    /// The family of this main process.
+    pub fn of(main: u32) -> Self {
+        Family { main, shim: stat(main).map(|main| main.parent).filter(|shim| *shim > 1) }
     }
-    false
+
+    /// Its main process when it was looked for.
+    pub fn main(self) -> u32 {
+        self.main
+    }
+
+    /// Whether that one lived; without it nobody knows who else belongs to the family.
+    pub fn is_known(self) -> bool {
+        self.shim.is_some()
+    }
+
+    /// Whether a process belongs to it.
+    pub fn has(self, pid: u32) -> bool {
+        let mut at = pid;
+        for _ in 0..MOST_GENERATIONS {
+            let Some(parent) = stat(at).map(|it| it.parent) else { return false };
+            if at == self.main || Some(parent) == self.shim {
+                return true;
+            }
+            at = parent;
+        }
+        false
+    }
 }
 
 impl Processes {
@@ -163,13 +187,21 @@ mod tests {
         std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
         let child: i32 = line.trim().parse().unwrap();
         let looked = [main.id(), child.unsigned_abs(), std::process::id(), 1];
-        let found = looked.map(|pid| is_of_instance(pid, main.id()));
+        let family = Family::of(main.id());
+        let found = looked.map(|pid| family.has(pid));
         let child = rustix::process::Pid::from_raw(child).unwrap();
         rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
         main.kill().unwrap();
         main.wait().unwrap();
         assert_eq!(found, [true, true, false, false]);
-        assert!(!is_of_instance(main.id(), main.id()), "it has ended");
+        assert!(!family.has(main.id()), "it has ended");
+        assert!(family.is_known() && !Family::of(main.id()).is_known());
+        // this process is in the place of a shim, which starts it again
+        let mut next = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let is_of_it = family.has(next.id());
+        next.kill().unwrap();
+        next.wait().unwrap();
+        assert!(is_of_it);
     }
 
     #[test]

@@ -32,11 +32,16 @@ pub enum Metric {
     Memory,
     /// Requests from the proxy.
     Requests,
+    /// Processes that wait for a scheduler, for each scheduler.
+    RunQueue,
+    /// Memory as nodes count it.
+    NodeMemory,
 }
 
 impl Metric {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Metric; 3] = [Metric::Cpu, Metric::Memory, Metric::Requests];
+    pub const ALL: [Metric; 5] =
+        [Metric::Cpu, Metric::Memory, Metric::Requests, Metric::RunQueue, Metric::NodeMemory];
 
     /// What one instance shall have at most, in the units of [`Figures`]; `None`: it does not count.
     pub fn target(self, settings: &Autoscale) -> Option<u64> {
@@ -44,15 +49,18 @@ impl Metric {
             Metric::Cpu => settings.cpu.map(|percent| u64::from(percent) * 10),
             Metric::Memory => settings.memory.map(|size| size.bytes()),
             Metric::Requests => settings.requests.map(|a_second| u64::from(a_second) * 1000),
+            Metric::RunQueue => settings.run_queue.map(|waiting| u64::from(waiting) * 1000),
+            Metric::NodeMemory => settings.node_memory.map(|size| size.bytes()),
         }
     }
 
-    /// A figure in words: `87 %`, `310 MB`, `12.5 requests/s`.
+    /// A figure in words: `87 %`, `310 MB`, `12.5 requests/s`, `1.5 per scheduler`.
     pub fn words(self, figure: u64) -> String {
         match self {
             Metric::Cpu => format!("{} %", figure.saturating_add(5) / 10),
-            Metric::Memory => human::bytes(figure),
+            Metric::Memory | Metric::NodeMemory => human::bytes(figure),
             Metric::Requests => format!("{}.{} requests/s", figure / 1000, figure % 1000 / 100),
+            Metric::RunQueue => format!("{}.{} per scheduler", figure / 1000, figure % 1000 / 100),
         }
     }
 
@@ -61,6 +69,8 @@ impl Metric {
             Metric::Cpu => figures.cpu,
             Metric::Memory => figures.memory,
             Metric::Requests => figures.requests,
+            Metric::RunQueue => figures.run_queue,
+            Metric::NodeMemory => figures.node_memory,
         }
     }
 }
@@ -71,6 +81,8 @@ impl fmt::Display for Metric {
             Metric::Cpu => "CPU",
             Metric::Memory => "memory",
             Metric::Requests => "requests",
+            Metric::RunQueue => "run queue",
+            Metric::NodeMemory => "node memory",
         })
     }
 }
@@ -84,6 +96,10 @@ pub struct Figures {
     pub memory: Option<u64>,
     /// Thousandths of a request per second.
     pub requests: Option<u64>,
+    /// Thousandths of a process that waits for each scheduler online of its node.
+    pub run_queue: Option<u64>,
+    /// Bytes that nodes have taken.
+    pub node_memory: Option<u64>,
 }
 
 /// Another number of places, and why.

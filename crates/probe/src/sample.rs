@@ -44,6 +44,8 @@ pub struct Sample {
     pub memory: Option<Memory>,
     /// Processes and ports that wait for a scheduler.
     pub run_queue: u64,
+    /// Schedulers that are online.
+    pub schedulers: u64,
     /// Reductions since the node was started; those of what runs now are not counted yet.
     pub reductions: u64,
     /// How busy the schedulers are, if that was asked for.
@@ -201,6 +203,7 @@ impl Sample {
             ets_tables: used("ets_tables")?,
             memory: answer.field("memory")?.optional(Memory::read)?,
             run_queue: answer.field("run_queue")?.number()?,
+            schedulers: answer.field("schedulers")?.number()?,
             reductions: answer.field("reductions")?.number()?,
             load: answer.field("load")?.optional(Load::read)?,
             mailboxes: answer.field("mailboxes")?.each(Mailbox::read)?,

@@ -41,6 +41,11 @@ impl Running {
         kill_process(Pid::from_child(&self.0), signal).expect("it is a child of ours");
     }
 
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Kills it, and waits until it is gone.
     ///
     /// # Panics
@@ -60,6 +65,7 @@ impl Drop for Running {
 /// An epmd and the nodes that register with it.
 #[derive(Debug)]
 pub struct World {
+    host: String,
     home: TempDir,
     /// Where its epmd listens.
     pub epmd: HostPort,
@@ -71,11 +77,19 @@ pub struct World {
 }
 
 impl World {
-    /// Starts an epmd.
+    /// Starts an epmd for nodes at `localhost`.
     ///
     /// # Panics
     /// When it does not answer.
     pub async fn new() -> Self {
+        Self::at("localhost").await
+    }
+
+    /// Starts an epmd for nodes that call the host so; a name with a dot makes their names long.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn at(host: &str) -> Self {
         let port = free_port();
         let mut command = Command::new("epmd");
         command.args(["-port", &port.to_string(), "-address", "127.0.0.1"]);
@@ -83,7 +97,8 @@ impl World {
         let epmd = HostPort::new("127.0.0.1", port);
         wait_for("epmd answers", SOON, async || dist::epmd::names(&epmd, SOON).await.ok()).await;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { home: tempfile::tempdir().expect("/tmp can be written to"), epmd, running_epmd, tasks, stop }
+        let home = tempfile::tempdir().expect("/tmp can be written to");
+        Self { host: host.to_owned(), home, epmd, running_epmd, tasks, stop }
     }
 
     /// A folder for files of the test.
@@ -91,17 +106,19 @@ impl World {
         self.home.path()
     }
 
-    /// Starts a node `name@localhost` with more arguments.
+    /// Starts a node of this name with more arguments.
     ///
     /// # Panics
     /// When Erlang is not installed.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Running {
         let mut command = Command::new("erl");
         command
-            .args(["-noinput", "-start_epmd", "false", "-sname", &format!("{name}@localhost")])
+            .args(["-noinput", "-start_epmd", "false"])
+            .args([if self.host.contains('.') { "-name" } else { "-sname" }, &self.called(name)])
             .args(["-setcookie", COOKIE, "-kernel", "inet_dist_use_interface", "{127,0,0,1}"])
             .args(arguments)
             .env("HOME", self.home.path())
+            .env("LANG", "C.UTF-8")
             .env("ERL_EPMD_PORT", self.epmd.port.to_string())
             .env("ERL_CRASH_DUMP_SECONDS", "0")
             .current_dir(self.home.path())
@@ -116,14 +133,18 @@ impl World {
     /// When that is no name.
     pub fn target(&self, name: &str) -> Target {
         Target {
-            node: format!("{name}@localhost").parse().expect("a node's name"),
+            node: self.called(name).parse().expect("a node's name"),
             address: Address::Epmd(self.epmd.clone()),
             cookie: Cookie::new(COOKIE).expect("a cookie"),
             tls: None::<TlsIdentity>,
-            own_name: OwnName::Fixed(unique_name()),
+            own_name: OwnName::Fixed(self.called(&unique()).parse().expect("a node's name")),
             timing: Timing { connect: SOON, longest_wait: Duration::from_millis(500), ..Timing::default() },
             limits: Limits::default(),
         }
+    }
+
+    fn called(&self, name: &str) -> String {
+        format!("{name}@{}", self.host)
     }
 
     /// Keeps a connection to it.
@@ -163,9 +184,13 @@ pub fn free_port() -> u16 {
 /// # Panics
 /// Never: it is a name.
 pub fn unique_name() -> NodeName {
+    format!("{}@localhost", unique()).parse().expect("a node's name")
+}
+
+fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("bellrock{}@localhost", NEXT.fetch_add(1, Ordering::Relaxed)).parse().expect("a node's name")
+    format!("bellrock{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The connection, when there is one.

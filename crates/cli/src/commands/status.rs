@@ -104,13 +104,16 @@ fn by_load(autoscale: &Autoscale) -> String {
     let load = |load: &Load| {
         let words = |figure: f64| match load.of {
             LoadKind::Cpu => format!("{figure:.0} %"),
-            LoadKind::Memory => human::bytes(figure as u64),
+            LoadKind::Memory | LoadKind::NodeMemory => human::bytes(figure as u64),
             LoadKind::Requests => format!("{figure:.1}/s"),
+            LoadKind::RunQueue => format!("{figure:.1} per scheduler"),
         };
         let of = match load.of {
             LoadKind::Cpu => "CPU",
             LoadKind::Memory => "memory",
             LoadKind::Requests => "requests",
+            LoadKind::RunQueue => "run queue",
+            LoadKind::NodeMemory => "node memory",
         };
         format!("{of} {} of {}", load.now.map_or("not known yet,".to_owned(), words), words(load.target))
     };

@@ -547,8 +547,10 @@ fn certificates() {
         "previous": null,
         "certificates": [
             {"app": null, "path": "/t/bellrock.pem", "problem": null, "renewed_at": "2027-01-19T00:00:00Z",
+                "used_by": ["beacon"],
                 "certificate": certificate("Bellrock itself", "2027-02-18T00:00:00Z")},
             {"app": "beacon", "path": "/t/apps/beacon/node.pem", "problem": null, "renewed_at": "2026-10-22T00:00:00Z",
+                "used_by": ["beacon/1", "beacon/2"],
                 "certificate": certificate("beacon", "2026-11-21T00:00:00Z")},
             {"app": "buoy", "path": "/t/apps/buoy/node.pem", "problem": "it is not readable as PEM",
                 "renewed_at": null, "certificate": null},

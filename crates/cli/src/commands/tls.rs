@@ -29,7 +29,7 @@ enum Command {
     ///
     /// The authority's key never leaves the host: `var/lib/bellrock/tls/authority.pem`, which only the daemon's user reads.
     Init,
-    /// Shows the authority and each certificate: when it ends, when it is renewed, its fingerprint.
+    /// Shows the authority and each certificate: when it ends, when it is renewed, its fingerprint, who runs with it.
     Status,
     /// Renews every certificate now. Nodes take the new ones at new connections; nothing is restarted.
     ///
@@ -65,13 +65,16 @@ pub(super) fn text(tls: &Tls, now: Timestamp) -> String {
         .filter_map(|(whose, certificate)| Some(row(whose.to_owned(), certificate?, None, now)));
     let rows = authorities.chain(tls.certificates.iter().map(|it| holder(it, now))).collect();
     let head = format!("certificates for nodes at {}", tls.host);
-    format!("{head}\n{}", table(&["of", "valid for", "renewed in", "sha256"], rows, ""))
+    format!("{head}\n{}", table(&["of", "valid for", "renewed in", "sha256", "used by"], rows, ""))
 }
 
 fn holder(it: &TlsHolder, now: Timestamp) -> Row {
     let whose = it.app.clone().unwrap_or_else(|| "Bellrock itself".to_owned());
     match (&it.certificate, &it.problem) {
-        (Some(certificate), _) => row(whose, certificate, it.renewed_at, now),
+        (Some(certificate), _) => {
+            let users = if it.used_by.is_empty() { "nobody now".to_owned() } else { it.used_by.join(", ") };
+            row(whose, certificate, it.renewed_at, now).into_iter().chain([users.into()]).collect()
+        }
         (None, problem) => {
             let problem = problem.as_deref().unwrap_or("it cannot be read");
             vec![whose.into(), Cell::from(problem).style(ALARM)]

@@ -45,7 +45,7 @@ fn judge(facts: &Facts) -> Check {
         if *instances > 0 {
             findings.wrong(
                 format!("it does not run, and {instances} instances do: no shell, no rpc and no other node reaches theirs"),
-                "restart an instance (bellrock restart APP INSTANCE): Bellrock starts its epmd with it, and running nodes register again by themselves",
+                "Bellrock starts its own within 10 seconds, and running nodes register again by themselves; where it cannot, bellrock status APP and its log say why",
             );
         }
         return findings.or_fine("does not run; Bellrock starts its own with the first instance");
@@ -81,7 +81,7 @@ mod tests {
     fn none_while_instances_run() {
         let check = judge(&facts(&[], Err("refused".into()), 3));
         assert!(!check.ok && check.detail.contains("3 instances"));
-        assert!(check.remedy.unwrap().contains("bellrock restart"));
+        assert!(check.remedy.unwrap().contains("bellrock status"));
     }
 
     #[test]

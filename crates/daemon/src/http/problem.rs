@@ -28,6 +28,11 @@ impl Failure {
         Failure::new("host", StatusCode::INTERNAL_SERVER_ERROR, host::chain(error))
     }
 
+    /// The journal could not be used.
+    fn journal(detail: String) -> Self {
+        Failure::new("journal", StatusCode::INTERNAL_SERVER_ERROR, detail).remedy("bellrock doctor")
+    }
+
     /// Says what to do about it.
     pub(super) fn remedy(self, remedy: impl Into<String>) -> Self {
         Failure(self.0.remedy(remedy))
@@ -61,6 +66,7 @@ impl Failure {
             WishError::Package(_) => Failure::new("package", StatusCode::UNPROCESSABLE_ENTITY, detail),
             WishError::Settings(_) => Failure::new("settings", StatusCode::UNPROCESSABLE_ENTITY, detail),
             WishError::Journal(error) => error.into(),
+            WishError::NotJournalled(_) => Failure::journal(detail),
             WishError::Room(error) => error.into(),
             WishError::Host(_) => Failure::new("host", StatusCode::INTERNAL_SERVER_ERROR, detail),
         }
@@ -136,8 +142,7 @@ fn remedy(app: &AppName, refused: &Refused) -> Option<String> {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        let Failure(problem) = Failure::host(&error);
-        Failure::new("journal", StatusCode::INTERNAL_SERVER_ERROR, problem.detail)
+        Failure::journal(host::chain(&error))
     }
 }
 

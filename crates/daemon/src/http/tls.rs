@@ -1,5 +1,6 @@
 //! Certificates for Erlang distribution over TLS.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::api::problem::Problem;
@@ -7,6 +8,8 @@ use ::api::tls::{RotateTls, Tls, TlsCertificate, TlsHolder};
 use axum::extract::State;
 use host::certificates::{Certificate, Certificates, CertificatesError, Change, Holder, Leaf, Standing};
 use jiff::Timestamp;
+use model::app::{App, Instance};
+use model::settings::Distribution;
 use tokio::task::spawn_blocking;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -62,7 +65,8 @@ async fn change(
 
 async fn standing(api: &Api) -> Result<Json<Tls>, Failure> {
     let host = api.control.site.node_host.clone();
-    on_files(api, Certificates::standing).await.map(|standing| Json(shown(host, standing)))
+    let apps = api.control.apps();
+    on_files(api, Certificates::standing).await.map(|standing| Json(shown(host, standing, &apps)))
 }
 
 async fn on_files<T: Send + 'static>(
@@ -74,18 +78,19 @@ async fn on_files<T: Send + 'static>(
     done.map_err(|error| Failure::host(&error))?.map_err(|error| Failure::certificates(&error))
 }
 
-fn shown(host: String, standing: Standing) -> Tls {
+fn shown(host: String, standing: Standing, apps: &[Arc<App>]) -> Tls {
     Tls {
         host,
         authority: certificate(&standing.authority),
         next: standing.next.as_ref().map(certificate),
         previous: standing.previous.as_ref().map(certificate),
-        certificates: standing.leaves.into_iter().map(holder).collect(),
+        certificates: standing.leaves.into_iter().map(|leaf| holder(leaf, apps)).collect(),
     }
 }
 
-fn holder(leaf: Leaf) -> TlsHolder {
+fn holder(leaf: Leaf, apps: &[Arc<App>]) -> TlsHolder {
     TlsHolder {
+        used_by: users(&leaf.holder, apps),
         app: match leaf.holder {
             Holder::Bellrock => None,
             Holder::App(app) => Some(app.to_string()),
@@ -95,6 +100,29 @@ fn holder(leaf: Leaf) -> TlsHolder {
         certificate: leaf.certificate.as_ref().ok().map(certificate),
         renewed_at: leaf.renewed_at,
     }
+}
+
+/// Who runs with the certificate.
+fn users(holder: &Holder, apps: &[Arc<App>]) -> Vec<String> {
+    let places = |app: &App| -> Vec<String> {
+        let with_tls = app.instances.values().filter(|it| it.is_launched() && speaks_tls(app, it));
+        let places: BTreeSet<_> = with_tls.map(|it| it.place).collect();
+        places.into_iter().map(|place| format!("{}/{place}", app.name)).collect()
+    };
+    match holder {
+        Holder::App(name) => {
+            let named = apps.iter().filter(|app| app.name == *name);
+            named.flat_map(|app| places(app)).collect()
+        }
+        Holder::Bellrock => {
+            let linked = apps.iter().filter(|app| !places(app).is_empty());
+            linked.map(|app| app.name.to_string()).collect()
+        }
+    }
+}
+
+fn speaks_tls(app: &App, instance: &Instance) -> bool {
+    app.revision(instance.target).is_some_and(|it| it.settings.distribution == Distribution::Tls)
 }
 
 fn certificate(certificate: &Certificate) -> TlsCertificate {

@@ -168,6 +168,7 @@ impl Follower {
             WishError::Refused(Refused::Busy { deployment }) => NotNow::Busy(deployment),
             WishError::Refused(Refused::BeingRemoved { .. })
             | WishError::Host(_)
+            | WishError::NotJournalled(_)
             | WishError::Journal(_)
             | WishError::Room(_) => NotNow::Failed(Instant::now() + RETRY),
             _ => NotNow::Refused(Box::new(offer)),

@@ -37,8 +37,8 @@ pub enum ConnectError {
     /// The connection is there, but the node does not say who it is.
     #[error("the node did not say who it is")]
     Identity(#[source] CallError),
-    /// It is another node than the one that was meant.
-    #[error("another node answers to its name: {0}")]
+    /// It is another node than the one that was meant, or not known to be that one.
+    #[error("what answers to its name is not taken for it: {0}")]
     Stranger(String),
     /// It took too long.
     #[error("not connected within {0:?}")]

@@ -89,7 +89,10 @@ async fn who_is_not_the_node_that_was_meant_is_left_alone() {
         Status::Up(up) => panic!("connected with {:?}", up.identity),
         _ => None,
     });
-    assert_eq!(told.await, "could not connect: another node answers to its name: it is a stranger");
+    assert_eq!(
+        told.await,
+        "could not connect: what answers to its name is not taken for it: it is a stranger"
+    );
     assert!(matches!(
         node.call(&Call::new("erlang", "node", []), SOON).await,
         Err(CallError::NotConnected { .. })

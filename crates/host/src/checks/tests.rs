@@ -18,7 +18,9 @@ use tokio::time::Instant;
 use super::{Confinement, NotPassed, Probe, ProbeTarget};
 use crate::Paths;
 use crate::certificates::Certificates;
+use crate::epmd::{EPMD_PORT, EpmdKeeper};
 use crate::nodes::Nodes;
+use crate::shim::ShimHost;
 use crate::site::Site;
 
 /// Longest time that anything awaited may take.
@@ -42,14 +44,17 @@ fn target(port: u16, tree: &Path) -> ProbeTarget {
 /// A prober on a host without nodes.
 fn probe() -> Probe {
     let paths = Paths::new("/nowhere");
-    let site = Site {
+    let site = Arc::new(Site {
         certificates: Arc::new(Certificates::new(paths.clone(), "localhost")),
         paths,
         settings: HostSettings::default(),
         platform: HostPlatform::detect(),
         node_host: "localhost".into(),
-    };
-    Probe::new(Nodes::new(Arc::new(site))).unwrap()
+    });
+    let nowhere = || "/nowhere".into();
+    let shims = ShimHost { run_root: nowhere(), state_root: nowhere(), shim_binary: nowhere(), epoch: 1 };
+    let epmd = EpmdKeeper::new(site.clone(), shims, EPMD_PORT);
+    Probe::new(Nodes::new(site, Arc::new(epmd))).unwrap()
 }
 
 /// `sh -c SCRIPT` as the settings would hold it.

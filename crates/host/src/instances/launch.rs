@@ -18,6 +18,7 @@ use wire::shim::{
 
 use super::{ANSWER, CLEAN_UP, Instances, Which};
 use crate::environment::Environment;
+use crate::epmd::NoEpmd;
 use crate::shim::{Found, Handle, ShimError};
 use crate::site::{Site, SiteError};
 use crate::start::Starter;
@@ -71,8 +72,8 @@ pub enum LaunchError {
     #[error(transparent)]
     NoProgram(#[from] crate::program::NoProgram),
     /// There is no epmd and none could be started.
-    #[error("Erlang's port mapper (epmd) does not run and could not be started: {0}")]
-    Epmd(String),
+    #[error("Erlang's port mapper (epmd) does not run and could not be started")]
+    Epmd(#[from] NoEpmd),
     /// An earlier attempt got further than it was told, and failed.
     #[error("its shim died")]
     ShimDied,
@@ -168,14 +169,13 @@ impl<T: Tell> Instances<T> {
         instance: &Instance,
     ) -> Result<(Start, Starter), LaunchError> {
         let (instances, of_app, of_instance) = (self.clone(), app.clone(), instance.clone());
-        let (unpacked, start) = spawn_blocking(move || {
+        let start = spawn_blocking(move || {
             let unpacked = instances.site.unpacked(&of_app, of_instance.target)?;
-            let start = instances.start_of(&of_app, &of_instance, &unpacked)?;
-            Ok::<_, LaunchError>((unpacked, start))
+            instances.start_of(&of_app, &of_instance, &unpacked)
         })
         .await??;
         if self.site.is_named(app, instance) {
-            self.ensure_epmd(app, instance, unpacked).await?;
+            self.nodes.epmd().ensure(app, instance.target).await?;
         }
         self.place_free(app, instance).await?;
         Ok(start)
@@ -193,7 +193,7 @@ impl<T: Tell> Instances<T> {
         loop {
             let taken = match crate::ports::in_use(ports.iter().copied()) {
                 Some(port) => LaunchError::PortInUse { port, by: None },
-                None if is_named && super::epmd::names().await.contains(&name) => {
+                None if is_named && self.nodes.epmd().names().await.contains(&name) => {
                     LaunchError::NodeNameInUse { node: node.clone() }
                 }
                 None => return Ok(()),

@@ -4,7 +4,6 @@
 //! and acknowledges them. A fact is therefore told at least once and, by its number, counted once.
 
 mod adopt;
-mod epmd;
 mod facts;
 mod launch;
 mod pump;
@@ -46,7 +45,6 @@ pub struct Instances<T> {
     tell: Arc<T>,
     nodes: Nodes,
     living: Mutex<HashMap<ShimId, Living>>,
-    epmd: tokio::sync::Mutex<()>,
 }
 
 /// A shim that lives, as far as we know.
@@ -86,15 +84,7 @@ impl<T: Tell> Instances<T> {
     /// None yet; [`Instances::adopt`] finds those of an earlier daemon.
     pub fn new(shims: ShimHost, site: Arc<Site>, tell: Arc<T>, nodes: Nodes) -> Self {
         let cgroups = crate::cgroup::parent(site.paths.root());
-        Instances {
-            shims,
-            site,
-            cgroups,
-            tell,
-            nodes,
-            living: Mutex::default(),
-            epmd: tokio::sync::Mutex::default(),
-        }
+        Instances { shims, site, cgroups, tell, nodes, living: Mutex::default() }
     }
 
     /// Why the limits that settings name do not hold for new instances, if they do not; it sees to it that they do.

@@ -1,5 +1,6 @@
 //! A SQLite connection on a thread of its own.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use rusqlite::Connection;
@@ -16,11 +17,18 @@ pub(super) const QUEUE: usize = 256;
 #[derive(Clone)]
 pub(super) struct Database {
     jobs: mpsc::SyncSender<Job>,
+    /// Where its files are.
+    folder: PathBuf,
 }
 
 impl Database {
     /// Starts the thread. Its connection is closed before that of `last`, which outlives it.
-    pub(super) fn start(name: &str, mut connection: Connection, last: Option<Database>) -> Self {
+    pub(super) fn start(
+        name: &str,
+        folder: &Path,
+        mut connection: Connection,
+        last: Option<Database>,
+    ) -> Self {
         let (jobs, inbox) = mpsc::sync_channel::<Job>(QUEUE);
         let work = move || {
             for job in inbox {
@@ -30,7 +38,7 @@ impl Database {
             drop(last);
         };
         std::thread::Builder::new().name(name.into()).spawn(work).expect("the daemon can start its threads");
-        Database { jobs }
+        Database { jobs, folder: folder.to_owned() }
     }
 
     /// Runs a job on the connection.
@@ -53,6 +61,7 @@ impl Database {
             }
             Err(mpsc::TrySendError::Disconnected(_)) => return Err(JournalError::Closed),
         }
-        answer.await.map_err(|_| JournalError::Closed)?
+        let done = answer.await.map_err(|_| JournalError::Closed)?;
+        done.map_err(|error| error.with_room(&self.folder))
     }
 }

@@ -14,6 +14,8 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use database::Database;
+use model::human;
+use rusqlite::ErrorCode;
 use tokio::sync::watch;
 
 pub use prepare::Prepared;
@@ -55,6 +57,22 @@ pub enum JournalError {
         #[source]
         source: rusqlite::Error,
     },
+    /// There is no room for what was to be written.
+    #[error(
+        "could not write to the journal ({what}): {} are free on the disk of {folder}; free some room there (delete versions, lower keep_versions or log.keep); meanwhile what runs goes on, and nothing new begins",
+        human::bytes(*free_bytes)
+    )]
+    Full {
+        /// What was being done.
+        what: &'static str,
+        /// Where the journal is.
+        folder: PathBuf,
+        /// What is free there now.
+        free_bytes: u64,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A record could not be read.
     #[error("the journal holds a record that cannot be read ({what})")]
     Record {
@@ -70,6 +88,21 @@ pub enum JournalError {
     /// The journal's thread has ended.
     #[error("the journal is closed")]
     Closed,
+}
+
+impl JournalError {
+    /// Says of a statement that failed for want of room where and how much there is.
+    fn with_room(self, folder: &Path) -> Self {
+        match self {
+            JournalError::Statement { what, source }
+                if source.sqlite_error_code() == Some(ErrorCode::DiskFull) =>
+            {
+                let free_bytes = crate::disk::free_bytes(folder).unwrap_or_default();
+                JournalError::Full { what, folder: folder.to_owned(), free_bytes, source }
+            }
+            other => other,
+        }
+    }
 }
 
 /// Cloneable handle of the journal.
@@ -89,9 +122,10 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(path)?;
         let reader = schema::open_to_read(path)?;
-        let writer = Database::start("journal", connection, None);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let writer = Database::start("journal", folder, connection, None);
         // Only who may write can take the WAL into the database, which the last to close it does.
-        let reader = Database::start("journal-read", reader, Some(writer.clone()));
+        let reader = Database::start("journal-read", folder, reader, Some(writer.clone()));
         Ok(Journal { writer, reader, news: watch::Sender::new(()) })
     }
 

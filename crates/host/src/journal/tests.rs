@@ -3,6 +3,7 @@
 mod bounds;
 mod commit;
 mod copies;
+mod full;
 mod older;
 mod prepare;
 mod schema;

@@ -8,6 +8,7 @@
 //! ```text
 //! App snapshots ─▶ Nodes::follow ─▶ target (name, cookie, epmd) ─▶ dist::Node ─▶ Nodes::get ─▶ API, checks, stops
 //!                                     admit: is it a process of this instance?
+//! Nodes::keep_epmd ─▶ EpmdKeeper: while there are nodes there is an epmd
 //!                                   attendant of each link ─▶ facts, mesh ─▶ Seen ─▶ Nodes::look ─▶ status
 //! ```
 
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use dist::Node;
-use model::app::{App, Instance};
+use model::app::{App, Instance, Target};
 use model::settings::Distribution;
 use model::{AppName, InstanceId};
 use tokio::sync::watch;
@@ -31,7 +32,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::warn;
 
+use crate::epmd::EpmdKeeper;
 use crate::site::Site;
+use crate::usage::Family;
 use attendant::Attendant;
 pub use facts::NodeFacts;
 pub(crate) use halt::Halting;
@@ -43,6 +46,7 @@ use target::TargetError;
 #[derive(Clone)]
 pub struct Nodes {
     site: Arc<Site>,
+    epmd: Arc<EpmdKeeper>,
     links: Arc<Mutex<Links>>,
     /// Rises with each node that comes or goes, and with each pair that was connected.
     changes: watch::Sender<u64>,
@@ -54,6 +58,8 @@ type Key = (AppName, InstanceId);
 /// The link of one run of an instance.
 struct Linked {
     run: u32,
+    /// What runs there.
+    of: (Arc<App>, Target),
     /// The node's name.
     name: String,
     link: Result<Link, Arc<TargetError>>,
@@ -68,8 +74,19 @@ struct Link {
 
 impl Nodes {
     /// None yet; [`Nodes::follow`] makes them.
-    pub fn new(site: Arc<Site>) -> Self {
-        Nodes { site, links: Arc::default(), changes: watch::Sender::new(0) }
+    pub fn new(site: Arc<Site>, epmd: Arc<EpmdKeeper>) -> Self {
+        Nodes { site, epmd, links: Arc::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// The epmd that knows where the nodes listen.
+    pub(crate) fn epmd(&self) -> &EpmdKeeper {
+        &self.epmd
+    }
+
+    /// Has an epmd that is gone replaced while there are nodes, until told to stop.
+    pub async fn keep_epmd(self, stop: CancellationToken) {
+        let nodes = || self.links().values().map(|linked| linked.of.clone()).collect();
+        stop.run_until_cancelled(self.epmd.keep(nodes)).await;
     }
 
     /// The node of an instance that runs, connected or not; `None` when it does not run or its node cannot be addressed.
@@ -85,10 +102,13 @@ impl Nodes {
     pub fn look(&self, app: &AppName, instance: InstanceId) -> Option<Look> {
         let links = self.links();
         let linked = links.get(&(app.clone(), instance))?;
-        let seen = match &linked.link {
+        let mut seen = match &linked.link {
             Ok(link) => link.seen.borrow().clone(),
             Err(why) => Seen { why_not: Some(crate::chain(&**why)), ..Seen::default() },
         };
+        if let (Some(why_not), Some(no_epmd)) = (&mut seen.why_not, self.epmd.why_not()) {
+            *why_not += &format!("; Bellrock could not start an epmd: {no_epmd}");
+        }
         Some(Look { node: linked.name.clone(), seen })
     }
 
@@ -144,6 +164,7 @@ impl Nodes {
         for instance in fresh {
             let linked = Linked {
                 run: instance.run,
+                of: (app.clone(), instance.target),
                 name: self.site.node(&app.name, instance),
                 link: self.open(app, instance, tasks, stop).await,
             };
@@ -159,14 +180,15 @@ impl Nodes {
         stop: &CancellationToken,
     ) -> Result<Link, Arc<TargetError>> {
         let (site, of_app, of_instance) = (self.site.clone(), app.clone(), instance.clone());
-        let made = spawn_blocking(move || target::of(&site, &of_app, &of_instance)).await;
+        let epmd = self.epmd.address();
+        let made = spawn_blocking(move || target::of(&site, &of_app, &of_instance, epmd)).await;
         let target = made.unwrap_or_else(|fault| Err(fault.into())).map_err(|error| {
             let (app, instance) = (&app.name, instance.id);
             warn!(%app, %instance, error = crate::chain(&error), "no link to its node can be made");
             Arc::new(error)
         })?;
-        let main = instance.pid.unwrap_or_default();
-        let node = Node::open_if(target, Arc::new(move |node| target::admit(node, main)), tasks, stop);
+        let family = Family::of(instance.pid.unwrap_or_default());
+        let node = Node::open_if(target, Arc::new(move |node| target::admit(node, family)), tasks, stop);
         let mesh = app.revision(instance.target).and_then(|it| Mesh::of(&app.name, &it.settings.mesh));
         let (tell, seen) = watch::channel(Seen::default());
         let attendant = Attendant {

@@ -1,16 +1,13 @@
 //! Which node an instance has, where it is found, and whether it is that one.
 
-use std::net::Ipv4Addr;
-
 use dist::{Address, Cookie, HostPort, Identity, InvalidCookie, InvalidNodeName, Limits, NodeName, OwnName};
 use dist::{Target, Timing};
 use model::app::{App, Instance};
 use model::settings::Distribution;
 
 use crate::certificates::CertificatesError;
-use crate::epmd::EPMD_PORT;
 use crate::site::{Site, SiteError};
-use crate::usage;
+use crate::usage::Family;
 
 /// Our name on every node, before the host: a fixed one, so that a node's table of atoms grows by one name however often
 /// we come, and its operator sees whose connection it is (`nodes(hidden)`).
@@ -37,13 +34,13 @@ pub(super) enum TargetError {
 }
 
 /// The node of an instance. Reads the cookie and perhaps Bellrock's certificate: it blocks.
-pub(super) fn of(site: &Site, app: &App, instance: &Instance) -> Result<Target, TargetError> {
+pub(super) fn of(site: &Site, app: &App, instance: &Instance, epmd: HostPort) -> Result<Target, TargetError> {
     let settings = &app.revision(instance.target).ok_or(SiteError::NoVersion)?.settings;
     let cookie = site.cookie(&app.name, settings)?;
     let is_tls = settings.distribution == Distribution::Tls;
     Ok(Target {
         node: site.node(&app.name, instance).parse::<NodeName>()?,
-        address: Address::Epmd(HostPort::new(Ipv4Addr::LOCALHOST.to_string(), EPMD_PORT)),
+        address: Address::Epmd(epmd),
         cookie: Cookie::new(cookie)?,
         tls: is_tls.then(|| site.certificates.identity()).transpose()?,
         own_name: OwnName::Fixed(format!("{OWN_NAME}@{}", site.node_host).parse::<NodeName>()?),
@@ -52,13 +49,16 @@ pub(super) fn of(site: &Site, app: &App, instance: &Instance) -> Result<Target, 
     })
 }
 
-/// Whether the node that answered is a process of the instance with this main process, and none that took its name.
-pub(super) fn admit(node: &Identity, main: u32) -> Result<(), String> {
-    if usage::is_of_instance(node.os_pid, main) {
-        return Ok(());
+/// Whether the node that answered is a process of the instance, and none that took its name.
+pub(super) fn admit(node: &Identity, family: Family) -> Result<(), String> {
+    let (pid, main) = (node.os_pid, family.main());
+    match (family.has(pid), family.is_known()) {
+        (true, _) => Ok(()),
+        (false, true) => {
+            Err(format!("it is process {pid}, which is none of the instance's (its main process is {main})"))
+        }
+        (false, false) => Err(format!(
+            "it is process {pid}; of the instance, process {main} is known, which has ended, and its next start is not in the journal yet"
+        )),
     }
-    Err(format!(
-        "it is process {}, which is none of the instance's (its main process is {main})",
-        node.os_pid
-    ))
 }

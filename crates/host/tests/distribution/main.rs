@@ -4,8 +4,6 @@
 
 mod nodes;
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use nodes::{Nodes, eval, is_connected};
@@ -71,6 +69,3 @@ async fn running_nodes_go_over_to_a_new_authority() {
     assert_ne!(standing.authority.holder, first.holder);
     assert!(standing.previous.is_none());
 }
-
-/// For what is to happen, however busy the machine is.
-const SOON: Duration = testkit::wait::LONG;

@@ -4,6 +4,7 @@
 use crate::support::{Host, LONG, for_until, processes_with};
 use host::certificates::Certificates;
 use host::commands::Commands;
+use host::epmd::{EPMD_PORT, EpmdKeeper};
 use host::instances::Instances;
 use host::nodes::Nodes;
 use host::site::Site;
@@ -21,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 const EFFECT: EffectId = EffectId(7);
-const INSTANCE: InstanceId = InstanceId(4);
+pub(crate) const INSTANCE: InstanceId = InstanceId(4);
 const TARGET: Target = Target { version: VersionId(1), revision: 0 };
 
 struct Nobody;
@@ -69,12 +70,9 @@ impl World {
     fn daemon(&self, epoch: u64) -> Arc<Commands<Nobody>> {
         let mut shims = self.host.shims.clone();
         shims.epoch = epoch;
-        Arc::new(Commands::new(Arc::new(Instances::new(
-            shims,
-            self.site.clone(),
-            Arc::new(Nobody),
-            Nodes::new(self.site.clone()),
-        ))))
+        let epmd = EpmdKeeper::new(self.site.clone(), shims.clone(), EPMD_PORT);
+        let nodes = Nodes::new(self.site.clone(), Arc::new(epmd));
+        Arc::new(Commands::new(Arc::new(Instances::new(shims, self.site.clone(), Arc::new(Nobody), nodes))))
     }
 
     fn run(&self, script: &str) -> Run {
@@ -119,7 +117,7 @@ fn facts() -> Facts {
     }
 }
 
-fn app() -> App {
+pub(crate) fn app() -> App {
     let user = host::users::name_of(rustix::process::geteuid().as_raw());
     let settings = AppSettings { user, replicas: 1, ..AppSettings::default() };
     let new = NewVersion {

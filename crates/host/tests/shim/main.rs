@@ -4,6 +4,7 @@
 
 mod adoption;
 mod commands;
+mod epmd;
 mod limits;
 mod listening;
 mod logs;

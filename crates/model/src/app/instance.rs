@@ -72,6 +72,9 @@ pub enum Status {
     Unhealthy {
         /// What the check said.
         why: String,
+        /// Since when; of a state that does not say it, for long.
+        #[serde(default)]
+        since: Timestamp,
     },
     /// It exited; its shim waits before it starts it again.
     BackingOff {

@@ -90,9 +90,10 @@ impl Turn {
     }
 
     fn unhealthy(&mut self, id: InstanceId, why: String, tail: Option<String>) {
+        let at = self.at;
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let place = instance.place;
-        instance.status = Status::Unhealthy { why: why.clone() };
+        instance.status = Status::Unhealthy { why: why.clone(), since: at };
         let note = self.note_of(id, Step::Health, format!("instance {place} is unhealthy: {why}"));
         note.level = Level::Alarm;
         note.tail = tail;

@@ -68,7 +68,7 @@ fn down_by_one_when_the_rest_would_have_some_to_spare() {
 #[test]
 fn every_figure_must_allow_it_and_any_may_ask() {
     let both = Autoscale { memory: Some(Size(500)), requests: Some(10), ..by_cpu() };
-    let with = |memory, requests| Figures { cpu: Some(10), memory, requests };
+    let with = |memory, requests| Figures { cpu: Some(10), memory, requests, ..Figures::default() };
     check(&both, 3, &[with(Some(1600), Some(0)); 7], Some("3 → 4: memory p50 of 20 s 533 B > 500 B"));
     check(
         &both,
@@ -81,6 +81,28 @@ fn every_figure_must_allow_it_and_any_may_ask() {
     let all = "3 → 2: CPU p90 of 1 min 0 % ≤ 37 %, memory p90 of 1 min 33 B ≤ 266 B, \
                requests p90 of 1 min 0.0 requests/s ≤ 5.3 requests/s";
     check(&both, 3, &[with(Some(100), Some(0)); 7], Some(all));
+}
+
+#[test]
+fn what_nodes_say_counts_like_the_rest() {
+    let nodes =
+        Autoscale { run_queue: Some(2), node_memory: Some(Size(400_000_000)), ..Autoscale::default() };
+    let with = |waiting, megabytes: u64| Figures {
+        run_queue: Some(waiting),
+        node_memory: Some(megabytes * 1_000_000),
+        ..Figures::default()
+    };
+    check(
+        &nodes,
+        3,
+        &[with(7_500, 300); 7],
+        Some("3 → 4: run queue p50 of 20 s 2.5 per scheduler > 2.0 per scheduler"),
+    );
+    check(&nodes, 3, &[with(0, 1500); 7], Some("3 → 4: node memory p50 of 20 s 500 MB > 400 MB"));
+    let down = "3 → 2: run queue p90 of 1 min 0.1 per scheduler ≤ 1.0 per scheduler, \
+                node memory p90 of 1 min 100 MB ≤ 213 MB";
+    check(&nodes, 3, &[with(500, 300); 7], Some(down));
+    check(&nodes, 3, &[with(500, 700); 7], None);
 }
 
 #[test]

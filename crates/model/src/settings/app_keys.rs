@@ -342,6 +342,18 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Good answers in a row that make it healthy again.",
     ),
     key(
+        "health.action",
+        Kind::Choice { words: &["restart", "tell"], refused: &[] },
+        Default::Is(r#""restart""#),
+        "An instance that stays unhealthy is replaced by a fresh one, as by `bellrock restart`, one of the app in `watchdog.restart_every`; or it is told.",
+    ),
+    key(
+        "health.restart_after",
+        between(SECOND, DAY),
+        Default::Is(r#""60 s""#),
+        "How long an instance may stay unhealthy before it is replaced.",
+    ),
+    key(
         "limits.body_size",
         Kind::Size { min: 0, max: 1_000_000_000_000_000 },
         Default::Is(r#""1 GB""#),

@@ -20,6 +20,10 @@ pub struct Autoscale {
     pub memory: Option<Size>,
     /// What an instance shall get at most: requests a second from the proxy.
     pub requests: Option<u32>,
+    /// What a node shall have at most: processes that wait for each scheduler online.
+    pub run_queue: Option<u32>,
+    /// What a node shall have taken at most, as it counts it (`erlang:memory(total)`).
+    pub node_memory: Option<Size>,
     /// Between two looks at the figures.
     #[serde(with = "millis")]
     pub collect: Duration,
@@ -46,6 +50,8 @@ impl Default for Autoscale {
             cpu: None,
             memory: None,
             requests: None,
+            run_queue: None,
+            node_memory: None,
             collect: Duration::from_secs(10),
             up_after: Duration::from_secs(20),
             down_after: Duration::from_secs(60),
@@ -59,6 +65,11 @@ impl Default for Autoscale {
 impl Autoscale {
     /// Whether there is anything to scale by.
     pub fn is_on(&self) -> bool {
-        self.cpu.is_some() || self.memory.is_some() || self.requests.is_some()
+        self.cpu.is_some() || self.memory.is_some() || self.requests.is_some() || self.asks_nodes()
+    }
+
+    /// Whether it is the nodes who say one of the figures.
+    pub fn asks_nodes(&self) -> bool {
+        self.run_queue.is_some() || self.node_memory.is_some()
     }
 }

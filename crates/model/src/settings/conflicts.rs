@@ -31,7 +31,15 @@ const CHECKS: [(&[&str], Check); 16] = [
     (&["proxy"], without_proxy),
     (&["canary.steps", "canary.header", "strategy", "proxy"], super::canary::conflicts),
     (
-        &["strategy", "member.check", "autoscale.cpu", "autoscale.memory", "autoscale.requests"],
+        &[
+            "strategy",
+            "member.check",
+            "autoscale.cpu",
+            "autoscale.memory",
+            "autoscale.requests",
+            "autoscale.run_queue",
+            "autoscale.node_memory",
+        ],
         super::member::conflicts,
     ),
     (
@@ -54,6 +62,8 @@ const CHECKS: [(&[&str], Check); 16] = [
             "readiness.kind",
             "health.kind",
             "stop_by",
+            "autoscale.run_queue",
+            "autoscale.node_memory",
         ],
         super::node::conflicts,
     ),

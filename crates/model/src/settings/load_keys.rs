@@ -23,6 +23,18 @@ pub(super) static LOAD_KEYS: &[Key] = &[
         "The same by requests a second from the host's proxy.",
     ),
     key(
+        "autoscale.run_queue",
+        Kind::Integer { min: 1, max: 10_000 },
+        Default::Unset("the run queue does not count", "2"),
+        "The same by processes of a node that wait for a scheduler, for each scheduler online. Needs a connection to the node.",
+    ),
+    key(
+        "autoscale.node_memory",
+        Kind::Size { min: 1_000_000, max: 1_000_000_000_000_000 },
+        Default::Unset("a node's own memory does not count", r#""400 MB""#),
+        "The same by what a node has taken, as it counts it (`erlang:memory(total)`). Needs a connection to the node.",
+    ),
+    key(
         "autoscale.min",
         Kind::Integer { min: 1, max: 500 },
         Default::Unset("`replicas`", "2"),

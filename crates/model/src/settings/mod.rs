@@ -52,7 +52,7 @@ pub use app::{AppSettings, CrashDumps, LogSettings, NodeName, PreCommandScope, S
 pub use assets::AssetSettings;
 pub use autoscale::Autoscale;
 pub use canary::{CanarySettings, WhenUnsure};
-pub use checks::{Check, CheckKind, Health, HealthKind, PortName, Readiness, Scheme};
+pub use checks::{Check, CheckKind, Health, HealthAction, HealthKind, PortName, Readiness, Scheme};
 pub use command::{BadCommand, Command, PreCommand};
 pub use config::{HostConfig, load_host};
 pub use export::{ExportSettings, ExportTo};

@@ -55,6 +55,8 @@ pub(super) fn conflicts(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
             "tcp, http_get, exec or off",
         ),
         ("stop_by", app.stop_by == StopBy::Node, "signal"),
+        ("autoscale.run_queue", app.autoscale.run_queue.is_some(), "autoscale.cpu"),
+        ("autoscale.node_memory", app.autoscale.node_memory.is_some(), "autoscale.memory"),
     ];
     let others = others.into_iter().filter(|(_, needs_node, _)| *needs_node).map(|(key, _, instead)| {
         let message = "needs the node, which nobody reaches with `distribution` \"off\"";

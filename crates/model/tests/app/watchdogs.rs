@@ -1,10 +1,10 @@
-//! Restarts that the watchdog asks for: one at a time, one in a while, however many nodes have too much of something.
+//! Restarts that a watchdog asks for: one at a time, one in a while, however many nodes have too much of something or hang.
 
 use std::collections::BTreeMap;
 
 use model::InstanceId;
-use model::app::{Command, Event, Level, Origin, Refused};
-use model::settings::{AppSettings, Strategy, WatchdogAction};
+use model::app::{Command, Event, Level, Origin, Refused, Verdict};
+use model::settings::{AppSettings, HealthAction, Strategy, WatchdogAction};
 use model::watchdog::{Counts, Reading, State, Watchdog};
 
 use crate::world::{Boot, World, settings, with};
@@ -141,4 +141,80 @@ fn members_take_turns_for_a_watchdog_too() {
     watched.watch(30, |id| if id <= last { 95 } else { 5 });
     assert_eq!(watched.restarts.len(), 3, "{}", watched.world.story());
     assert_eq!(watched.world.fewest_ready, 2, "one at a time");
+}
+
+impl Watched {
+    /// For so many minutes does what the daemon does with an instance that stays unhealthy, looking every second.
+    fn heal(&mut self, minutes: u64) {
+        let began = self.world.now;
+        for _ in 0..minutes * 60 {
+            let due = self.world.app.ailing().filter(|(_, due)| *due <= self.world.now);
+            if let Some(place) = due.map(|(it, _)| it.place)
+                && self.restart(place.0, "unhealthy").is_ok()
+            {
+                self.restarts.push(self.world.now.duration_since(began).as_secs());
+            }
+            self.world.pass(1);
+        }
+    }
+}
+
+#[test]
+fn of_three_that_hang_at_once_one_is_replaced_in_a_while() {
+    let mut watched = Watched::new(with(|it| it.replicas = 3));
+    (1..=3).for_each(|place| watched.world.unhealthy(place));
+    assert_eq!(watched.world.ready(), 0);
+    watched.heal(5);
+    assert_eq!((watched.restarts.as_slice(), watched.world.ready()), (&[60][..], 1));
+    watched.restarts.clear();
+    watched.heal(30);
+    // 10 min after one another: 5 min have passed
+    assert_eq!((watched.restarts.as_slice(), watched.world.ready()), (&[360, 960][..], 3));
+    assert!(watched.world.story().contains("restart v1 by a watchdog: unhealthy"));
+}
+
+#[test]
+fn one_that_is_well_again_in_time_is_left_alone_and_so_is_every_one_that_shall_only_be_told() {
+    let mut watched = Watched::new(with(|it| (it.replicas, it.watchdog.action) = (2, WatchdogAction::Tell)));
+    let first = watched.world.in_place(1);
+    watched.world.unhealthy(1);
+    watched.heal(0);
+    watched.world.pass(59);
+    watched.world.verdict(first, Verdict::Healthy);
+    watched.heal(2);
+    assert_eq!(watched.restarts, [0; 0]);
+    watched.world.unhealthy(1);
+    let refused = watched.restart(1, "unhealthy").unwrap_err().to_string();
+    assert_eq!(refused, "a watchdog restarts nothing now: the app's settings do not let it");
+    watched.heal(2);
+    assert_eq!(watched.restarts, [60], "whatever is done about what nodes have");
+
+    let mut watched = Watched::new(with(|it| it.health.action = HealthAction::Tell));
+    watched.world.unhealthy(1);
+    watched.heal(20);
+    assert_eq!((watched.restarts.as_slice(), watched.world.app.ailing()), (&[][..], None));
+}
+
+#[test]
+fn restarts_for_health_and_for_what_a_node_has_take_turns() {
+    let mut watched = Watched::new(with(|it| it.replicas = 2));
+    watched.restart(1, "exceeds").unwrap();
+    watched.world.pass(200);
+    watched.world.unhealthy(2);
+    watched.heal(10);
+    assert_eq!(watched.restarts, [400], "10 min after the other");
+    watched.world.pass(300);
+    assert!(matches!(watched.restart(1, "exceeds"), Err(Refused::WatchdogTooSoon { .. })));
+}
+
+#[test]
+fn a_state_that_does_not_say_since_when_means_for_long() {
+    let mut watched = Watched::new(with(|it| it.replicas = 2));
+    watched.world.unhealthy(2);
+    let mut state = serde_json::to_value(&watched.world.app).unwrap();
+    for (_, instance) in state["instances"].as_object_mut().unwrap() {
+        instance["status"].as_object_mut().unwrap().remove("since");
+    }
+    watched.world.app = serde_json::from_value(state).unwrap();
+    watched.restart(2, "unhealthy").unwrap();
 }

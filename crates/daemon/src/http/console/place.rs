@@ -39,8 +39,7 @@ impl Place {
         }
         let (place, reason) = why.unwrap_or_default();
         let detail = format!("bellrockd has no link to the node of {name}/{place}: {reason}");
-        Err(Failure::new("not-linked", StatusCode::CONFLICT, detail)
-            .remedy(format!("bellrock status {name}")))
+        Err(Failure::new("not-linked", StatusCode::CONFLICT, detail).remedy("bellrock doctor"))
     }
 }
 

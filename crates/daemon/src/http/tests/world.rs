@@ -103,7 +103,7 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
         SettingsFiles::new(paths, None),
         journal.clone(),
         proxy.clone(),
-        "/nonexistent".into(),
+        shims.clone(),
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
     let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));

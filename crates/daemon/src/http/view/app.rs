@@ -75,6 +75,8 @@ fn autoscale(settings: &AppSettings, looks: Option<Vec<Look>>) -> Option<Autosca
             Metric::Cpu => (LoadKind::Cpu, 10.0),
             Metric::Memory => (LoadKind::Memory, 1.0),
             Metric::Requests => (LoadKind::Requests, 1000.0),
+            Metric::RunQueue => (LoadKind::RunQueue, 1000.0),
+            Metric::NodeMemory => (LoadKind::NodeMemory, 1.0),
         };
         Load { of, now: look.now.map(|now| now as f64 / scale), target: look.target as f64 / scale }
     };
@@ -191,7 +193,7 @@ pub(super) fn instance_state(status: &Status) -> InstanceState {
 /// More about that.
 pub(super) fn detail(status: &Status) -> Option<String> {
     match status {
-        Status::Unhealthy { why } => Some(why.clone()),
+        Status::Unhealthy { why, .. } => Some(why.clone()),
         Status::Draining { why: Ending::Failed { reason, .. }, .. }
         | Status::Stopping { why: Ending::Failed { reason, .. }, .. }
         | Status::Stopped { why: Ending::Failed { reason, .. }, .. } => Some(reason.clone()),

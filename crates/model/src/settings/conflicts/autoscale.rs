@@ -6,10 +6,7 @@ use super::super::problem::Problem;
 use crate::autoscale::MOST_SAMPLES;
 use crate::units::format_duration;
 
-/// Keys that say by what places follow the load.
-const TARGETS: [&str; 3] = ["autoscale.cpu", "autoscale.memory", "autoscale.requests"];
-
-/// Keys that mean nothing without one of those.
+/// Keys that mean nothing without one that says by what places follow the load.
 const OTHERS: [&str; 8] = [
     "autoscale.min",
     "autoscale.max",
@@ -48,13 +45,13 @@ pub(super) fn idle(app: &AppSettings, stack: &Stack<'_>) -> Vec<Problem> {
     let said = |keys: &'static [&'static str]| keys.iter().filter(|key| stack.says(key));
     if !app.autoscale.is_on() {
         let message = "means nothing without a target to follow";
-        let remedy = "say autoscale.cpu, autoscale.memory or autoscale.requests, or remove it";
+        let remedy = "say autoscale.cpu, memory, requests, run_queue or node_memory, or remove it";
         return said(&OTHERS).map(|key| stack.locate(key).problem(message, remedy)).collect();
     }
     if app.autoscale.requests.is_some() && !app.proxy {
         let remedy = "say proxy = true, or follow autoscale.cpu or autoscale.memory";
         let message = "counts the proxy's requests, and `proxy` is false";
-        return vec![stack.locate(TARGETS[2]).problem(message, remedy)];
+        return vec![stack.locate("autoscale.requests").problem(message, remedy)];
     }
     never_full(app, stack)
 }

@@ -1,0 +1,96 @@
+//! Nodes that hang: noticed, and replaced one at a time.
+
+use std::time::SystemTime;
+
+use api::app::{App, InstanceState};
+use api::deployment::{DeploymentKind, Phase};
+use api::version::By;
+use rustix::process::Signal;
+use testkit::load::{Load, Plan, Weights};
+use testkit::wait::LONG;
+use testkit::{TempHost, TestApp, processes};
+
+const SETTINGS: &str = "watch_window = '0 s'
+    stop_timeout = '2 s'
+    watchdog = { restart_every = '1 day' }
+    readiness = { kind = 'node', retry_period = '100 ms' }
+    health = { kind = 'node', interval = '200 ms', within = '1 s', failures = 2, restart_after = '1 s' }";
+
+fn is_unhealthy(app: &App, place: u16) -> bool {
+    app.instances.iter().any(|it| it.place == place && it.state == InstanceState::Unhealthy)
+}
+
+/// Why watchdogs have restarted something, the last one first.
+async fn reasons(app: &TestApp<'_>) -> Vec<String> {
+    let deployments = app.api.deployments(&app.name).await.unwrap();
+    let restarts = deployments.into_iter().filter(|it| it.kind == DeploymentKind::Restart);
+    restarts
+        .map(|it| match it.by {
+            By::Watchdog { reason } => reason,
+            by => panic!("restarted by {by}"),
+        })
+        .collect()
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_vm_that_hangs_loses_its_requests_and_is_replaced() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", &format!("replicas = 3\n{SETTINGS}"));
+    app.deploy("beacon-base", Phase::Committed).await;
+    let weights = Weights { keep_alive: 90, new_connection: 10, ..Weights::none() };
+    let plan =
+        Plan { weights, answer_within: LONG, losses_told: 1000, ..Plan::new(host.http(), 50, 10 * LONG) };
+    let load = Load::start(Plan { app: Some("beacon".to_owned()), ..plan }).unwrap();
+    let hung = app.instance(2).await;
+    assert!(processes::signal(hung.pid.unwrap() as i32, host.root(), Signal::STOP));
+    app.wait_for("it is noticed", |app| is_unhealthy(app, 2)).await;
+    let noticed = unix_ms();
+    app.wait_for("it is replaced", |app| {
+        let second = app.instances.iter().find(|it| it.place == 2);
+        app.ready == 3 && app.deployment.is_none() && second.is_some_and(|it| it.instance != hung.instance)
+    })
+    .await;
+    let report = load.end().await;
+    let told = "init:get_status/0 had no answer within 1s";
+    let reasons = reasons(&app).await;
+    assert!(reasons.len() == 1 && reasons[0].starts_with("unhealthy for "), "{reasons:?}");
+    assert!(reasons[0].contains(told), "{reasons:?}");
+    // what was in flight in it may be lost with it, and nothing else
+    let late = report.losses.iter().filter(|loss| report.began_at_unix_ms + loss.sent_ms > noticed);
+    assert_eq!(late.count(), 0, "{report}");
+    assert_eq!(report.losses.len() as u64, report.lost, "{report}");
+    let crashes: u64 = app.state().await.instances.iter().map(|it| it.crashes).sum();
+    assert_eq!(crashes, 0);
+}
+
+#[tokio::test]
+async fn of_two_that_hang_at_once_one_is_replaced_and_the_other_one_waits() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", &format!("replicas = 2\n{SETTINGS}"));
+    app.deploy("beacon-base", Phase::Committed).await;
+    let before = app.state().await;
+    let pids: Vec<i32> = before.instances.iter().map(|it| it.pid.unwrap() as i32).collect();
+    for pid in &pids {
+        assert!(processes::signal(*pid, host.root(), Signal::STOP));
+    }
+    let is_old = |id| before.instances.iter().any(|it| it.instance == id);
+    let old = |app: &App| -> Vec<u16> {
+        app.instances.iter().filter(|it| is_old(it.instance)).map(|it| it.place).collect()
+    };
+    let is_replaced = |app: &App| app.ready == 1 && app.deployment.is_none() && old(app).len() == 1;
+    let one = app.wait_for("one is replaced", is_replaced).await;
+    let stays = old(&one)[0];
+    assert!(is_unhealthy(&one, stays), "{:?}", one.instances);
+    assert_eq!(reasons(&app).await.len(), 1);
+    for pid in pids {
+        // one of them is gone
+        let _ = processes::is_alive(pid) && processes::signal(pid, host.root(), Signal::CONT);
+    }
+    app.wait_for("the other one is well again by itself", |app| app.ready == 2).await;
+    assert_eq!(reasons(&app).await.len(), 1);
+}
