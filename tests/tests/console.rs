@@ -5,6 +5,8 @@ use std::process::Stdio;
 use api::audit::Asked;
 use api::deployment::Phase;
 use api::observation::NodeTop;
+use beam::Term;
+use dist::Call;
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::terminal::Terminal;
 use testkit::wait::{LONG, wait_for};
@@ -157,6 +159,29 @@ async fn iex_opens_where_elixir_runs_and_outlives_no_daemon() {
     assert_eq!(app.pids().await, before);
 }
 
+/// What a trace would leave in the node of a place, asked without the daemon.
+async fn is_traced(app: &TestApp<'_>, node: &str) -> bool {
+    let text = "whereis(bellrock_tracer) =/= undefined orelse
+        erlang:trace_info({calendar, is_leap_year, 1}, traced) =/= {traced, false} orelse
+        [P || P <- processes(), {flags, [_ | _]} <- [erlang:trace_info(P, flags)]] =/= []";
+    let tokens = ask(app, node, "erl_scan", "string", [Term::string(&format!("{text}."))]).await;
+    let tokens = tokens.as_tuple().unwrap()[1].clone();
+    let expressions = ask(app, node, "erl_parse", "parse_exprs", [tokens]).await;
+    let expressions = expressions.as_tuple().unwrap()[1].clone();
+    let value = ask(app, node, "erl_eval", "exprs", [expressions, Term::list([])]).await;
+    value.as_tuple().unwrap()[1] == Term::atom("true")
+}
+
+async fn ask<const N: usize>(
+    app: &TestApp<'_>,
+    node: &str,
+    module: &str,
+    function: &str,
+    arguments: [Term; N],
+) -> Term {
+    crate::links::ask(app.host, &app.name, node, Call::new(module, function, arguments)).await
+}
+
 /// `bellrock trace`, with its output to be read while it runs.
 fn trace(app: &TestApp<'_>, arguments: &[&str]) -> Child {
     let mut command = Command::new(programs::program("bellrock"));
@@ -210,4 +235,24 @@ async fn processes_are_shown_and_calls_are_traced() {
     let text = "{whereis(bellrock_tracer), erlang:trace_info({calendar, is_leap_year, 1}, traced)}";
     let is_clean = async || eval(&app, text).await == "{undefined,{traced,false}}\n";
     wait_for("nothing is traced", LONG, async || is_clean().await.then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_trace_is_over_when_the_daemon_is_killed() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", "replicas = 1");
+    app.deploy("beacon-base", Phase::Committed).await;
+    eval(&app, "ok").await;
+    let node = app.instance(1).await.node.unwrap().name;
+    eval(&app, "spawn(fun F() -> calendar:is_leap_year(2000), timer:sleep(1), F() end), ok").await;
+    let mut traces = trace(&app, &["calendar:is_leap_year/1", "--limit", "100000", "--for", "5 min"]);
+    begun(&mut traces).await;
+    assert!(is_traced(&app, &node).await);
+    let before = app.pids().await;
+    host.kill_daemon();
+    wait_for("nothing is traced", LONG, async || (!is_traced(&app, &node).await).then_some(())).await;
+    assert_eq!(traces.wait().await.unwrap().code(), Some(6));
+    host.start_daemon().await;
+    eval(&app, "ok").await;
+    assert_eq!(app.pids().await, before);
 }

@@ -10,6 +10,7 @@ mod backup;
 mod canary;
 mod command;
 mod commands;
+mod config_reload;
 mod console;
 mod daemon;
 mod export;

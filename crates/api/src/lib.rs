@@ -18,6 +18,7 @@ pub mod observation;
 pub mod prepare;
 pub mod problem;
 pub mod query;
+pub mod reload;
 pub mod routes;
 pub mod settings;
 pub mod standalone;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, RwLock};
 
 use engine::{AppHandle, Unreached};
 use host::checks::{Checker, Probe};
+use host::configuration::Evaluator;
 use host::disk::DiskError;
 use host::epmd::{EPMD_PORT, EpmdKeeper};
 use host::journal::{Journal, JournalError};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::autoscaler::{Autoscaler, Loads};
+use crate::config_reload::Reloading;
 use crate::doctor::{self, Scene};
 use crate::health_restarts::HealthRestarts;
 use crate::node_watch::NodeWatch;
@@ -114,6 +116,8 @@ pub struct Control {
     pub nodes: Nodes,
     /// The figures by which places follow the load.
     pub loads: Loads,
+    /// Apps whose configuration is being reloaded.
+    pub reloading: Reloading,
     /// What instances run under.
     shims: ShimHost,
     apps: RwLock<BTreeMap<AppName, AppHandle>>,
@@ -132,6 +136,7 @@ struct Works {
     tasks: TaskTracker,
     stop: CancellationToken,
     one_off: Arc<Tasks>,
+    evaluator: Evaluator,
 }
 
 impl Control {
@@ -152,6 +157,7 @@ impl Control {
             journal,
             proxy,
             loads: Loads::default(),
+            reloading: Reloading::default(),
             shims,
             apps: RwLock::default(),
             registration: Mutex::default(),
@@ -168,8 +174,9 @@ impl Control {
         tasks: TaskTracker,
         stop: CancellationToken,
         one_off: Arc<Tasks>,
+        evaluator: Evaluator,
     ) {
-        if self.works.set(Works { partners, probe, tasks, stop, one_off }).is_err() {
+        if self.works.set(Works { partners, probe, tasks, stop, one_off, evaluator }).is_err() {
             unreachable!("start-up sets this once");
         }
     }
@@ -213,6 +220,16 @@ impl Control {
     /// One-off tasks of all apps.
     pub fn one_off(&self) -> &Arc<Tasks> {
         &self.works.get().expect("start-up sets this before anybody asks for anything").one_off
+    }
+
+    /// Tells with what releases would configure their applications.
+    pub fn evaluator(&self) -> &Evaluator {
+        &self.works.get().expect("start-up sets this before anybody asks for anything").evaluator
+    }
+
+    /// Asks instances how they are.
+    pub fn probe(&self) -> &Probe {
+        &self.works.get().expect("start-up sets this before anybody asks for anything").probe
     }
 
     /// Every app, by name.

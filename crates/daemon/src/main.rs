@@ -5,6 +5,7 @@
 mod allocator;
 mod autoscaler;
 mod certificate_keeper;
+mod config_reload;
 mod control;
 mod doctor;
 mod health_restarts;

@@ -10,6 +10,7 @@ use host::Paths;
 use host::backup::Manifest;
 use host::certificates::Certificates;
 use host::checks::Probe;
+use host::configuration::Evaluator;
 use host::doer::HostDoer;
 use host::export::Exports;
 use host::instances::{Adopted, Instances};
@@ -129,10 +130,11 @@ impl Daemon {
         let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
         let exports = doer.exports();
         let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
+        let evaluator = Evaluator::new(&instances, tasks.clone());
         let partners = partners(journal, doer);
         let probe =
             Probe::new(control.nodes.clone()).context("could not build the client for health checks")?;
-        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
+        control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off, evaluator);
         Ok(Daemon { control, keeper, exports, instances, tasks, stop })
     }
 
@@ -174,6 +176,8 @@ impl Daemon {
         }
         self.control.all_started();
         self.control.one_off().recover().await?;
+        let evaluator = self.control.evaluator().clone();
+        self.tasks.spawn(async move { evaluator.sweep().await });
         Ok(())
     }
 

@@ -236,6 +236,9 @@ fn can_run(site: &Site, app: &App, target: Target, places: &[(Place, Slot)]) -> 
     let settings = &app.revision(target).ok_or("its version is not registered any more")?.settings;
     site.account(settings).map_err(text)?;
     site.fits_distribution(app, target).map_err(text)?;
+    if let Some((place, slot)) = places.first() {
+        site.check_sys_config(app, target, *place, *slot).map_err(text)?;
+    }
     for (place, slot) in places {
         let ports = site.ports(app, target, *place, *slot).map_err(text)?;
         // This looks for a runtime too, where the package has none.

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use model::{AppName, EffectId, InstanceId, MeshName, Place, TaskId, VersionLabel};
 
+/// Folders of evaluations are called so, and a number.
+const EVALUATION: &str = "config-";
+
 fn file_name(label: &VersionLabel) -> String {
     package::cellar::escape(label.as_str()).expect("a label is short enough for a file name")
 }
@@ -143,6 +146,24 @@ impl Paths {
     /// Trees that commands run in.
     pub fn commands(&self, app: &AppName) -> PathBuf {
         self.state().join("commands").join(app.as_str())
+    }
+
+    /// Where a configuration of an app is evaluated: one folder each, removed at its end.
+    pub fn evaluation(&self, app: &AppName, number: i64) -> PathBuf {
+        self.commands(app).join(format!("{EVALUATION}{number}"))
+    }
+
+    /// What evaluations have left. Reads folders: it blocks.
+    pub fn evaluations(&self) -> Vec<PathBuf> {
+        let below = |folder: &Path| {
+            let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let is_one = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(EVALUATION.as_bytes()))
+        };
+        let apps = below(&self.state().join("commands"));
+        apps.iter().flat_map(|app| below(app)).filter(is_one).collect()
     }
 
     /// Cookies of apps and meshes.

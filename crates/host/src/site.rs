@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::certificates::{Certificates, CertificatesError};
 use crate::checks::{Confinement, ProbeTarget};
+use crate::configuration::SysConfigError;
 use crate::environment::{self, Environment, EnvironmentError, Standing};
 use crate::paths::Paths;
 use crate::tls_fitness::Unfit;
@@ -67,6 +68,9 @@ pub enum SiteError {
     /// Its node cannot speak TLS.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// What its settings name as `sys.config` cannot be used.
+    #[error(transparent)]
+    SysConfig(#[from] SysConfigError),
     /// It cannot be started as its settings say.
     #[error(transparent)]
     Start(#[from] crate::start::StartError),

@@ -27,7 +27,7 @@ pub struct Standalone {
     /// What starts each of them, in its tree.
     pub starter: Starter,
     /// What each needs in its tree, as paths there with their contents, for the app's user alone.
-    pub private_files: Vec<(&'static str, String)>,
+    pub private_files: Vec<(String, String)>,
     /// Each place with its whole environment.
     pub places: Vec<(Place, Environment)>,
 }
@@ -57,10 +57,14 @@ impl Site {
         };
         let account = self.account(settings)?;
         self.provide_certificate(&app.name, settings, account.as_ref())?;
+        let private_files = self.private_files(&app.name, settings)?;
+        let mut private_files: Vec<(String, String)> =
+            private_files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect();
+        private_files.extend(self.sys_config_files(app, target, Place(1), &folder.join("1"))?);
         Ok(Standalone {
             user: Identity::of(account.as_ref()),
             runtime_bin: self.runtime_bin(&unpacked, settings)?,
-            private_files: self.private_files(&app.name, settings)?,
+            private_files,
             places: (1..=app.replicas(target)).map(place).collect::<Result<_, _>>()?,
             starter,
         })

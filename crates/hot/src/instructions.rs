@@ -23,6 +23,9 @@ pub struct Instructions {
     pub deleted: Vec<Deleted>,
     /// Whose processes are suspended while modules are loaded.
     pub processes: Vec<Processes>,
+    /// Modules whose supervised processes stand still too, and are stopped and started again when everybody has resumed:
+    /// they can neither convert their state nor go on with it.
+    pub restarts: Vec<Atom>,
     /// Supervisors that take new flags and children.
     pub supervisors: Vec<Supervisor>,
     /// Applications that begin, change or end.
@@ -53,6 +56,7 @@ impl Instructions {
             modules: Vec::new(),
             deleted: Vec::new(),
             processes: Vec::new(),
+            restarts: Vec::new(),
             supervisors: Vec::new(),
             applications: Applications::default(),
             environment: Vec::new(),
@@ -180,9 +184,10 @@ pub struct Applications {
     /// Of which the version, modules and other keys change. Their `env` is not taken: [`Instructions::environment`] says
     /// what changes there.
     pub changed: Vec<Term>,
-    /// Stopped and started again, in this order, after children of supervisors have changed: their connections drop.
+    /// Stopped before anybody stands still, the last first, and started again in this order when everybody goes on: their
+    /// connections drop, and their states are lost. They are started again too when it is undone.
     pub restarted: Vec<Atom>,
-    /// Stopped and unloaded, in this order, after that.
+    /// Stopped and unloaded, in this order, when children of supervisors have changed.
     pub removed: Vec<Atom>,
 }
 

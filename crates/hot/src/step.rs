@@ -13,7 +13,7 @@ pub enum Step {
     Prepare,
     /// The processes are found, and answer.
     Find,
-    /// The processes are suspended. From here on they stand still.
+    /// Applications that are restarted are stopped, and the processes suspended. From here on they stand still.
     Suspend,
     /// The environment of applications is written.
     Environment,
@@ -27,14 +27,14 @@ pub enum Step {
     Resume,
     /// Added applications are loaded and started.
     AddApplications,
+    /// Applications that were stopped are started again.
+    RestartApplications,
     /// `config_change/3` of applications is called.
     Configure,
     /// Children of supervisors are stopped and started.
     Children,
     /// Functions are called.
     Calls,
-    /// Applications are stopped and started.
-    RestartApplications,
     /// Removed applications are stopped and unloaded.
     RemoveApplications,
     /// Modules are deleted.
@@ -60,10 +60,10 @@ impl Step {
         Self::CodePaths,
         Self::Resume,
         Self::AddApplications,
+        Self::RestartApplications,
         Self::Configure,
         Self::Children,
         Self::Calls,
-        Self::RestartApplications,
         Self::RemoveApplications,
         Self::Delete,
         Self::OsEnvironment,

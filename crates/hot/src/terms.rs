@@ -54,6 +54,7 @@ impl Instructions {
                 }),
             ),
             pair("processes", each(&self.processes, processes)),
+            pair("restarts", atoms(&self.restarts)),
             pair("supervisors", each(&self.supervisors, supervisor)),
             pair("added", each(&applications.added, added)),
             pair("changed", Term::list(applications.changed.iter().cloned())),

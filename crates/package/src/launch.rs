@@ -9,7 +9,9 @@
 //! A launcher stands for the scripts that it was written after, and no other: [`stock`] knows these.
 
 mod stock;
+mod substitute;
 
+pub use self::substitute::substitute;
 use crate::recognise::{Facts, Kind, StartScript};
 
 /// Name of the launcher in an instance's tree.

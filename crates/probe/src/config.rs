@@ -18,11 +18,13 @@ use crate::question::{PROCESS, Question};
 static RELOAD: Question =
     Question::new("the change of configuration", &[PROCESS, include_str!("config.txt")]);
 
-/// The terms of a `sys.config`.
+/// Configuration: the terms of a `sys.config`, or what a VM has made of one.
 #[derive(Clone, PartialEq)]
 pub struct Config {
     /// `{Application, [{Key, Value}]}`.
     applications: Vec<Term>,
+    /// `{Application, [Key]}`: keys that are configured, with values that mean something in one node only.
+    elsewhere: Vec<(String, Vec<String>)>,
 }
 
 /// Values may be secret.
@@ -61,6 +63,14 @@ impl Config {
     pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
         let terms = consult(text)?;
         let [term] = &terms[..] else { return Err(ConfigError::Terms(terms.len())) };
+        Self::of_term(term)
+    }
+
+    /// The configuration that a term is: `[{Application, [{Key, Value}]}]`.
+    ///
+    /// # Errors
+    /// When it is none, or includes other files.
+    pub fn of_term(term: &Term) -> Result<Self, ConfigError> {
         let items = term.as_list().ok_or(ConfigError::Terms(1))?;
         let mut names = Vec::new();
         for (at, item) in items.iter().enumerate() {
@@ -73,11 +83,41 @@ impl Config {
             }
             names.push(name);
         }
-        Ok(Self { applications: items.to_vec() })
+        Ok(Self { applications: items.to_vec(), elsewhere: Vec::new() })
     }
 
-    fn term(&self) -> Term {
+    /// The same, and keys by application that are configured too, with values that cannot leave their node: processes,
+    /// ports, references and closures. Whatever a node has there stays.
+    #[must_use]
+    pub fn with_elsewhere(self, elsewhere: Vec<(String, Vec<String>)>) -> Self {
+        Self { elsewhere, ..self }
+    }
+
+    /// Keys by application whose values cannot leave their node.
+    pub fn elsewhere(&self) -> &[(String, Vec<String>)] {
+        &self.elsewhere
+    }
+
+    /// The value of an application's key.
+    pub fn value(&self, application: &str, key: &str) -> Option<&Term> {
+        let item = self.applications.iter().find(|item| self::application(item) == Some(application))?;
+        let [_, Term::List(pairs)] = item.as_tuple()? else { return None };
+        pairs.iter().find_map(|pair| match pair.as_tuple()? {
+            [name, value] if name.as_atom() == Some(key) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// `[{Application, [{Key, Value}]}]`.
+    pub fn term(&self) -> Term {
         Term::list(self.applications.iter().cloned())
+    }
+
+    /// `[{Application, [Key]}]`.
+    fn elsewhere_term(&self) -> Term {
+        let atoms = |names: &[String]| Term::list(names.iter().map(|name| Term::atom(name)));
+        let of = |(name, keys): &(String, Vec<String>)| Term::tuple([Term::atom(name), atoms(keys)]);
+        Term::list(self.elsewhere.iter().map(of))
     }
 }
 
@@ -117,6 +157,8 @@ pub struct Changed {
 pub enum Told {
     /// Its `config_change/3` returned `ok`.
     Ok,
+    /// It has a `config_change/3`, which was not called as nothing was to be changed yet.
+    Would,
     /// It has none: what it reads each time is as it shall be, what it has read at its start needs a restart.
     NotImplemented,
     /// It is loaded and does not run.
@@ -131,6 +173,7 @@ impl Told {
     fn read(part: Part<'_>) -> Result<Self, Unexpected> {
         match part.atom() {
             Ok("ok") => Ok(Self::Ok),
+            Ok("would") => Ok(Self::Would),
             Ok("not_implemented") => Ok(Self::NotImplemented),
             Ok("not_running") => Ok(Self::NotRunning),
             Ok("late") => Ok(Self::Late),
@@ -167,24 +210,54 @@ impl Reload {
     }
 }
 
+/// The configuration that a node has so far: keys that are only there are taken back.
+#[derive(Clone, Copy, Debug)]
+pub enum Before<'a> {
+    /// This one; none: nothing is taken back.
+    Known(Option<&'a Config>),
+    /// What its application controller holds: what it was started with, by `sys.config` and config providers, and what was
+    /// set since so that it lasts.
+    Held,
+}
+
+impl Before<'_> {
+    fn term(self) -> Term {
+        match self {
+            Before::Known(config) => config.map_or_else(|| Term::list([]), Config::term),
+            Before::Held => Term::atom("held"),
+        }
+    }
+}
+
+/// How a node is given a changed configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct ReloadPlan<'a> {
+    /// What it has so far.
+    pub before: Before<'a>,
+    /// Nothing is set and nobody told: only what would change is said.
+    pub dry_run: bool,
+    /// How long each application may take to say something to it.
+    pub patience: Duration,
+}
+
 impl Probe {
-    /// Gives the node a changed configuration, and tells applications that run. `before` is the one that it was started
-    /// with or given last: keys that are only there are taken back. Each application has so much `patience` to
-    /// say something to it.
+    /// Gives the node a changed configuration, and tells applications that run. Keys that are said on its command line
+    /// (`-kernel logger_level debug`) stay as they are said there, as they would at a start.
     ///
     /// # Errors
     /// When there is no connection, or no answer within the time: the change may have happened then, in part.
     pub async fn reload_config(
         &self,
         wanted: &Config,
-        before: Option<&Config>,
-        patience: Duration,
+        plan: ReloadPlan<'_>,
         within: Duration,
     ) -> Result<Reload, ProbeError> {
         let variables = [
             ("Wanted", wanted.term()),
-            ("Before", before.map_or_else(|| Term::list([]), Config::term)),
-            ("Patience", millis(patience)),
+            ("Closed", wanted.elsewhere_term()),
+            ("Before", plan.before.term()),
+            ("Dry", Term::atom(if plan.dry_run { "true" } else { "false" })),
+            ("Patience", millis(plan.patience)),
         ];
         self.ask(&RELOAD, variables, within, Reload::read).await
     }

@@ -6,7 +6,7 @@
 //! error, and nothing of it is shown.
 //!
 //! ```text
-//! Probe::facts, sample, top, tree, info, reload_config
+//! Probe::facts, sample, top, tree, info, reload_config, restart
 //!                │              ┌─ prepared, once per connection
 //!                ▼              │
 //!        ask: question + variables ─▶ dist::Node::eval ─▶ answer: Part ─▶ a type of ours
@@ -19,18 +19,20 @@ mod info;
 mod mfa;
 mod probe;
 mod question;
+mod restart;
 mod sample;
 mod top;
 mod trace;
 mod tree;
 
 pub use answer::{Part, Unexpected};
-pub use config::{Changed, Config, ConfigError, Reload, Told};
+pub use config::{Before, Changed, Config, ConfigError, Reload, ReloadPlan, Told};
 pub use facts::Facts;
 pub use info::{Frame, Info, InfoPlan, Several};
 pub use mfa::Mfa;
 pub use probe::{Probe, ProbeError, millis};
 pub use question::Question;
+pub use restart::{NoRestart, Restarted};
 pub use sample::{Load, Mailbox, Memory, Nodes, Sample, SamplePlan, Used};
 pub use top::{By, Process, Top, TopPlan};
 pub use trace::{LASTING, LIMIT, NoTarget, TraceLimits, TraceLine, TraceTarget};

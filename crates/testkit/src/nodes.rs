@@ -30,7 +30,7 @@ pub struct Running(Child);
 impl Running {
     fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null());
-        Self(command.spawn().expect("Debian's erlang is installed"))
+        Self(command.spawn().expect("Debian's erlang is installed, and so is what starts it"))
     }
 
     /// Sends it a signal.
@@ -121,6 +121,29 @@ impl World {
             .env("LANG", "C.UTF-8")
             .env("ERL_EPMD_PORT", self.epmd.port.to_string())
             .env("ERL_CRASH_DUMP_SECONDS", "0")
+            .current_dir(self.home.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Running::start(command)
+    }
+
+    /// Starts a release of mix (`start`) or rebar3 (`foreground`) by its own script as the node `name@localhost`, with more
+    /// variables in its environment.
+    ///
+    /// # Panics
+    /// When there is no such script.
+    pub fn release(&self, script: &Path, how: &str, name: &str, variables: &[(&str, &str)]) -> Running {
+        let mut command = Command::new(script);
+        command
+            .arg(how)
+            .env("RELEASE_NODE", format!("{name}@localhost"))
+            .env("RELEASE_COOKIE", COOKIE)
+            .env("RELEASE_DISTRIBUTION", "sname")
+            .env("ERL_AFLAGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
+            .env("ERL_EPMD_PORT", self.epmd.port.to_string())
+            .env("ERL_CRASH_DUMP_SECONDS", "0")
+            .env("HOME", self.home.path())
+            .envs(variables.iter().copied())
             .current_dir(self.home.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

@@ -10,14 +10,14 @@ mod reference;
 
 use std::fmt::Write as _;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use codes::{Code, Rule, UnknownCode};
 pub use place::{Place, module_name};
 pub use reference::reference;
 
 /// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing; nobody has to do anything.
@@ -55,6 +55,23 @@ pub struct Finding {
     pub remedy: &'static str,
     /// Whether `--force` or the settings made it weigh less.
     pub forced: bool,
+}
+
+/// A finding as it is read: what to do about it is what its rule says.
+#[derive(Deserialize)]
+struct Read {
+    code: Code,
+    severity: Severity,
+    place: Place,
+    reason: String,
+    forced: bool,
+}
+
+impl<'de> Deserialize<'de> for Finding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Read { code, severity, place, reason, forced } = Read::deserialize(deserializer)?;
+        Ok(Finding { code, severity, place, reason, remedy: code.rule().remedy, forced })
+    }
 }
 
 fn remedy_text<S: Serializer>(remedy: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {

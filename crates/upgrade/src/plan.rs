@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::finding::{Finding, Severity};
+use crate::planner::judge;
+use crate::policy::Policy;
 
 /// A plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The release's name.
     pub release: String,
@@ -63,7 +65,7 @@ pub enum Level {
 /// What is done on the node, as one group: soft purge of [`Self::purge`] and prepare; suspend the processes of
 /// [`Self::conversions`]; write the environment; load; convert; code paths; resume; then `config_change/3`, children and
 /// applications.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     /// Modules to be loaded, callees before callers.
     pub load: Vec<Load>,
@@ -91,7 +93,7 @@ pub struct Steps {
 }
 
 /// A module to be loaded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// The application that it is of.
     pub application: String,
@@ -116,7 +118,7 @@ pub struct Load {
 }
 
 /// A module that is gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
     /// The application that it was of.
     pub application: String,
@@ -127,7 +129,7 @@ pub struct Gone {
 }
 
 /// Processes of a module are suspended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversion {
     /// The application that the module is of.
     pub application: String,
@@ -142,7 +144,7 @@ pub struct Conversion {
 }
 
 /// A call of `sys:change_code(Process, Module, OldVsn, Extra)`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Convert {
     /// Whether it goes up (the new module converts, after it was loaded) or down (the old one converts, before).
     pub direction: Direction,
@@ -154,17 +156,18 @@ pub struct Convert {
 }
 
 /// The way of a conversion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// To a version that knows the state of the one before.
+    #[default]
     Up,
     /// Back to a version that does not know the later one's.
     Down,
 }
 
 /// A supervisor whose children are compared with what it now says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reconcile {
     /// The application.
     pub application: String,
@@ -186,7 +189,7 @@ pub enum Children {
 }
 
 /// What changes of the configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Keys whose static values differ, are new or are gone, by application.
     pub keys: BTreeMap<String, BTreeSet<String>>,
@@ -195,7 +198,7 @@ pub struct Environment {
 }
 
 /// What happens to applications.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applications {
     /// Loaded and, as far as the release starts them, started, in this order.
     pub added: Vec<String>,
@@ -208,7 +211,7 @@ pub struct Applications {
 }
 
 /// A call that an appup asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The application whose appup it is.
     pub application: String,
@@ -230,6 +233,16 @@ pub enum Source {
     Appup,
     /// The operator's settings.
     Settings,
+}
+
+impl Plan {
+    /// The same with more that was found, as a look at the running node does.
+    #[must_use]
+    pub fn with(mut self, found: impl IntoIterator<Item = Finding>, policy: &Policy) -> Self {
+        self.findings.extend(found);
+        (self.findings, self.verdict, self.level) = judge(self.findings, &self.steps, policy);
+        self
+    }
 }
 
 impl Verdict {

@@ -7,6 +7,7 @@ mod applications;
 mod appups;
 mod configuration;
 mod effects;
+mod judgement;
 mod modules;
 mod order;
 mod pairs;
@@ -18,11 +19,12 @@ mod supervisors;
 mod vsn;
 
 use crate::difference::Difference;
-use crate::finding::{Code, Finding, Place, Severity, module_name};
+use crate::finding::{Code, Finding, Place, module_name};
 use crate::inventory::Release;
-use crate::plan::{Direction, Level, Plan, Steps, Verdict};
-use crate::policy::{Mode, Policy};
+use crate::plan::{Direction, Plan, Steps};
+use crate::policy::Policy;
 use appups::Appups;
+pub(crate) use judgement::judge;
 use pairs::Pairs;
 
 /// Plans the upgrade (or the way back) from one release to another.
@@ -36,6 +38,7 @@ pub fn plan(old: &Release, new: &Release, policy: &Policy) -> Plan {
         new,
         policy,
         difference: &difference,
+        is_way_back: policy.way == Direction::Down || is_lower(&new.version, &old.version),
         pairs: &pairs,
         appups: &appups,
         findings,
@@ -54,11 +57,24 @@ pub fn plan(old: &Release, new: &Release, policy: &Policy) -> Plan {
     planner.finish()
 }
 
+/// Whether a version is lower than another: by its numbers, one after the other. Versions without numbers are not.
+fn is_lower(version: &str, than: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> {
+        // what follows a plus sign tells builds of one version apart (SemVer 2.0.0)
+        let version = version.split('+').next().unwrap_or_default();
+        let parts = version.split(|it: char| !it.is_ascii_digit()).filter(|part| !part.is_empty());
+        parts.map(|part| part.parse().unwrap_or(u64::MAX)).collect()
+    };
+    numbers(version) < numbers(than)
+}
+
 struct Planner<'a> {
     old: &'a Release,
     new: &'a Release,
     policy: &'a Policy,
     difference: &'a Difference,
+    /// Whether the new release has the lower version, or the caller knows that it goes back.
+    is_way_back: bool,
     pairs: &'a Pairs<'a>,
     appups: &'a Appups,
     findings: Vec<Finding>,
@@ -70,30 +86,15 @@ impl Planner<'_> {
         self.findings.push(Finding::new(code, place, values));
     }
 
-    fn finish(mut self) -> Plan {
-        for finding in &mut self.findings {
-            if self.policy.forced.contains(&finding.code) {
-                finding.force();
-            }
-        }
-        self.apply_policy();
-        if self.findings.is_empty() && self.steps.level() == Level::Nothing {
-            self.found(Code::NothingChanged, Place::Release, &[]);
-        }
-        let by_weight = |finding: &Finding| {
-            (std::cmp::Reverse(finding.severity), finding.code, finding.place.clone(), finding.reason.clone())
-        };
-        self.findings.sort_by_cached_key(by_weight);
-        self.findings.dedup();
-        let verdict = Verdict::of(&self.findings);
-        let level = if verdict == Verdict::Full { Level::Full } else { self.steps.level() };
+    fn finish(self) -> Plan {
+        let (findings, verdict, level) = judge(self.findings, &self.steps, self.policy);
         Plan {
             release: self.new.name.clone(),
             from: self.old.version.clone(),
             to: self.new.version.clone(),
             verdict,
             level,
-            findings: self.findings,
+            findings,
             steps: self.steps,
         }
     }
@@ -110,21 +111,17 @@ impl Planner<'_> {
             self.found(Code::BothWays, Place::Release, &[("up", &up), ("down", &down)]);
         }
     }
+}
 
-    /// What the operator does not want.
-    fn apply_policy(&mut self) {
-        if self.policy.mode == Mode::Never {
-            self.found(Code::PolicyNever, Place::Release, &[]);
-        }
-        let refused = |finding: &&Finding| {
-            finding.severity == Severity::Care && !finding.forced && !self.policy.accepted.has(finding.code)
-        };
-        let mut codes: Vec<Code> = self.findings.iter().filter(refused).map(|finding| finding.code).collect();
-        codes.sort();
-        codes.dedup();
-        if !codes.is_empty() {
-            let codes: Vec<String> = codes.iter().map(Code::to_string).collect();
-            self.found(Code::CareNotAccepted, Place::Release, &[("codes", &codes.join(", "))]);
-        }
+#[cfg(test)]
+mod tests {
+    use super::is_lower;
+
+    #[test]
+    fn versions_are_ordered_by_their_numbers() {
+        assert!(is_lower("1.9.0", "1.10.0") && !is_lower("1.10.0", "1.9.0"));
+        assert!(is_lower("1.0", "1.0.1"));
+        assert!(!is_lower("1.0.0+b", "1.0.0+a") && !is_lower("1.0.0", "1.0.0"));
+        assert!(!is_lower("main", "feature"));
     }
 }

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Code;
+use crate::plan::Direction;
 
 /// The settings of an app, and what was said on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `upgrade` of the settings.
     pub mode: Mode,
+    /// Which way it goes, for who knows that: [`Direction::Down`] back to a version from which the running one was upgraded
+    /// to. Then states go back by the conversions of the version that runs.
+    pub way: Direction,
     /// Which care is accepted.
     pub accepted: Accepted,
     /// Codes that `--force` names.

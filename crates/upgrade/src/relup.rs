@@ -62,27 +62,19 @@ pub enum RelupError {
 /// The way up is not hot, or versions are the same that must differ.
 pub fn write(old: &Release, new: &Release, up: &Plan, down: &Plan) -> Result<Written, RelupError> {
     check(old, new, up)?;
-    let has_way_back = down.verdict != Verdict::Full;
-    let down = Some(down).filter(|_| has_way_back);
-    let description = Term::list([]);
-    let step = |plan: &Plan, other: &Release, to: &Release| Step {
-        other: other.version.clone(),
-        description: description.clone(),
-        instructions: low::instructions(plan, other, to),
+    let down = Some(down).filter(|down| down.verdict != Verdict::Full);
+    let step = |plan: &Plan, from: &Release, to: &Release| Step {
+        other: old.version.clone(),
+        description: Term::list([]),
+        instructions: low::instructions(plan, from, to),
     };
     let relup = Relup {
         version: new.version.clone(),
         up_from: vec![step(up, old, new)],
-        down_to: down
-            .map(|down| Step { other: old.version.clone(), ..step(down, new, old) })
-            .into_iter()
-            .collect(),
+        down_to: down.map(|down| step(down, new, old)).into_iter().collect(),
     };
-    Ok(Written {
-        appups: appups(old, new, up, down),
-        relup: relup.print(),
-        remarks: remarks(up, has_way_back),
-    })
+    let remarks = remarks(up, down.is_some());
+    Ok(Written { appups: appups(old, new, up, down), relup: relup.print(), remarks })
 }
 
 fn check(old: &Release, new: &Release, up: &Plan) -> Result<(), RelupError> {

@@ -7,11 +7,11 @@ use api::AppName;
 use api::settings::{SettingsVerdict, Source, example, load_host, reference};
 use clap::Subcommand;
 
-use super::Context;
+use super::{Context, config_reload};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Checks and explains settings; no daemon is needed.
+/// Checks and explains settings, for which no daemon is needed; gives running nodes their changed configuration.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -32,6 +32,13 @@ enum Command {
         #[arg(long, value_name = "APP=FILE", value_parser = app_file)]
         app: Vec<(AppName, PathBuf)>,
     },
+    /// Gives an app's running nodes the configuration that they would be started with now, without a restart.
+    ///
+    /// For each place in turn the release's configuration is evaluated in a VM of its own: `sys.config`, `config/runtime.exs`
+    /// and other config providers, with the variables that are set now (`bellrock env APP set --later`). What differs from
+    /// the node's is set there, and its applications are told by `config_change/3`, as OTP does after an upgrade. Applications
+    /// that have none are named. Values are never shown. It ends at the first place that fails.
+    Reload(config_reload::Args),
     /// Prints every key with its default and meaning, as Markdown.
     Reference,
     /// Prints an example of the host's settings.
@@ -43,8 +50,9 @@ fn app_file(text: &str) -> Result<(AppName, PathBuf), String> {
     Ok((app.parse().map_err(|error: api::BadName| error.to_string())?, file.into()))
 }
 
-pub(super) fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     match args.command {
+        Command::Reload(args) => config_reload::run(context, args).await,
         Command::Check { config, app } => check(context, config, app),
         Command::Reference => {
             context.output.line(reference().trim_end());

@@ -3,6 +3,7 @@
 pub(crate) mod activate;
 pub(crate) mod backup;
 pub(crate) mod config;
+mod config_reload;
 pub(crate) mod deploy;
 pub(crate) mod deployments;
 pub(crate) mod doctor;
@@ -120,7 +121,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Tls(args) => tls::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Export(args) => export::run(context, args).await,
-        Command::Config(args) => config::run(context, args),
+        Command::Config(args) => config::run(context, args).await,
         Command::Completions { shell } => {
             let shell = clap_complete::Shell::from(shell);
             let mut script = Vec::new();

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use package::durable::write_whole;
 use upgrade::finding::Code;
-use upgrade::plan::{Plan, Verdict};
+use upgrade::plan::{Direction, Plan, Verdict};
 use upgrade::policy::{Accepted, Mode, Override, Policy};
 use upgrade::report::{markdown::markdown, sarif::sarif};
 
@@ -144,6 +144,7 @@ impl PolicyArgs {
                 When::Package => Mode::Package,
                 When::Auto => Mode::Auto,
             },
+            way: Direction::Up,
             accepted: match &self.accept {
                 None => Accepted::All,
                 Some(codes) => Accepted::Only(codes.iter().copied().collect()),

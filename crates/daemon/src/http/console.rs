@@ -1,12 +1,14 @@
-//! What an operator has a node do: evaluations, shells, traces, and what runs there, over the
+//! What an operator has a node do: evaluations, shells, traces, changed configuration, and what runs there, over the
 //! daemon's link to it.
 //!
 //! Neither text nor lines are recorded, as secrets may be in them: the audit has a text's length and digest, and that a
 //! shell was begun.
 
 mod evaluation;
+mod lines;
 mod observation;
 mod place;
+mod reload;
 mod shell;
 mod trace;
 
@@ -28,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 pub(super) fn streams() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(evaluation::evaluate))
+        .routes(routes!(reload::reload))
         .routes(routes!(shell::shell))
         .routes(routes!(trace::trace))
 }

@@ -101,7 +101,7 @@ fn shown(app: &App, target: Target, told: host::standalone::Standalone) -> Resul
         settings: SettingsJson(revision.settings.clone()),
         runtime_bin: told.runtime_bin.map(|bin| bin.to_string_lossy().into_owned()),
         start: std::iter::once(told.starter.script.path).chain(told.starter.script.arguments).collect(),
-        private_files: told.private_files.into_iter().map(|(path, text)| (path.to_owned(), text)).collect(),
+        private_files: told.private_files.into_iter().collect(),
         places: told.places.into_iter().map(place).collect::<Result<_, _>>()?,
     })
 }

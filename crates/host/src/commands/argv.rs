@@ -13,7 +13,7 @@ use crate::start::Starter;
 
 /// `eval` and `rpc` by the release's own means; for releases whose script has no `eval` in a VM of its own, that VM
 /// is started here.
-pub(super) fn release_argv(
+pub(crate) fn release_argv(
     command: &PreCommand,
     unpacked: &Unpacked,
     tree: &Path,
@@ -42,29 +42,41 @@ fn erl_eval(expression: &str, unpacked: &Unpacked, tree: &Path, erlang_bin: &Pat
         erl_eval:exprs(Expressions, erl_eval:new_bindings()) of _ -> erlang:halt(0) \
         catch Class:Reason:Stack -> io:format(standard_error, \"~ts~n\", \
         [erl_error:format_exception(Class, Reason, Stack)]), erlang:halt(1) end.";
-    let facts = &unpacked.facts;
-    let mut argv: Vec<OsString> = Vec::new();
-    match &facts.erts {
-        Some(erts) => {
-            let root = tree.to_owned();
-            argv.push(root.join(format!("erts-{erts}/bin/erlexec")).into_os_string());
-            let version = facts.boot_version.as_deref().unwrap_or(&facts.version);
-            let boot = root.join(format!("releases/{version}/start_clean"));
-            if boot.with_extension("boot").is_file() {
-                argv.extend(["-boot".into(), boot.into_os_string()]);
-            }
-            let config = root.join(format!("releases/{version}/sys.config"));
-            if config.is_file() {
-                argv.extend(["-config".into(), config.into_os_string()]);
-            }
-        }
-        None => argv.push(erlang_bin.join("erl").into_os_string()),
-    }
-    argv.extend(["-noshell", "-noinput"].map(OsString::from));
+    let version = unpacked.facts.boot_version.as_deref().unwrap_or(&unpacked.facts.version);
+    let config = tree.join(format!("releases/{version}/sys.config"));
+    let config = Some(config).filter(|config| unpacked.facts.erts.is_some() && config.is_file());
+    let mut argv = vm(unpacked, tree, erlang_bin, config.as_deref());
     for folder in code_paths(unpacked, tree) {
         argv.extend(["-pa".into(), folder.into_os_string()]);
     }
     argv.extend(["-eval".into(), EVALUATE.into(), "-extra".into(), expression.into()]);
+    argv
+}
+
+/// A VM by a release's own runtime, or the host's for one without, that starts none of its applications.
+pub(crate) fn vm(
+    unpacked: &Unpacked,
+    tree: &Path,
+    erlang_bin: &Path,
+    config: Option<&Path>,
+) -> Vec<OsString> {
+    let facts = &unpacked.facts;
+    let mut argv: Vec<OsString> = Vec::new();
+    match &facts.erts {
+        Some(erts) => {
+            argv.push(tree.join(format!("erts-{erts}/bin/erlexec")).into_os_string());
+            let version = facts.boot_version.as_deref().unwrap_or(&facts.version);
+            let boot = tree.join(format!("releases/{version}/start_clean"));
+            if boot.with_extension("boot").is_file() {
+                argv.extend(["-boot".into(), boot.into_os_string()]);
+            }
+        }
+        None => argv.push(erlang_bin.join("erl").into_os_string()),
+    }
+    if let Some(config) = config {
+        argv.extend(["-config".into(), config.into()]);
+    }
+    argv.extend(["-noshell", "-noinput"].map(OsString::from));
     argv
 }
 
@@ -82,7 +94,7 @@ fn code_paths(unpacked: &Unpacked, tree: &Path) -> Vec<PathBuf> {
 }
 
 /// `erlexec`, started without the `erl` script, is told by variables where it belongs.
-pub(super) fn with_erlang(
+pub(crate) fn with_erlang(
     mut environment: Environment,
     command: &CommandLine,
     unpacked: &Unpacked,

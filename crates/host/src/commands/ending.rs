@@ -44,7 +44,7 @@ impl Ending {
 
 impl Ending {
     /// In the model's words; `limit_key` is the setting that the command's time limit comes from.
-    pub(super) fn outcome(self, limit_key: &str) -> Outcome {
+    pub(crate) fn outcome(self, limit_key: &str) -> Outcome {
         match self {
             Ending::Seen { exited, tail } => ended(&exited, tail.as_deref(), limit_key),
             Ending::NeverBegan(reason) => Outcome::Failed { reason, tail: None },

@@ -27,6 +27,7 @@ use model::{AppName, EffectId};
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
+pub(crate) use self::argv::{release_argv, vm, with_erlang};
 use self::dismiss::Sweep;
 pub(crate) use self::ending::Ending;
 pub(crate) use self::prepare::{Laid, prepare};

@@ -68,6 +68,8 @@ pub(crate) fn prepare(
         instance_tree(&unpacked.path, &tree, owner)?;
         if run.kind != RunKind::Prepare {
             site.write_private_files(&app.name, &settings, &tree, account.as_ref())?;
+            let (place, slot) = place_of(app, run);
+            site.write_sys_config(app, run.target, place, slot, &tree)?;
         }
     }
     let starter = site.starter(app, run.target, &unpacked, &tree)?;
@@ -143,7 +145,13 @@ fn environment(site: &Site, app: &App, run: &Run, tree: &Path) -> Result<Environ
         environment.insert("BELLROCK_VERSION".into(), app.label(run.target).into());
         return Ok(environment);
     }
-    let (place, slot) = match run.kind {
+    let (place, slot) = place_of(app, run);
+    Ok(site.environment(app, run.target, place, slot, tree)?)
+}
+
+/// The place that it is run for.
+fn place_of(app: &App, run: &Run) -> (Place, Slot) {
+    match run.kind {
         RunKind::Init { instance } | RunKind::Member { instance } => {
             app.instances.get(&instance).map_or((Place(1), Slot::A), |it| (it.place, it.slot))
         }
@@ -154,6 +162,5 @@ fn environment(site: &Site, app: &App, run: &Run, tree: &Path) -> Result<Environ
             .values()
             .find(|it| it.is_ready())
             .map_or((Place(1), Slot::A), |it| (it.place, it.slot)),
-    };
-    Ok(site.environment(app, run.target, place, slot, tree)?)
+    }
 }

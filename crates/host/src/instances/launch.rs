@@ -105,6 +105,7 @@ impl<T: Tell> Instances<T> {
             let owner = account.as_ref().map(|it| package::tree::Owner { uid: it.uid, gid: it.gid });
             instance_tree(&unpacked.path, &tree, owner)?;
             site.write_private_files(&app.name, settings, &tree, account.as_ref())?;
+            site.write_sys_config(&app, instance.target, instance.place, instance.slot, &tree)?;
             Ok(())
         })
         .await?

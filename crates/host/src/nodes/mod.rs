@@ -21,8 +21,9 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use dist::Node;
+use dist::{Node, Status};
 use model::app::{App, Instance, Target};
 use model::settings::Distribution;
 use model::{AppName, InstanceId};
@@ -95,6 +96,28 @@ impl Nodes {
         let links = self.links();
         let linked = links.get(&(app.clone(), instance))?;
         linked.link.as_ref().ok().map(|link| link.node.clone())
+    }
+
+    /// The node of an instance that runs, connected.
+    ///
+    /// # Errors
+    /// Why there is no connection within that time, in words.
+    pub async fn connected(
+        &self,
+        app: &AppName,
+        instance: InstanceId,
+        within: Duration,
+    ) -> Result<Node, String> {
+        let Some(node) = self.get(app, instance) else {
+            return Err("its process has just been started, or has no node that can be addressed".to_owned());
+        };
+        if node.up(within).await.is_some() {
+            return Ok(node);
+        }
+        Err(match &*node.status().borrow() {
+            Status::Down(why) => crate::chain(&**why),
+            Status::Connecting | Status::Up(_) => "it is being made; try again".to_owned(),
+        })
     }
 
     /// The node of an instance and what is seen of the link to it; `None` when it does not run, or has no node

@@ -101,6 +101,11 @@ async fn children_that_come_and_go_meanwhile_are_converted_or_begin_anew() {
     });
     let installed = hot(lab.install(&up).await);
     assert!(installed.suspended > installed.converted, "their supervisor stands still too");
+    // they cannot be restarted one by one
+    let mut restart = hot::Instructions::new("restart", hot::Direction::Up);
+    restart.restarts.push("counter".into());
+    let Outcome::Refused(why) = lab.install(&restart).await else { panic!("their supervisor would end") };
+    assert!(why[0].pid.is_some() && why[0].module.as_deref() == Some("counter"), "{why:?}");
     // nobody has a state of the version before, and nobody has crashed
     let told = "monitor(process, somebody), somebody ! stop, receive {'DOWN', _, _, _, normal} -> ok end,
         Pids = [Pid || {_, Pid, _, _} <- supervisor:which_children(workers)],
@@ -136,6 +141,15 @@ async fn children_and_applications_are_restarted_where_told() {
     application.applications.restarted.push("shop".into());
     hot(lab.install(&application).await);
     assert_ne!(lab.text("whereis(shop_sup)").await, dist::shown(&before[0]));
+    // by module: those that a supervisor has by name
+    let Term::List(before) = lab.eval(pids).await else { panic!("they run") };
+    let mut modules = hot::Instructions::new("modules", hot::Direction::Up);
+    modules.restarts.push("till".into());
+    assert_eq!(hot(lab.install(&modules).await).suspended, 3);
+    let Term::List(after) = lab.eval(pids).await else { panic!("they run") };
+    let same: Vec<_> = before.iter().zip(after.iter()).map(|(one, two)| one == two).collect();
+    // d is no child since the application began anew
+    assert_eq!(same, [true, false, false, true]);
     assert_eq!(lab.text("gen_server:call(b, add)").await, "2");
 }
 
@@ -228,4 +242,50 @@ async fn a_state_is_not_told() {
     assert!(failure.why.contains("function_clause") && failure.why.contains("code_change,3"), "{failure:?}");
     assert!(!failure.why.contains("4111"), "{failure:?}");
     assert_eq!(lab.text("sys:get_state(it)").await, "{card,<<\"4111\">>}");
+}
+
+#[tokio::test]
+async fn an_application_that_is_restarted_is_so_too_when_it_is_undone() {
+    let shop = Shop::new("restarted").await;
+    let lab = &shop.lab;
+    let server = COUNTER_1.replace(
+        "start(Name)",
+        "start_link() -> gen_server:start_link({local, other}, ?MODULE, [], []). start(Name)",
+    );
+    let application = "start(_, _) -> counter:start_link(). stop(_) -> ok.";
+    lab.load(&lab.compile("o", &[("counter", &server), ("other_app", application)])).await;
+    lab.eval("ok = application:load({application, other, [{vsn, \"1\"}, {mod, {other_app, []}}]}), ok = application:start(other),
+        application:set_env(shop, trap, raise)").await;
+    let before = lab.text("whereis(other)").await;
+    let state = shop.all().await;
+    let mut up = shop.up("up").await;
+    up.applications.restarted.push("other".into());
+    let Outcome::Undone(failure) = lab.install(&up).await else { panic!("a conversion raises") };
+    assert_eq!(failure.step, Step::Convert);
+    assert_eq!(shop.all().await, state);
+    let between = lab.text("whereis(other)").await;
+    assert!(between.starts_with('<') && between != before);
+    // the evaluator is killed while it is stopped
+    up.id = "killed".to_owned();
+    up.hold = Some(Step::Load);
+    lab.installer.begin(&up, testkit::nodes::SOON).await.unwrap();
+    testkit::wait_for("it holds", testkit::nodes::SOON, async || {
+        let progress = lab.installer.progress(testkit::nodes::SOON).await.unwrap()?;
+        (progress.step == Some(Step::Load)).then_some(())
+    })
+    .await;
+    assert_eq!(lab.text("whereis(other)").await, "undefined");
+    lab.eval("{monitors, [{process, E}]} = process_info(whereis(bellrock_upgrade), monitors), exit(E, kill)")
+        .await;
+    let outcome = lab.installer.wait("killed", testkit::nodes::SOON).await.unwrap().outcome.unwrap();
+    assert!(matches!(outcome, Outcome::Undone(_)), "{outcome:?}");
+    lab.installer.acknowledge("killed", testkit::nodes::SOON).await.unwrap();
+    assert!(lab.text("whereis(other)").await.starts_with('<'));
+    // and when it succeeds
+    lab.eval("application:unset_env(shop, trap)").await;
+    up.id = "at last".to_owned();
+    up.hold = None;
+    hot(lab.install(&up).await);
+    assert!(lab.text("whereis(other)").await.starts_with('<'));
+    shop.assert_is_two().await;
 }

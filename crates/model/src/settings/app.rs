@@ -169,6 +169,8 @@ pub struct AppSettings {
     pub env: Option<String>,
     /// Folder of the Erlang runtime for a package without one.
     pub runtime: Option<PathBuf>,
+    /// What stands in the place of the package's `sys.config`; `None` = that.
+    pub sys_config: Option<PathBuf>,
     /// User that the app runs as; `None` = the host's `app_user`.
     pub user: Option<String>,
     /// Group that the app runs as; `None` = the host's `app_group`, else the user's own.
@@ -255,6 +257,7 @@ impl Default for AppSettings {
             store: None,
             env: None,
             runtime: None,
+            sys_config: None,
             user: None,
             group: None,
             umask: Umask(0o027),

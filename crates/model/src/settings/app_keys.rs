@@ -180,6 +180,12 @@ pub(super) static APP_KEYS: &[Key] = &[
         "Folder of the Erlang runtime, for a package that brings none.",
     ),
     host_only(
+        "sys_config",
+        Kind::Path,
+        Default::Unset("the package's own", r#""/etc/shop/sys.config""#),
+        "A file of this host that stands in the place of the package's `sys.config`, copied for each instance that is started; the package's may be a stand-in. rebar3's script puts the environment into it (`${NAME}`). A mix release runs `runtime.exs` and other config providers after it, as after its own.",
+    ),
+    host_only(
         "user",
         Kind::Word,
         Default::Unset("the host's `app_user`", r#""shop""#),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Severity::{self, Block, Care, Note};
 
@@ -253,6 +253,12 @@ codes! {
     69 ChainLong "chain-long" Care PLAIN
         "The node was upgraded hot {count} times since it started."
         "Restart it at a calm moment: bellrock restart."
+    70 KeepsOldCode "keeps-old-code" Care PLAIN
+        "{who} goes on with the code of {module} that runs now ({detail})."
+        "Nothing to do now: as long as it does, the next upgrade and the way back are full deployments."
+    71 NodeRefuses "node-refuses" Block NEVER
+        "The node would refuse it: {why}."
+        "Deploy in full."
 
     // policy and appups
     80 AppupHonoured "appup-honoured" Note PLAIN
@@ -309,6 +315,12 @@ impl FromStr for Code {
             digits.filter(|digits| digits.len() == 3 && digits.bytes().all(|it| it.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok());
         number.and_then(Code::of_number).ok_or_else(|| UnknownCode(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

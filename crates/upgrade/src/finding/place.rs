@@ -1,9 +1,9 @@
 //! Where a finding is.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a finding is: the release as a whole, an application, a module, a process of the running node.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Place {
     /// The release.

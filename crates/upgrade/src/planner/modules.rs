@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Planner;
 use super::pairs::{Held, Pair};
 use super::runtime::is_core;
-use super::state::{StateChange, has_new_conversion, shape_change, state_change};
+use super::state::{StateChange, has_new_conversion, shape_change, state_change, vsn_falls};
 use super::vsn::vsn;
 use crate::finding::{Code, Place, module_name};
 use crate::function::FunctionName;
@@ -150,14 +150,18 @@ impl Planner<'_> {
         }
         let values = |what: &str| [("behaviour", behaviour.word.to_owned()), ("change", what.to_owned())];
         if let Some(converter) = behaviour.converter {
-            if has_new_conversion(old.module, new.module, converter) {
-                return self.convert(name, old, new, Source::Planned);
-            }
-            if old.module.code_change == CodeChange::Own
-                && new.module.code_change != CodeChange::Own
-                && change != StateChange::None
-            {
-                return self.convert_down(name, place, old, new);
+            let goes_back = self.goes_back(old.module, new.module);
+            let has_new = has_new_conversion(old.module, new.module, converter);
+            // the version that is left knows the way back, if any does
+            let had_new = goes_back && has_new_conversion(new.module, old.module, converter);
+            let is_known_before =
+                old.module.code_change == CodeChange::Own && (change != StateChange::None || had_new);
+            match (has_new && !goes_back, is_known_before) {
+                (true, _) => return self.convert(name, old, new, Source::Planned),
+                (false, true) if goes_back || new.module.code_change != CodeChange::Own => {
+                    return self.convert_down(name, place, old, new);
+                }
+                _ => {}
             }
         }
         self.started_otherwise(place, behaviour, old.module, new.module);
@@ -178,6 +182,11 @@ impl Planner<'_> {
                 self.found(code, place.clone(), &values);
             }
         }
+    }
+
+    /// Whether a module goes back to an earlier version, by the releases' versions, the caller or its author's numbers.
+    fn goes_back(&self, old: &Module, new: &Module) -> bool {
+        self.is_way_back || vsn_falls(old, new)
     }
 
     /// Running processes keep the name and the options that they were started with.
@@ -234,6 +243,10 @@ impl Planner<'_> {
     }
 
     fn special(&mut self, name: &str, place: &Place, old: Held<'_>, new: Held<'_>) {
+        if self.goes_back(old.module, new.module) && old.module.code_change == CodeChange::Own {
+            self.found(Code::SpecialProcess, place.clone(), &[]);
+            return self.convert_down(name, place, old, new);
+        }
         if has_new_conversion(old.module, new.module, SPECIAL) {
             self.found(Code::SpecialProcess, place.clone(), &[]);
             return self.convert(name, old, new, Source::Planned);

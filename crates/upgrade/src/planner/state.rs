@@ -115,3 +115,12 @@ pub(super) fn has_new_conversion(old: &Module, new: &Module, converter: Root) ->
             || reach::change(old, new, &[converter]) != Change::Same
             || vsn(old) != vsn(new))
 }
+
+/// Whether an author's numbers of the two say that the new one is the earlier.
+pub(super) fn vsn_falls(old: &Module, new: &Module) -> bool {
+    let number = |module: &Module| {
+        let vsn = module.vsn.as_ref().filter(|_| module.has_own_vsn)?;
+        vsn.strip_prefix('[')?.strip_suffix(']')?.parse::<u64>().ok()
+    };
+    matches!((number(old), number(new)), (Some(old), Some(new)) if new < old)
+}

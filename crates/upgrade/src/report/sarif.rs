@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::finding::{Code, Finding, Place, Severity};
 use crate::plan::Plan;
 
-/// A log of one run.
+/// A log of a run for each plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run; 1],
+    runs: Vec<Run>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -100,6 +100,19 @@ struct Properties {
 
 /// The plan as a log.
 pub fn sarif(plan: &Plan) -> Log {
+    of_all([plan])
+}
+
+/// Plans as one log, in their order.
+pub fn of_all<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Log {
+    Log {
+        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        version: "2.1.0",
+        runs: plans.into_iter().map(run).collect(),
+    }
+}
+
+fn run(plan: &Plan) -> Run {
     let mut codes: Vec<Code> = plan.findings.iter().map(|finding| finding.code).collect();
     codes.sort();
     codes.dedup();
@@ -116,19 +129,15 @@ pub fn sarif(plan: &Plan) -> Log {
     let results = results.collect();
     let rules = codes.iter().copied().map(rule).collect();
     let driver = Driver { name: "bellrock", version: env!("CARGO_PKG_VERSION"), rules };
-    Log {
-        schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-        version: "2.1.0",
-        runs: [Run {
-            tool: Tool { driver },
-            results,
-            properties: Properties {
-                release: plan.release.clone(),
-                from: plan.from.clone(),
-                to: plan.to.clone(),
-                verdict: plan.verdict.words(),
-            },
-        }],
+    Run {
+        tool: Tool { driver },
+        results,
+        properties: Properties {
+            release: plan.release.clone(),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            verdict: plan.verdict.words(),
+        },
     }
 }
 

@@ -9,8 +9,9 @@ use upgrade::survey;
 
 /// One side of a pair: its folders are applications, but for those that hold something else.
 pub(crate) fn read(side: &Path) -> Release {
-    let is_old = side.ends_with("old");
-    let version = if is_old { "1.0.0" } else { "2.0.0" };
+    let told = fs_err::read_to_string(side.join("RELEASE")).ok().map(|text| text.trim().to_owned());
+    let version = told.unwrap_or_else(|| if side.ends_with("old") { "1.0.0" } else { "2.0.0" }.to_owned());
+    let version = version.as_str();
     let names = names(side).into_iter().filter(|name| side.join(name).join("ebin").is_dir());
     let applications: BTreeMap<String, Application> =
         names.map(|name| (name.clone(), application(side, &name, version))).collect();

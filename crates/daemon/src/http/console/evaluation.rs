@@ -1,14 +1,13 @@
 //! A text is evaluated in a node.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use ::api::console::{Evaluate, EvaluationLine, Language};
 use ::api::problem::Problem;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use dist::{Evaluation, EvaluationEnd, EvaluationEvent, EvaluationPlan};
 use model::AppName;
 use package::Sha256Digest;
@@ -18,6 +17,7 @@ use super::super::extract::{Json, Path};
 use super::super::peer::Peer;
 use super::super::problem::Failure;
 use super::Place;
+use super::lines::{answer, line};
 
 /// Longest text, bytes: more is a module, which belongs into a release.
 const MOST_BYTES: usize = 256 << 10;
@@ -60,8 +60,7 @@ pub(super) async fn evaluate(
             format!("nothing was evaluated: {}", host::chain(&error)),
         )
     })?;
-    let body = Body::from_stream(lines(evaluation, api));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    Ok(answer(lines(evaluation, api)))
 }
 
 fn recorded(place: u16, body: &Evaluate) -> String {
@@ -78,30 +77,21 @@ pub(super) fn language(language: Language) -> dist::Language {
 }
 
 /// The evaluation ends with the stream, whoever drops it.
-fn lines(
-    mut evaluation: Evaluation,
-    api: Api,
-) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+fn lines(mut evaluation: Evaluation, api: Api) -> impl futures_util::Stream<Item = Bytes> {
     async_stream::stream! {
         loop {
             let event = tokio::select! {
                 event = evaluation.next() => event,
                 () = api.stop.cancelled() => {
                     let reason = "bellrockd stops, so that it was killed".to_owned();
-                    yield Ok(line(&EvaluationLine::Lost { reason }));
+                    yield line(&EvaluationLine::Lost { reason });
                     break;
                 }
             };
             let Some(event) = event else { break };
-            yield Ok(line(&view(event)));
+            yield line(&view(event));
         }
     }
-}
-
-fn line(line: &EvaluationLine) -> Bytes {
-    let mut text = serde_json::to_vec(line).expect("it is made of texts and numbers");
-    text.push(b'\n');
-    Bytes::from(text)
 }
 
 fn view(event: EvaluationEvent) -> EvaluationLine {

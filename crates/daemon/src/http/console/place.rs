@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use dist::{Node, Status};
+use dist::Node;
 use model::AppName;
 use model::app::{App, Instance};
 
@@ -32,7 +32,7 @@ impl Place {
         let mut why = None;
         for instance in running {
             let place = instance.place.0;
-            match connected(api, name, instance).await {
+            match api.control.nodes.connected(name, instance.id, CONNECTING).await {
                 Ok(node) => return Ok(Place { place, node }),
                 Err(reason) => why.get_or_insert((place, reason)),
             };
@@ -51,20 +51,7 @@ fn running(app: &App, place: Option<u16>) -> Vec<&Instance> {
     running
 }
 
-async fn connected(api: &Api, name: &AppName, instance: &Instance) -> Result<Node, String> {
-    let Some(node) = api.control.nodes.get(name, instance.id) else {
-        return Err("its process has just been started, or has no node that can be addressed".to_owned());
-    };
-    if node.up(CONNECTING).await.is_some() {
-        return Ok(node);
-    }
-    Err(match &*node.status().borrow() {
-        Status::Down(why) => host::chain(&**why),
-        Status::Connecting | Status::Up(_) => "it is being made; try again".to_owned(),
-    })
-}
-
-fn nothing_runs(name: &AppName, place: Option<u16>) -> Failure {
+pub(super) fn nothing_runs(name: &AppName, place: Option<u16>) -> Failure {
     let what = match place {
         Some(place) => format!("no instance runs in place {place} of {name}"),
         None => format!("no instance of {name} runs"),

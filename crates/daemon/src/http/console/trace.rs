@@ -1,14 +1,13 @@
 //! Calls of a function are traced in a node.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use ::api::observation::{BeginTrace, TraceLine, TraceWhat};
 use ::api::problem::Problem;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use dist::{Trace, TraceEnd, TraceError, TraceEvent, TracedKind};
 use model::AppName;
 use probe::{Probe, TraceLine as Text, TraceTarget};
@@ -18,6 +17,7 @@ use super::super::extract::{Json, Path};
 use super::super::peer::Peer;
 use super::super::problem::Failure;
 use super::Place;
+use super::lines::{answer, line};
 
 /// Lines unless somebody says otherwise.
 const LIMIT: u32 = 100;
@@ -50,8 +50,7 @@ pub(super) async fn trace(
     api.record(&peer, Some(&name), format!("trace {} in place {}", body.function, place.place)).await?;
     let trace = Probe::new(place.node.clone()).trace(&plan, START).await.map_err(|error| refused(&error))?;
     let begun = format!("traces {} in place {} ({})", body.function, place.place, place.node.name());
-    let body = Body::from_stream(lines(trace, begun, api));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    Ok(answer(lines(trace, begun, api)))
 }
 
 fn refused(error: &TraceError) -> Failure {
@@ -64,23 +63,19 @@ fn refused(error: &TraceError) -> Failure {
 }
 
 /// The trace ends with the stream, whoever drops it.
-fn lines(
-    mut trace: Trace,
-    begun: String,
-    api: Api,
-) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
+fn lines(mut trace: Trace, begun: String, api: Api) -> impl futures_util::Stream<Item = Bytes> {
     async_stream::stream! {
-        yield Ok(line(TraceWhat::Begun, begun));
+        yield told(TraceWhat::Begun, begun);
         loop {
             let event = tokio::select! {
                 event = trace.next() => event,
                 () = api.stop.cancelled() => {
-                    yield Ok(line(TraceWhat::Lost, "bellrockd stops, so that the trace has ended".to_owned()));
+                    yield told(TraceWhat::Lost, "bellrockd stops, so that the trace has ended".to_owned());
                     break;
                 }
             };
             let Some(event) = event else { break };
-            yield Ok(line(what(&event), Text(&event).to_string()));
+            yield told(what(&event), Text(&event).to_string());
         }
     }
 }
@@ -98,8 +93,6 @@ fn what(event: &TraceEvent) -> TraceWhat {
     }
 }
 
-fn line(what: TraceWhat, text: String) -> Bytes {
-    let mut line = serde_json::to_vec(&TraceLine { what, text }).expect("it is made of texts");
-    line.push(b'\n');
-    Bytes::from(line)
+fn told(what: TraceWhat, text: String) -> Bytes {
+    line(&TraceLine { what, text })
 }

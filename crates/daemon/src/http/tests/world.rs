@@ -9,6 +9,7 @@ use cli::{Client, Failure};
 use host::Paths;
 use host::certificates::Certificates;
 use host::checks::Probe;
+use host::configuration::Evaluator;
 use host::doer::HostDoer;
 use host::instances::Instances;
 use host::journal::Journal;
@@ -107,10 +108,11 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
     ));
     let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
     let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
+    let evaluator = Evaluator::new(&instances, tasks.clone());
     let doer = HostDoer::new(instances, journal.clone(), proxy);
     let partners = partners(journal, doer);
     let probe = Probe::new(control.nodes.clone()).unwrap();
-    control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off);
+    control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off, evaluator);
     control
 }
 

@@ -1,0 +1,7 @@
+//! Plans of real versions, lowered; installed in the nodes that run them.
+
+#![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
+
+mod instructions;
+mod running;
+mod unpacked;

@@ -1,0 +1,146 @@
+//! A release that runs becomes another version of itself, goes back, and comes again.
+
+use hot::{Installed, Installer, Outcome, Undo};
+use probe::Probe;
+use serde_json::{Value, json};
+use testkit::nodes::{SOON, World, eval, free_port, up};
+use testkit::wait_for;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use upgrade::plan::{Direction, Verdict};
+
+use crate::unpacked::Unpacked;
+
+/// A running release and who installs in it.
+struct Run {
+    node: dist::Node,
+    installer: Installer,
+    port: u16,
+    _running: testkit::nodes::Running,
+    _world: World,
+}
+
+impl Run {
+    async fn start(release: &Unpacked, how: &str) -> Self {
+        let world = World::new().await;
+        let port = free_port();
+        let name = release.release.name.as_str();
+        let variables = [("PORT", port.to_string())];
+        let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let running = world.release(&release.root.join("bin").join(name), how, name, &variables);
+        let node = world.open(world.target(name));
+        up(&node).await;
+        let installer = Installer::new(Probe::new(node.clone()));
+        let run = Self { node, installer, port, _running: running, _world: world };
+        wait_for("it serves", SOON, async || run.ask("GET", "/health").await.filter(|it| it.0 == 200)).await;
+        run
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: it\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    async fn json(&self, method: &str, path: &str) -> Value {
+        let (status, body) = self.ask(method, path).await.unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Looks first, then does it.
+    async fn becomes(&self, old: &Unpacked, new: &Unpacked, id: &str, way: Direction) -> Installed {
+        let (plan, instructions) = old.to(new, id, way);
+        assert_ne!(plan.verdict, Verdict::Full, "{:?}", plan.findings);
+        let preflight = self.installer.preflight(&instructions, SOON).await.unwrap();
+        assert_eq!(preflight.in_the_way, []);
+        self.installer.begin(&instructions, SOON).await.unwrap();
+        let outcome = self.installer.wait(id, SOON).await.unwrap().outcome.unwrap();
+        let Outcome::Installed(installed) = outcome else { panic!("{outcome:?}") };
+        assert_eq!((&installed.failure, &installed.complaints[..]), (&None, &[][..]));
+        assert_eq!(installed.undo, Undo::Hot);
+        self.installer.acknowledge(id, SOON).await.unwrap();
+        self.assert_is(new).await;
+        installed
+    }
+
+    /// Every module of the application is that version's, and the whole code path is of its root.
+    async fn assert_is(&self, version: &Unpacked) {
+        let (root, name) = (version.root.to_str().unwrap(), &version.release.name);
+        let text = format!(
+            "{{[Path || Path <- code:get_path(), lists:prefix(\"/\", Path), not lists:prefix(\"{root}\", Path)],
+                os:getenv(\"RELEASE_VSN\"), element(2, application:get_key({name}, vsn))}}"
+        );
+        let told = dist::shown(&eval(&self.node, &text).await);
+        let number = &version.release.version;
+        assert_eq!(told, format!("{{[],\"{number}\",\"{number}\"}}"));
+        for (name, module) in &version.release.applications[&version.release.name].modules {
+            let text = format!("binary:encode_hex(erlang:get_module_info('{name}', md5))");
+            let md5 = eval(&self.node, &format!("code:ensure_loaded('{name}'), {text}")).await;
+            let md5 = String::from_utf8(md5.as_binary().unwrap().to_vec()).unwrap();
+            assert_eq!(md5.to_lowercase(), module.digest.to_string(), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn beacon_takes_its_state_along_there_and_back_and_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two, three, four] =
+        ["beacon-base", "beacon-module-changed", "beacon-module-added", "beacon-state-changed"]
+            .map(|name| Unpacked::sample(name, folder.path()));
+    let run = Run::start(&one, "start").await;
+    let os_process = run.json("GET", "/").await["pid"].clone();
+    let counter = eval(&run.node, "whereis('Elixir.Beacon.Counter')").await;
+    let count = async |state: &Value| {
+        let mut said = run.json("GET", "/state").await;
+        said.as_object_mut().unwrap().remove("version");
+        assert_eq!(said, *state);
+    };
+    run.json("POST", "/state?incr=7").await;
+    count(&json!({"count": 7})).await;
+
+    run.becomes(&one, &two, "one-two", Direction::Up).await;
+    let front = run.json("GET", "/").await;
+    assert_eq!(front["version"], "1.1.0");
+    assert_eq!(front["greeting"], "The lamp is lit and turns every 4 seconds.");
+    run.becomes(&two, &three, "two-three", Direction::Up).await;
+    assert!(run.json("GET", "/").await["greeting"].as_str().unwrap().contains("the tide is"));
+    count(&json!({"count": 7})).await;
+    let installed = run.becomes(&three, &four, "three-four", Direction::Up).await;
+    assert_eq!((installed.suspended >= 1, installed.converted), (true, 1));
+    count(&json!({"count": 7, "changes": 0})).await;
+    run.json("POST", "/state").await;
+    count(&json!({"count": 8, "changes": 1})).await;
+
+    let installed = run.becomes(&four, &one, "back", Direction::Down).await;
+    assert_eq!(installed.converted, 1);
+    assert_eq!(run.json("GET", "/").await["greeting"], "The lamp is lit.");
+    run.json("POST", "/state").await;
+    count(&json!({"count": 9})).await;
+    run.becomes(&one, &four, "again", Direction::Up).await;
+    count(&json!({"count": 9, "changes": 0})).await;
+
+    assert_eq!(run.json("GET", "/").await["pid"], os_process);
+    assert_eq!(eval(&run.node, "whereis('Elixir.Beacon.Counter')").await, counter);
+}
+
+#[tokio::test]
+async fn buoy_of_rebar3_there_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["buoy-base", "buoy-module-changed"].map(|name| Unpacked::sample(name, folder.path()));
+    let run = Run::start(&one, "foreground").await;
+    let front = async || run.ask("GET", "/").await.unwrap().1;
+    let (before, os_process) = (front().await, eval(&run.node, "os:getpid()").await);
+    run.becomes(&one, &two, "up", Direction::Up).await;
+    assert_ne!(front().await, before);
+    run.becomes(&two, &one, "down", Direction::Down).await;
+    assert_eq!(front().await, before);
+    run.becomes(&one, &two, "again", Direction::Up).await;
+    assert_eq!(eval(&run.node, "os:getpid()").await, os_process);
+}
