@@ -63,7 +63,7 @@ bench-plan: ## the planner of hot upgrades on its corpus: what it calls hot and 
 BELLROCK_OTP ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bellrock-otp/27/root/usr/lib/erlang
 bench-appup: ## the planner on OTP's own applications, beside their appups (the second OTP is what make test-otp fetches)
 	@tools/setup.sh demo
-	@BELLROCK_OTP=$(BELLROCK_OTP) cargo test --quiet --locked --package upgrade --test plan_corpus -- --ignored --nocapture otps_own
+	@cargo run --quiet --locked --package upgrade --example otp_appups -- /usr/lib/erlang $(BELLROCK_OTP)
 
 SEED ?= 1
 STEPS ?= 1000000

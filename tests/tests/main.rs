@@ -35,6 +35,7 @@ mod tasks;
 mod tcp;
 mod tls;
 mod traffic;
+mod upgrade;
 mod variables;
 mod versions;
 mod watchdogs;

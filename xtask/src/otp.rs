@@ -35,7 +35,8 @@ const SOURCES: [Source; 2] = [Source { otp: "27", release: "trixie" }, Source { 
 const PACKAGES: [&str; 2] = ["erlang-base", "erlang-ssl"];
 
 /// The tests that start nodes, or use their compiler: package and test.
-const SUITES: [(&str, &str); 3] = [("beam", "files"), ("dist", "nodes"), ("hot", "nodes")];
+const SUITES: [(&str, &str); 5] =
+    [("beam", "files"), ("dist", "nodes"), ("probe", "nodes"), ("hot", "nodes"), ("host", "distribution")];
 
 #[derive(Args)]
 pub(crate) struct Options {

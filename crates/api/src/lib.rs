@@ -24,6 +24,7 @@ pub mod settings;
 pub mod standalone;
 pub mod task;
 pub mod tls;
+pub mod upgrade;
 pub mod variable;
 pub mod version;
 

@@ -90,7 +90,7 @@ impl Exit {
             Exit::Unreachable => "bellrockd does not answer on its socket",
             Exit::NotAvailable => "not available: there is no such paper of the version",
             Exit::Frozen => "refused because the app is frozen: nothing has changed",
-            Exit::HotWithCare => "upgrade check: the upgrade can be done hot, with care",
+            Exit::HotWithCare => "upgrade: it can be done hot, with care",
             Exit::NotHot => "upgrade: a full deployment is right",
             Exit::Unreadable => "upgrade: a package cannot be read",
             Exit::Interrupted => "Ctrl-C; what was begun goes on (run: it was ended)",

@@ -245,14 +245,24 @@ pub async fn eval_with<'a>(
     node.eval(&prepared, variables, SOON).await.expect("it has a value")
 }
 
-/// Where the modules of Elixir and of IEx are.
+/// Where the modules of Elixir and of IEx are; `None`, which is told, where this OTP is too new for the modules of the
+/// Elixir that is installed.
 ///
 /// # Panics
 /// When Elixir is not installed.
-pub fn elixir() -> Vec<String> {
+pub fn elixir() -> Option<Vec<String>> {
     let text = "for app <- [:elixir, :iex], do: IO.puts(:code.lib_dir(app, :ebin))";
-    let told = Command::new("elixir").args(["-e", text]).output().expect("Debian's elixir is installed");
-    String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect()
+    let mut elixir = Command::new("elixir");
+    elixir.args(["-e", text]).env("ERL_CRASH_DUMP_SECONDS", "0");
+    let told = elixir.output().expect("Debian's elixir is installed");
+    // the node's logger says it on stdout
+    let complaint = String::from_utf8_lossy(&[&told.stdout[..], &told.stderr].concat()).into_owned();
+    if complaint.contains("re-compile this module") {
+        eprintln!("skipped: the installed Elixir does not run on this OTP");
+        return None;
+    }
+    assert!(told.status.success(), "elixir ended with {}: {complaint}", told.status);
+    Some(String::from_utf8_lossy(&told.stdout).lines().map(str::to_owned).collect())
 }
 
 /// `erlang:Function()`.

@@ -92,7 +92,7 @@ pub(crate) async fn run(args: Args, output: &Output) -> Result<Exit, Failure> {
         Command::Rollback(args) => rollback::run(context, args).await,
         Command::Mode(args) => mode::run(context, args).await,
         Command::Package(args) => package::run(context, args).await,
-        Command::Upgrade(args) => upgrade::run(context, args),
+        Command::Upgrade(args) => upgrade::run(context, args).await,
         Command::Restart(args) => restart::run(context, args).await,
         Command::Stop(args) => stop::run(context, args).await,
         Command::Start(args) => start::run(context, args).await,

@@ -1,5 +1,6 @@
 //! `upgrade`
 
+pub(super) mod plan;
 mod read;
 mod relup;
 pub(super) mod text;
@@ -33,6 +34,11 @@ enum Command {
     /// 11 when a full deployment is right, 12 when a package cannot be read. docs/reference/findings.md lists what may be
     /// found.
     Check(Check),
+    /// Plans the hot upgrade of what runs to a version that the host has, with a look at each node.
+    ///
+    /// Nothing is changed: each node is asked whether it runs what is thought, who would stand still, and what is in the way.
+    /// An instance whose node cannot be asked needs a full deployment. Ends as `check` does, by the weightiest of its plans.
+    Plan(plan::Args),
     /// Writes appups and a relup for those who use OTP's `release_handler` themselves.
     ///
     /// Both ways, up and down. Refused when the upgrade could not be done hot.
@@ -121,6 +127,16 @@ enum When {
     Auto,
 }
 
+impl When {
+    fn mode(self) -> Mode {
+        match self {
+            When::Never => Mode::Never,
+            When::Package => Mode::Package,
+            When::Auto => Mode::Auto,
+        }
+    }
+}
+
 /// `Shop.Cart=restart`. A module of Elixir is named without its prefix, one of Erlang in small letters.
 fn override_of(text: &str) -> Result<(String, Override), String> {
     let (module, what) = text.split_once('=').ok_or("it is written MODULE=load, convert or restart")?;
@@ -139,11 +155,7 @@ fn override_of(text: &str) -> Result<(String, Override), String> {
 impl PolicyArgs {
     pub(super) fn policy(&self) -> Policy {
         Policy {
-            mode: match self.upgrade {
-                When::Never => Mode::Never,
-                When::Package => Mode::Package,
-                When::Auto => Mode::Auto,
-            },
+            mode: self.upgrade.mode(),
             way: Direction::Up,
             accepted: match &self.accept {
                 None => Accepted::All,
@@ -157,9 +169,10 @@ impl PolicyArgs {
     }
 }
 
-pub(super) fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::Check(args) => check(context, &args),
+        Command::Plan(args) => plan::run(context, args).await,
         Command::Relup(args) => relup::run(context, &args),
     }
 }

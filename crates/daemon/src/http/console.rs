@@ -11,6 +11,7 @@ mod place;
 mod reload;
 mod shell;
 mod trace;
+mod upgrade;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(observation::top))
         .routes(routes!(observation::tree))
         .routes(routes!(observation::process))
+        .routes(routes!(upgrade::plan))
 }
 
 /// What takes as long as it takes.

@@ -118,7 +118,7 @@ async fn nothing_of_a_shell_is_left_when_it_is_dropped_or_we_vanish() {
 #[tokio::test]
 async fn iex_evaluates_where_elixir_runs() {
     let world = World::new().await;
-    let paths = elixir();
+    let Some(paths) = elixir() else { return };
     let arguments: Vec<&str> = ["-pa"].into_iter().chain(paths.iter().map(String::as_str)).collect();
     let (_running, node) = world.connected("iex", &arguments).await;
     let mut none = node.shell(plan(Some(Language::Elixir)), SOON).await.unwrap();
@@ -138,7 +138,9 @@ async fn iex_evaluates_where_elixir_runs() {
     assert!(until_it_reads(&mut shell).await.0.contains("interrupted"));
     shell.complete(1, "Enum.rever").await.unwrap();
     let ShellEvent::Completed(completed) = next(&mut shell).await else { panic!("it was asked") };
-    assert_eq!(completed.insert, "se", "{completed:?}");
+    // Elixir 1.14 asks for it, and it is not there since OTP 26
+    let completes = eval(&node, "erlang:function_exported(group, interfaces, 1)").await == Term::atom("true");
+    assert_eq!(completed.insert, if completes { "se" } else { "" }, "{completed:?}");
     shell.line("IO.puts(\"begun\"); f = fn f -> f.(f) end; f.(f)").await.unwrap();
     until_printed(&mut shell, "begun").await;
     drop(shell);

@@ -19,7 +19,7 @@ impl App {
     /// `health.restart_after`, and `watchdog.restart_every` after the last restart by a watchdog.
     pub fn ailing(&self) -> Option<(&Instance, Timestamp)> {
         let settings = &self.revision(self.active()?)?.settings;
-        if settings.health.action != HealthAction::Restart || !self.running {
+        if settings.health_action() != HealthAction::Restart || !self.running {
             return None;
         }
         let unhealthy = self.instances.values().filter_map(|it| match it.status {

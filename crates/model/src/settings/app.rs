@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::assets::AssetSettings;
 use super::autoscale::Autoscale;
 use super::canary::CanarySettings;
-use super::checks::{Check, Health, HealthKind, PortName, Readiness};
+use super::checks::{Check, Health, HealthAction, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
 use super::limits::{ResourceLimits, Resources, Umask};
 use super::member::MemberSettings;
@@ -312,6 +312,15 @@ impl AppSettings {
     /// What says whether an instance may get traffic.
     pub fn readiness_check(&self) -> Check {
         self.readiness.check()
+    }
+
+    /// What is done with an instance that stays unhealthy. Unless somebody says so, only a check that asks the node restarts
+    /// it, because that one fails for the node itself; a page may well say that a database is away, which no restart
+    /// brings back.
+    pub fn health_action(&self) -> HealthAction {
+        let asks_node = matches!(self.health_check(), Some(Check::Node | Check::Mfa { .. }));
+        let usual = if asks_node { HealthAction::Restart } else { HealthAction::Tell };
+        self.health.action.unwrap_or(usual)
     }
 
     /// What says whether a serving instance may keep its traffic; `None` = nothing but its being alive.

@@ -350,7 +350,10 @@ pub(super) static APP_KEYS: &[Key] = &[
     key(
         "health.action",
         Kind::Choice { words: &["restart", "tell"], refused: &[] },
-        Default::Is(r#""restart""#),
+        Default::Unset(
+            "`restart` where the check asks the node (`node`, `mfa`), else `tell`",
+            r#""restart""#,
+        ),
         "An instance that stays unhealthy is replaced by a fresh one, as by `bellrock restart`, one of the app in `watchdog.restart_every`; or it is told.",
     ),
     key(

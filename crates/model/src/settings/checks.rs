@@ -248,19 +248,19 @@ pub struct Health {
     pub failures: u32,
     /// Good answers in a row that make an unhealthy instance healthy.
     pub successes: u32,
-    /// What is done with an instance that stays unhealthy.
-    pub action: HealthAction,
+    /// What is done with an instance that stays unhealthy; `None`: see
+    /// [`AppSettings::health_action`](super::AppSettings::health_action).
+    pub action: Option<HealthAction>,
     /// How long it may stay so.
     #[serde(with = "millis")]
     pub restart_after: Duration,
 }
 
 /// What is done with an instance that stays unhealthy; it gets no requests either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthAction {
     /// It is replaced by a fresh one.
-    #[default]
     Restart,
     /// It is told.
     Tell,
@@ -279,7 +279,7 @@ impl Default for Health {
             within: Duration::from_secs(5),
             failures: 3,
             successes: 1,
-            action: HealthAction::Restart,
+            action: None,
             restart_after: Duration::from_secs(60),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::InstanceId;
 use model::app::{Command, Event, Level, Origin, Refused, Verdict};
-use model::settings::{AppSettings, HealthAction, Strategy, WatchdogAction};
+use model::settings::{AppSettings, HealthAction, HealthKind, Strategy, WatchdogAction};
 use model::watchdog::{Counts, Reading, State, Watchdog};
 
 use crate::world::{Boot, World, settings, with};
@@ -18,7 +18,8 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(settings: AppSettings) -> Self {
+    fn new(mut settings: AppSettings) -> Self {
+        settings.health.action.get_or_insert(HealthAction::Restart);
         Watched { world: World::with_v1(settings), watchdog: Watchdog::default(), restarts: Vec::new() }
     }
 
@@ -189,10 +190,21 @@ fn one_that_is_well_again_in_time_is_left_alone_and_so_is_every_one_that_shall_o
     watched.heal(2);
     assert_eq!(watched.restarts, [60], "whatever is done about what nodes have");
 
-    let mut watched = Watched::new(with(|it| it.health.action = HealthAction::Tell));
+    let mut watched = Watched::new(with(|it| it.health.action = Some(HealthAction::Tell)));
     watched.world.unhealthy(1);
     watched.heal(20);
     assert_eq!((watched.restarts.as_slice(), watched.world.app.ailing()), (&[][..], None));
+}
+
+#[test]
+fn unless_somebody_says_so_only_a_check_of_the_node_restarts() {
+    let action = |kind| with(|it| it.health.kind = Some(kind)).health_action();
+    assert_eq!(action(HealthKind::Node), HealthAction::Restart);
+    assert_eq!(action(HealthKind::Tcp), HealthAction::Tell);
+    assert_eq!(
+        with(|it| it.health.action = Some(HealthAction::Restart)).health_action(),
+        HealthAction::Restart
+    );
 }
 
 #[test]

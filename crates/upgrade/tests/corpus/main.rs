@@ -10,7 +10,6 @@
     reason = "these tests need files and the installed compilers; the crate does not"
 )]
 
-mod otp;
 mod pair;
 mod release;
 mod relup;

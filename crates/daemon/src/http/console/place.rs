@@ -11,7 +11,7 @@ use super::super::api::Api;
 use super::super::problem::Failure;
 
 /// How long a connection that is just being made is waited for.
-const CONNECTING: Duration = Duration::from_secs(5);
+pub(super) const CONNECTING: Duration = Duration::from_secs(5);
 
 /// An instance that runs, and its node.
 pub(super) struct Place {
@@ -44,7 +44,7 @@ impl Place {
 }
 
 /// Instances that run, those that serve first.
-fn running(app: &App, place: Option<u16>) -> Vec<&Instance> {
+pub(super) fn running(app: &App, place: Option<u16>) -> Vec<&Instance> {
     let wanted = |it: &&Instance| it.pid.is_some() && place.is_none_or(|place| it.place.0 == place);
     let mut running: Vec<&Instance> = app.instances.values().filter(wanted).collect();
     running.sort_by_key(|it| (!it.is_ready(), it.place, std::cmp::Reverse(it.id)));

@@ -1,8 +1,11 @@
-//! OTP's own applications between two OTPs: what the planner says beside what their appups say. `make bench-appup` prints the
-//! table.
+//! OTP's own applications between two OTPs, whose folders are given: what the planner says beside what their appups say. `make
+//! bench-appup` runs it.
 //!
 //! An appup of OTP speaks for its application alone, on a runtime that stays. So each application is planned alone, its own
 //! appup put aside.
+
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // it reads files, and ends where it cannot
+#![allow(dead_code)] // it shares what the tests of the corpus read
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +18,8 @@ use upgrade::plan::{Plan, Verdict};
 use upgrade::policy::Policy;
 use upgrade::survey;
 
-use crate::release;
+#[path = "../tests/corpus/release.rs"]
+mod release;
 
 /// What an appup says about a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +32,10 @@ enum Said {
     Full,
 }
 
-#[test]
-#[ignore = "needs a second OTP in BELLROCK_OTP: make bench-appup"]
-fn otps_own_applications() {
-    let here =
-        PathBuf::from(std::env::var_os("BELLROCK_OTP_HERE").unwrap_or_else(|| "/usr/lib/erlang".into()));
-    let there = PathBuf::from(
-        std::env::var_os("BELLROCK_OTP").expect("BELLROCK_OTP names the folder of another OTP"),
-    );
-    let (old, new) = (applications(&here), applications(&there));
+fn main() {
+    let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [here, there] = &folders[..] else { panic!("the folders of two OTPs are wanted") };
+    let (old, new) = (applications(here), applications(there));
     let (mut agreed, mut silent, mut differing) = (0, 0, Vec::new());
     println!("{:<16} {:<10} {:<10} {:<14} {:<8} why ours", "application", "from", "to", "planned", "appup");
     for (name, before) in &old {
