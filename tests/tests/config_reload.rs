@@ -98,7 +98,8 @@ async fn what_cannot_be_evaluated_changes_nothing() {
         failed.stderr.contains("place 1: the release's configuration could not be evaluated"),
         "{failed:?}"
     );
-    assert!(failed.stderr.contains("not a textual representation of an integer"), "{failed:?}");
+    // how much of it the VM still prints differs
+    assert!(failed.stderr.contains("binary_to_integer"), "{failed:?}");
     assert_eq!(value(&app, 1, "beacon", "drain_ms").await, "{ok,10000}");
     assert_eq!((app.pids().await, left_behind(&app)), (pids, Vec::new()));
 }
