@@ -51,7 +51,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// Pages that a connection keeps in memory, in KiB where negative. With SQLite's own 2,000 the daemon grows with its history
 /// for months; what it asks for again and again fits into this.
-const CACHE: i64 = -512;
+const CACHE: i64 = -128;
 
 /// Permissions of the database, of what SQLite keeps beside it, and of copies: variables of apps are in it.
 const MODE: u32 = 0o600;

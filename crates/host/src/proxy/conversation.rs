@@ -165,10 +165,7 @@ impl Conversation<'_> {
         match news {
             News::Drained(drained) => {
                 debug!(app = drained.app, instance = drained.instance, cut = drained.cut, "drained");
-                let key = (drained.app.clone(), drained.instance);
-                self.proxy.note(|facts| {
-                    facts.drained.insert(key, drained);
-                });
+                self.proxy.note(|facts| facts.take_drained(drained));
             }
             News::Health(health) => {
                 let (app, instance) = (&health.app, health.instance);

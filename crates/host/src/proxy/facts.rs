@@ -8,6 +8,10 @@ use wire::proxy::{BackendMode, Drained, Health, Report, Table};
 
 use super::number::Number;
 
+/// How many drained instances of an app are remembered: many times what can drain at once, by app. Instances are numbered
+/// upwards, so those forgotten are long stopped.
+const REMEMBERED: usize = 64;
+
 /// An instance by its app's name and its number.
 pub(super) type Key = (String, u64);
 
@@ -96,6 +100,16 @@ impl ProxyFacts {
         Some(drained)
     }
 
+    /// Nothing of an instance is left in flight in the proxy that serves.
+    pub(crate) fn take_drained(&mut self, drained: Drained) {
+        remember(&mut self.drained, drained);
+    }
+
+    /// Nothing of an instance is left in flight in a proxy that leaves.
+    pub(crate) fn take_drained_of(&mut self, leaving: Number, drained: Drained) {
+        remember(self.leaving.entry(leaving).or_default(), drained);
+    }
+
     pub(crate) fn take_health(&mut self, health: Health) {
         let key = (health.app.clone(), health.instance);
         if health.up {
@@ -118,6 +132,16 @@ impl ProxyFacts {
     }
 }
 
+fn remember(told: &mut BTreeMap<Key, Drained>, drained: Drained) {
+    let app = drained.app.clone();
+    told.insert((app.clone(), drained.instance), drained);
+    let of_app = || told.range((app.clone(), 0)..=(app.clone(), u64::MAX));
+    let oldest = of_app().next().map(|(key, _)| key.clone());
+    if of_app().count() > REMEMBERED {
+        oldest.and_then(|key| told.remove(&key));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +161,21 @@ mod tests {
         assert_eq!(facts.is_drained(&key()), None);
         facts.leaving.clear();
         assert_eq!(facts.is_drained(&key()), Some(drained(1)), "what has gone holds nothing");
+    }
+
+    #[test]
+    fn a_year_of_deployments_is_not_remembered() {
+        let mut facts = ProxyFacts::default();
+        let drained = |app: &str, instance| Drained { app: app.into(), instance, ..Drained::default() };
+        facts.take_drained(drained("buoy", 1));
+        for instance in 1..=1000 {
+            facts.take_drained(drained("beacon", instance));
+            facts.take_drained_of(Number::FIRST, drained("beacon", instance));
+        }
+        for told in [&facts.drained, &facts.leaving[&Number::FIRST]] {
+            let of_beacon: Vec<u64> = told.keys().filter(|key| key.0 == "beacon").map(|key| key.1).collect();
+            assert_eq!(of_beacon, (937..=1000).collect::<Vec<_>>());
+        }
+        assert!(facts.drained.contains_key(&("buoy".to_owned(), 1)));
     }
 }

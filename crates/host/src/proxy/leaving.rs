@@ -57,10 +57,7 @@ impl Keeper {
                     Err(_) => std::future::pending().await,
                 },
                 news = control.news() => if let News::Drained(drained) = news? {
-                    let key = (drained.app.clone(), drained.instance);
-                    self.proxy.note(|facts| {
-                        facts.leaving.entry(number).or_default().insert(key, drained);
-                    });
+                    self.proxy.note(|facts| facts.take_drained_of(number, drained));
                 },
             }
         }
