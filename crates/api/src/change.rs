@@ -1,9 +1,12 @@
 //! Wishes and what became of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use upgrade::finding::Code;
+
+use crate::way::Way;
 
 /// A wish that was granted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,13 @@ pub struct PackageOptions {
     pub settings: Option<String>,
     /// What CI knows, shown with the version.
     pub meta: BTreeMap<String, String>,
+    /// By which way, where the settings shall not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
+    /// Findings that speak against a hot upgrade and shall not, by code.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub force: BTreeSet<Code>,
 }
 
 /// The parts of an uploaded package; `options` and `build_log` may be left out but come before `package`.
@@ -54,6 +64,13 @@ pub struct DeployVersion {
     /// Settings in TOML, instead of what it last ran with.
     #[serde(default)]
     pub settings: Option<String>,
+    /// By which way, where the settings shall not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
+    /// Findings that speak against a hot upgrade and shall not, by code.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub force: BTreeSet<Code>,
 }
 
 /// Replace instances by fresh ones of the same version.

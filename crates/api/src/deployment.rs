@@ -27,6 +27,9 @@ pub struct Deployment {
     pub to: Option<String>,
     /// How old and new take turns: `parallel`, `rolling`, `temporary_shutdown` or `member`.
     pub strategy: String,
+    /// Whether running instances are upgraded hot; false from when it goes on by fresh ones.
+    #[serde(default)]
+    pub hot: bool,
     /// When it was begun; absent while it is queued.
     pub begun_at: Option<Timestamp>,
     /// Its canary, as far as it has come.
@@ -132,6 +135,10 @@ pub struct DeploymentPlace {
     /// Where members take turns: how the check of what was changed here stands.
     #[serde(default)]
     pub check: Option<MemberCheck>,
+    /// How far the instance that was there before has come to the new version: `upgrading`, `upgraded`, `settling`,
+    /// `settled` or `undoing`; absent where it is not upgraded hot.
+    #[serde(default)]
+    pub hot: Option<String>,
 }
 
 /// How the operator's check of a member stands (`member.check`).
@@ -217,14 +224,20 @@ pub enum Phase {
     Queued,
     /// Package and host are made ready; nothing has started.
     Staging,
+    /// It is found out whether what runs can be upgraded hot.
+    Planning,
     /// Prepare and pre-commands run.
     Commands,
     /// Instances are brought up and retired.
     Replacing,
     /// The new version gets a share of the requests.
     Canary,
+    /// Running instances are upgraded hot.
+    Upgrading,
     /// Serving, inside the watch window.
     Watching,
+    /// What was upgraded hot is made what the next starts bring.
+    Settling,
     /// The places go back to what was there before.
     RollingBack,
     /// Ended: the watch window held (or none was needed).
@@ -247,10 +260,13 @@ impl Phase {
         match self {
             Phase::Queued => "queued",
             Phase::Staging => "staging",
+            Phase::Planning => "planning",
             Phase::Commands => "commands",
             Phase::Replacing => "replacing",
             Phase::Canary => "canary",
+            Phase::Upgrading => "upgrading",
             Phase::Watching => "watching",
+            Phase::Settling => "settling",
             Phase::RollingBack => "rolling back",
             Phase::Committed => "committed",
             Phase::RolledBack => "rolled back",

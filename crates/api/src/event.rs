@@ -40,12 +40,16 @@ pub enum Step {
     Begun,
     /// Package verified and unpacked, host found fit.
     Staged,
+    /// It was found out whether a deployment can be hot.
+    Planned,
     /// A prepare, pre-, init or post-rollback command.
     Command,
     /// An instance was created or launched.
     Started,
     /// An instance may get traffic.
     Ready,
+    /// An instance was upgraded hot, or taken back.
+    Upgraded,
     /// An instance was stopped.
     Stopped,
     /// A new version gets a share of the requests, more of them, or no more.

@@ -27,6 +27,7 @@ pub mod tls;
 pub mod upgrade;
 pub mod variable;
 pub mod version;
+pub mod way;
 
 pub use model::human;
 pub use model::units::parse_duration;

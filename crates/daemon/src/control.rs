@@ -16,7 +16,7 @@ use host::shim::ShimHost;
 use host::site::Site;
 use host::tasks::Tasks;
 use host::{Paths, Tell, Untold};
-use model::app::{App, Command, Event, NotTaken, Origin, Refused};
+use model::app::{App, Command, Event, NotTaken, Origin, Refused, Wish};
 use model::{AppName, DeploymentId};
 use tempfile::TempPath;
 use tokio::sync::{Mutex, SetOnce};
@@ -98,6 +98,8 @@ pub struct Arrival {
     pub meta: BTreeMap<String, String>,
     /// `--build-log FILE`.
     pub build_log: Option<Vec<u8>>,
+    /// `--hot`, `--full`, `--auto`, `--force`.
+    pub wish: Wish,
 }
 
 /// The front.

@@ -133,7 +133,7 @@ impl Control {
         settings: AppSettings,
     ) -> Result<Accepted, WishError> {
         let Offer { app, arrival, announced, by } = offer;
-        let Arrival { package, meta, build_log, .. } = arrival;
+        let Arrival { package, meta, build_log, wish, .. } = arrival;
         let size_bytes = fs_err::metadata(&package).map_err(host)?.len();
         let digest = unpacked.digest.to_string();
         let (paths, name, called) = (self.paths.clone(), app.clone(), label.clone());
@@ -147,7 +147,7 @@ impl Control {
         let version = NewVersion { label, digest, size_bytes, settings, meta, pre_commands };
         let handle = self.app_or_new(registering, &app).await?;
         let deployment = self.journal.next_deployment(&app).await?;
-        let command = Command::Deploy { version: Box::new(version), deployment };
+        let command = Command::Deploy { version: Box::new(version), wish, deployment };
         handle.tell(Event::Command { command, by }).await?;
         Ok(Accepted { deployment: Some(deployment), app: handle.snapshot() })
     }

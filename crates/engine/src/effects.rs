@@ -23,13 +23,17 @@ fn subject(effect: &Effect) -> Option<Subject> {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
-        | Effect::Remove { instance } => Subject::Instance(*instance),
+        | Effect::Remove { instance }
+        | Effect::Upgrade { instance, .. }
+        | Effect::Undo { instance, .. }
+        | Effect::Settle { instance, .. } => Subject::Instance(*instance),
         Effect::Run { run } => match run.kind {
             model::app::RunKind::Init { instance } => Subject::Instance(instance),
             _ => Subject::Commands(run.deployment),
         },
         Effect::Link { place, .. } => Subject::Links(*place),
         Effect::Stage { target, .. } => Subject::Version(target.version),
+        Effect::Plan { to, .. } => Subject::Version(to.version),
         Effect::Forget { version, .. } => Subject::Version(*version),
         Effect::Halt { .. } => Subject::Halt,
         Effect::Route { .. } | Effect::Drain { .. } => return None,

@@ -76,6 +76,9 @@ impl<T: Tell> HostDoer<T> {
                 Some(instance) => self.remove(app, instance).await,
                 None => Outcome::Ok { detail: None },
             },
+            Effect::Plan { .. } | Effect::Upgrade { .. } | Effect::Undo { .. } | Effect::Settle { .. } => {
+                todo!()
+            }
             Effect::Link { place, links } => self.link(app, place, links),
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
             Effect::Route { route } => self.route(app, id, route.as_ref()).await,

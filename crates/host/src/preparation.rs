@@ -73,7 +73,9 @@ impl<T: Tell> Preparing<'_, T> {
         let outcome = self.commands.run(self.app, self.effect, self.run).await;
         let (end, content) = match outcome.clone() {
             Outcome::Ok { detail } => (PrepareEnd::Done { detail }, Some(content)),
-            Outcome::Drained { .. } => (PrepareEnd::Done { detail: None }, Some(content)),
+            Outcome::Drained { .. } | Outcome::Upgraded { .. } => {
+                (PrepareEnd::Done { detail: None }, Some(content))
+            }
             Outcome::Failed { reason, .. } => (PrepareEnd::Failed { reason }, None),
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
                 (PrepareEnd::Unknown { reason }, None)

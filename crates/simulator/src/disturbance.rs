@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use model::app::{Command, Origin};
+use model::app::{Command, Origin, Wish};
 use model::{DeploymentId, Place};
 
 use crate::gremlin::Action;
@@ -116,11 +116,15 @@ impl Ask {
     ) -> (Command, Origin) {
         let label = |text: &String| text.parse().expect("it is a label");
         let command = match self {
-            Ask::Deploy(text) | Ask::Names(text) => {
-                Command::Deploy { version: Box::new(versions.package(text)), deployment }
+            Ask::Deploy(text) | Ask::Names(text) => Command::Deploy {
+                version: Box::new(versions.package(text)),
+                wish: Wish::default(),
+                deployment,
+            },
+            Ask::Activate(text) => {
+                Command::Activate { version: label(text), settings: None, wish: Wish::default(), deployment }
             }
-            Ask::Activate(text) => Command::Activate { version: label(text), settings: None, deployment },
-            Ask::Rollback => Command::Rollback { deployment },
+            Ask::Rollback => Command::Rollback { wish: Wish::default(), deployment },
             Ask::Cancel { queued: is_queued } => {
                 let which = if *is_queued { queued } else { running };
                 Command::Cancel { deployment: which.unwrap_or(DeploymentId(0)) }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine::{Clock, Mistake};
 use jiff::Timestamp;
-use model::app::{App, Effect, Outcome, Run, RunKind};
+use model::app::{App, Effect, Outcome, Run, RunKind, Target};
 use model::{EffectId, InstanceId, Place, VersionId};
 use tokio::time::sleep;
 
@@ -60,13 +60,17 @@ fn about(effect: &Effect) -> Option<Subject> {
         Effect::Create { instance }
         | Effect::Launch { instance }
         | Effect::Stop { instance }
-        | Effect::Remove { instance } => Some(Subject::Instance(*instance)),
+        | Effect::Remove { instance }
+        | Effect::Upgrade { instance, .. }
+        | Effect::Undo { instance, .. }
+        | Effect::Settle { instance, .. } => Some(Subject::Instance(*instance)),
         Effect::Run { run } => match run.kind {
             RunKind::Init { instance } => Some(Subject::Instance(instance)),
             RunKind::Prepare | RunKind::Pre { .. } | RunKind::PostRollback | RunKind::Member { .. } => None,
         },
         Effect::Link { place, .. } => Some(Subject::Links(*place)),
         Effect::Stage { target, .. } => Some(Subject::Version(target.version)),
+        Effect::Plan { to, .. } => Some(Subject::Version(to.version)),
         Effect::Forget { version, .. } => Some(Subject::Version(*version)),
         Effect::Halt { .. } | Effect::Route { .. } | Effect::Drain { .. } => None,
     }
@@ -139,12 +143,27 @@ impl Hands {
                 self.world().links.insert(place, links);
                 OK
             }
+            Effect::Plan { to, .. } => {
+                sleep(self.wait(id, 6, 2_000)).await;
+                let is_safe = self.may_go_wrong() && self.world().chance(&[12, id.0]).once_in(6);
+                if is_safe { failed("OTP changes (BR-H001)") } else { self.use_package(app, to) }
+            }
+            Effect::Upgrade { instance, run, from, to, .. } => {
+                sleep(self.wait(id, 7, 4_000)).await;
+                self.upgrade(app, id, instance, run, from, to)
+            }
+            Effect::Undo { instance, run, from, .. } => {
+                sleep(self.wait(id, 8, 4_000)).await;
+                self.undo(app, id, instance, run, from)
+            }
+            Effect::Settle { instance, run, to, .. } => self.settle(app, id, instance, run, to),
             Effect::Forget { version, label } => {
                 let mut world = self.world();
                 let durable = world.durable.clone();
                 let lives = |id: &InstanceId| durable.instances.get(id).is_some_and(|it| !it.is_gone());
                 let mut shims = world.shims.iter();
-                if shims.any(|(id, shim)| lives(id) && shim.runs() && shim.target.version == version) {
+                let needs = |shim: &Shim| [shim.target, shim.live].iter().any(|it| it.version == version);
+                if shims.any(|(id, shim)| lives(id) && shim.runs() && needs(shim)) {
                     world.breaks(format!("the package of v{label}, which runs, is deleted"));
                 }
                 world.packages.remove(&label);
@@ -153,7 +172,66 @@ impl Hands {
         }
     }
 
-    fn use_package(&self, app: &App, target: model::app::Target) -> Outcome {
+    fn may_go_wrong(&self) -> bool {
+        let world = self.world();
+        !world.is_calm && world.versions.all.is_none()
+    }
+
+    /// Takes another version into a running instance; whoever asks again hears the same.
+    fn upgrade(
+        &self,
+        app: &App,
+        id: EffectId,
+        instance: InstanceId,
+        run: u32,
+        from: Target,
+        to: Target,
+    ) -> Outcome {
+        let (mut chance, may_go_wrong) = (self.world().chance(&[13, id.0]), self.may_go_wrong());
+        let (refuses, is_lost) = (may_go_wrong && chance.once_in(8), may_go_wrong && chance.once_in(12));
+        let undo = !(may_go_wrong && chance.once_in(5));
+        let mut world = self.world();
+        let nature = world.nature(app, to);
+        let Some(shim) = world.shims.get(&instance).filter(|shim| shim.is_in_run(run)) else {
+            return failed("it does not run any more");
+        };
+        if shim.live != from && shim.live != to {
+            world.breaks(format!("{instance} is upgraded from {from:?}, which does not run in it"));
+        }
+        if refuses {
+            return failed("a process waits in old code (BR-H060)");
+        }
+        if is_lost {
+            return Outcome::Unknown { reason: "its node does not answer".into() };
+        }
+        world.befall(instance, |shim, now| shim.take_in(to, nature, now));
+        Outcome::Upgraded { undo, detail: None }
+    }
+
+    fn undo(&self, app: &App, id: EffectId, instance: InstanceId, run: u32, from: Target) -> Outcome {
+        let fails = self.may_go_wrong() && self.world().chance(&[14, id.0]).once_in(4);
+        let mut world = self.world();
+        let nature = world.nature(app, from);
+        if fails || !world.shims.get(&instance).is_some_and(|shim| shim.is_in_run(run)) {
+            return failed("a process does not answer");
+        }
+        world.befall(instance, |shim, now| shim.take_in(from, nature, now));
+        OK
+    }
+
+    /// What the next run of an instance is, if the upgraded one goes on.
+    fn settle(&self, app: &App, id: EffectId, instance: InstanceId, run: u32, to: Target) -> Outcome {
+        let fails = self.may_go_wrong() && self.world().chance(&[15, id.0]).once_in(10);
+        let mut world = self.world();
+        let nature = world.nature(app, to);
+        if fails || !world.shims.get(&instance).is_some_and(|shim| shim.is_in_run(run)) {
+            return failed("no space left");
+        }
+        world.befall(instance, |shim, _| (shim.target, shim.nature) = (to, nature));
+        OK
+    }
+
+    fn use_package(&self, app: &App, target: Target) -> Outcome {
         let Some(version) = app.version(target.version) else {
             return failed("its version is not registered");
         };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use model::VersionLabel;
 use model::app::NewVersion;
-use model::settings::{AppSettings, Command, NodeName, PreCommand, PreCommandScope, Strategy, WhenUnsure};
+use model::settings::{
+    AppSettings, Command, NodeName, PreCommand, PreCommandScope, Strategy, UpgradeMode, WhenUnsure,
+};
 
 use crate::chance::Chance;
 
@@ -31,6 +33,8 @@ pub struct Versions {
     pub seed: u64,
     /// All of them are good and deployed in this one way; `None`: as the seed has it.
     pub all: Option<Strategy>,
+    /// All of them are upgraded hot where that can be; `false`: as the seed has it.
+    pub hot: bool,
 }
 
 impl Versions {
@@ -91,6 +95,9 @@ impl Versions {
         }
         if settings.strategy == Strategy::Member {
             settings.member.check = Some(PreCommand::parse("rpc D.whole").expect("it is one"));
+        }
+        if self.hot || (self.all.is_none() && self.chance(label, 5).once_in(2)) {
+            settings.upgrade = UpgradeMode::Auto;
         }
         if has_commands {
             commands(&mut settings, &mut chance);

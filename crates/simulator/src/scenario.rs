@@ -48,7 +48,7 @@ impl Scenario {
             at += Duration::from_millis(chance.below(gap_ms));
             list.push(Disturbance { at, what: what(&mut chance) });
         }
-        Scenario::of(Versions { seed, all: None }, list)
+        Scenario::of(Versions { seed, all: None, hot: false }, list)
     }
 
     /// Disturbances, with nothing else that goes wrong.

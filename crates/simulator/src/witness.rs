@@ -90,12 +90,14 @@ fn waits_for_something(app: &App) -> Result<(), String> {
         _ => None,
     });
     let of_deployment = app.deployment.iter().filter_map(|deployment| match deployment.phase {
-        Phase::Staging { effect } | Phase::Commands { effect, .. } | Phase::AfterRollback { effect, .. } => {
-            Some(effect)
-        }
+        Phase::Staging { effect }
+        | Phase::Planning { effect }
+        | Phase::Commands { effect, .. }
+        | Phase::AfterRollback { effect, .. } => Some(effect),
         _ => None,
     });
-    match of_instances.chain(of_deployment).find(|effect| !app.outbox.contains_key(effect)) {
+    let of_lanes = app.deployment.iter().flat_map(|it| it.lanes.values()).filter_map(|it| it.hot?.effect());
+    match of_instances.chain(of_deployment).chain(of_lanes).find(|effect| !app.outbox.contains_key(effect)) {
         Some(effect) => Err(format!("{effect} is waited for, and nobody does it")),
         None => Ok(()),
     }
@@ -231,6 +233,12 @@ pub(crate) fn effect_text(effect: &Effect) -> String {
         Effect::Stage { target, .. } => format!("stage {target:?}"),
         Effect::Halt { run } => format!("halt {run}"),
         Effect::Drain { instance, .. } => format!("drain {instance}"),
+        Effect::Plan { from, to, .. } => format!("plan {from:?} to {to:?}"),
+        Effect::Upgrade { instance, .. }
+        | Effect::Undo { instance, .. }
+        | Effect::Settle { instance, .. } => {
+            format!("{} {instance}", engine::fault_points::EffectKind::of(effect))
+        }
         Effect::Route { route } => route_text(route.as_ref()),
     }
 }

@@ -19,20 +19,38 @@ struct Story {
     asks: Vec<Ask>,
     /// Whether it goes another way by each strategy.
     replaces: bool,
+    /// Whether it goes another way where instances are upgraded hot.
+    upgrades: bool,
 }
 
 /// Time for one deployment to end when nothing goes wrong; what takes longer ends when all goes well again.
 const ENOUGH: Duration = Duration::from_secs(150);
 
-const STRATEGIES: [Strategy; 4] =
-    [Strategy::Parallel, Strategy::Rolling, Strategy::TemporaryShutdown, Strategy::Member];
+/// A way in which versions are replaced.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Full(Strategy),
+    Hot,
+}
+
+const WAYS: [Way; 5] = [
+    Way::Full(Strategy::Parallel),
+    Way::Full(Strategy::Rolling),
+    Way::Full(Strategy::TemporaryShutdown),
+    Way::Full(Strategy::Member),
+    Way::Hot,
+];
 
 fn story(name: &'static str, before: &[Ask], asks: &[Ask]) -> Story {
-    Story { name, before: before.to_vec(), asks: asks.to_vec(), replaces: false }
+    Story { name, before: before.to_vec(), asks: asks.to_vec(), replaces: false, upgrades: false }
 }
 
 fn replacing(name: &'static str, before: &[Ask], asks: &[Ask]) -> Story {
     Story { replaces: true, ..story(name, before, asks) }
+}
+
+fn upgrading(name: &'static str, before: &[Ask], asks: &[Ask]) -> Story {
+    Story { upgrades: true, ..story(name, before, asks) }
 }
 
 fn deploy(label: &str) -> Ask {
@@ -48,8 +66,8 @@ fn stories() -> Vec<Story> {
         story("first, bad", &[], std::slice::from_ref(&bad)),
         replacing("full", one, std::slice::from_ref(&two)),
         replacing("full, bad", one, std::slice::from_ref(&bad)),
-        story("rollback", &both, &[Ask::Rollback]),
-        story("activation", &both, &[Ask::Activate("1".into())]),
+        upgrading("rollback", &both, &[Ask::Rollback]),
+        upgrading("activation", &both, &[Ask::Activate("1".into())]),
         story("scale up", one, &[Ask::Scale(3)]),
         story("scale down", one, &[Ask::Scale(1)]),
         story("stop", one, &[Ask::Stop]),
@@ -57,8 +75,8 @@ fn stories() -> Vec<Story> {
         replacing("restart", one, &[Ask::Restart(None)]),
         story("restart of a place", one, &[Ask::Restart(Some(1))]),
         story("variables", one, &[Ask::Set { value: 1, later: false }]),
-        story("superseded", one, &[two.clone(), deploy("4")]),
-        story("cancelled", one, &[two, Ask::Cancel { queued: false }]),
+        upgrading("superseded", one, &[two.clone(), deploy("4")]),
+        upgrading("cancelled", one, &[two, Ask::Cancel { queued: false }]),
         story("pause", one, &[Ask::Pause(60), Ask::Resume]),
         story("maintenance", one, &[Ask::BeginMaintenance, Ask::EndMaintenance]),
         story("freeze", one, &[Ask::Freeze, Ask::Unfreeze]),
@@ -67,8 +85,8 @@ fn stories() -> Vec<Story> {
 }
 
 impl Story {
-    /// The story by a strategy, and the time at which what it is about begins.
-    fn scenario(&self, strategy: Strategy) -> (Scenario, Duration) {
+    /// The story by a way, and the time at which what it is about begins.
+    fn scenario(&self, way: Way) -> (Scenario, Duration) {
         let mut at = Duration::from_secs(1);
         let mut disturbances = Vec::new();
         let mut add = |at, ask: &Ask| disturbances.push(Disturbance { at, what: What::Asks(ask.clone()) });
@@ -83,7 +101,11 @@ impl Story {
         }
         // Nothing is asked for then any more: it only keeps all from going well before the story is over.
         add(begins + ENOUGH, &Ask::Follow);
-        (Scenario::of(Versions { seed: 7, all: Some(strategy) }, disturbances), begins)
+        let (strategy, hot) = match way {
+            Way::Full(strategy) => (strategy, false),
+            Way::Hot => (Strategy::Parallel, true),
+        };
+        (Scenario::of(Versions { seed: 7, all: Some(strategy), hot }, disturbances), begins)
     }
 }
 
@@ -105,13 +127,13 @@ struct Told {
     reached: Vec<(usize, FaultPoint)>,
 }
 
-fn tell(story: &Story, strategy: Strategy) -> Told {
-    let (scenario, begins) = story.scenario(strategy);
+fn tell(story: &Story, way: Way) -> Told {
+    let (scenario, begins) = story.scenario(way);
     let mut prelude = scenario.clone();
     prelude.disturbances.retain(|it| it.at < begins);
     let skipped = if story.before.is_empty() { 0 } else { run(&prelude, false).reached.len() };
     let whole = run(&scenario, false);
-    assert_eq!(whole.broken, None, "{}, {strategy:?}", story.name);
+    assert_eq!(whole.broken, None, "{}, {way:?}", story.name);
     // A prelude ends with one more start of the daemon, which is adopted once.
     let first = skipped.saturating_sub(2);
     let reached = whole.reached.iter().copied().enumerate().skip(first).collect();
@@ -129,12 +151,14 @@ fn chosen(told: &Told) -> Vec<(usize, FaultPoint)> {
     told.reached.iter().copied().filter(|(_, point)| seen.insert(*point) || all).collect()
 }
 
-/// Plays every fault of a strategy.
-fn play(strategy: Strategy) {
+/// Plays every fault of a way.
+fn play(way: Way) {
     let (mut runs, mut promised) = (0, 0);
-    let is_due = |story: &Story| story.replaces || strategy == Strategy::Rolling || wants_all();
+    let goes_its_own_way = |story: &Story| story.replaces || (way == Way::Hot && story.upgrades);
+    let is_due =
+        |story: &Story| goes_its_own_way(story) || way == Way::Full(Strategy::Rolling) || wants_all();
     for story in stories().iter().filter(|story| is_due(story)) {
-        let told = tell(story, strategy);
+        let told = tell(story, way);
         let points = chosen(&told);
         assert!(!points.is_empty(), "{}", story.name);
         for (number, point) in points {
@@ -142,7 +166,7 @@ fn play(strategy: Strategy) {
                 let at = BTreeMap::from([(number, *action)]);
                 let report = run(&Scenario { at, ..told.scenario.clone() }, false);
                 (runs, promised) = (runs + 1, promised + report.promised);
-                let what = || format!("{}, {strategy:?}: {action:?} at {point} ({number})", story.name);
+                let what = || format!("{}, {way:?}: {action:?} at {point} ({number})", story.name);
                 assert_eq!(report.broken, None, "{}", what());
                 // A daemon that dies, or an effect that is done twice, changes nothing about how a deployment ends. (A
                 // command that dies with the daemon before it is durable was never given, so what follows it differs.)
@@ -153,7 +177,7 @@ fn play(strategy: Strategy) {
             }
         }
     }
-    println!("{strategy:?}: {runs} runs, clients were promised instances at {promised} turns");
+    println!("{way:?}: {runs} runs, clients were promised instances at {promised} turns");
     assert!(runs > 300 && promised > runs, "{runs} runs, {promised} turns");
 }
 
@@ -179,29 +203,34 @@ fn is_elsewhere(point: FaultPoint) -> bool {
 
 #[test]
 fn parallel() {
-    play(Strategy::Parallel);
+    play(Way::Full(Strategy::Parallel));
 }
 
 #[test]
 fn rolling() {
-    play(Strategy::Rolling);
+    play(Way::Full(Strategy::Rolling));
 }
 
 #[test]
 fn temporary_shutdown() {
-    play(Strategy::TemporaryShutdown);
+    play(Way::Full(Strategy::TemporaryShutdown));
 }
 
 #[test]
 fn member() {
-    play(Strategy::Member);
+    play(Way::Full(Strategy::Member));
+}
+
+#[test]
+fn hot() {
+    play(Way::Hot);
 }
 
 /// A new effect or event is a new fault point, and this asks for a story that reaches it.
 #[test]
 fn every_fault_point_is_reached_by_a_story() {
     let stories = stories();
-    let told = stories.iter().flat_map(|story| STRATEGIES.map(|strategy| tell(story, strategy)));
+    let told = stories.iter().flat_map(|story| WAYS.map(|way| tell(story, way)));
     let reached: BTreeSet<FaultPoint> =
         told.flat_map(|told| told.reached.into_iter().map(|(_, point)| point)).collect();
     let missing: Vec<String> = FaultPoint::all()

@@ -1,6 +1,6 @@
 //! The daemon's API, typed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -19,6 +19,7 @@ use api::routes::Routes;
 use api::settings::{SettingsText, SettingsVerdict};
 use api::variable::{ChangeVariables, Variables};
 use api::version::{Ghost, Version, VersionDetail};
+use api::way::Way;
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
@@ -68,6 +69,8 @@ pub struct Upload {
     pub meta: BTreeMap<String, String>,
     /// `--build-log`
     pub build_log: Option<String>,
+    /// `--hot`, `--full`, `--auto`
+    pub way: Option<Way>,
 }
 
 impl Upload {
@@ -88,7 +91,12 @@ impl Upload {
     }
 
     fn form(self) -> Form {
-        let options = PackageOptions { settings: self.settings, meta: self.meta };
+        let options = PackageOptions {
+            settings: self.settings,
+            meta: self.meta,
+            way: self.way,
+            ..PackageOptions::default()
+        };
         let mut form =
             Form::new().text("options", serde_json::to_string(&options).expect("it is plain data"));
         if let Some(log) = self.build_log {
@@ -270,7 +278,8 @@ impl Client {
     /// # Errors
     /// [`ApiError`]
     pub async fn activate(&self, app: &str, version: &str) -> Answer<Granted> {
-        let body = DeployVersion { version: version.to_owned(), settings: None };
+        let body =
+            DeployVersion { version: version.to_owned(), settings: None, way: None, force: BTreeSet::new() };
         self.change(Method::POST, &format!("/v1/apps/{app}/deployments"), &body).await
     }
 

@@ -6,6 +6,7 @@ use api::change::{DeployVersion, Granted};
 use api::{AppName, VersionLabel};
 use hyper::Method;
 
+use super::way::Ways;
 use super::{Context, Waiting, granted};
 use crate::client::{Client, Route};
 use crate::exit::Exit;
@@ -27,12 +28,15 @@ pub struct Args {
     settings: Option<PathBuf>,
 
     #[command(flatten)]
+    ways: Ways,
+
+    #[command(flatten)]
     waiting: Waiting,
 }
 
 pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failure> {
     let settings = args.settings.map(fs_err::read_to_string).transpose()?;
-    let wish = deploy_version(&context.client, &args.app, &args.version, settings).await?;
+    let wish = deploy_version(&context.client, &args.app, &args.version, settings, &args.ways).await?;
     granted(context, wish, args.waiting, false).await
 }
 
@@ -42,7 +46,8 @@ pub(super) async fn deploy_version(
     app: &AppName,
     version: &VersionLabel,
     settings: Option<String>,
+    ways: &Ways,
 ) -> Result<Granted, Failure> {
-    let body = DeployVersion { version: version.to_string(), settings };
+    let body = DeployVersion { version: version.to_string(), settings, way: ways.way(), force: ways.force() };
     client.send(Method::POST, Route::app(app, &["deployments"]), &body).await
 }

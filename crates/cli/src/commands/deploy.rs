@@ -7,6 +7,7 @@ use api::change::{Granted, PackageOptions};
 use api::{AppName, VersionLabel};
 
 use super::activate::deploy_version;
+use super::way::Ways;
 use super::{Context, Waiting, granted};
 use crate::client::{Part, Route, Upload};
 use crate::exit::Exit;
@@ -38,6 +39,9 @@ pub struct Args {
     /// What CI knows, shown with the version; may be given several times.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     meta: Vec<(String, String)>,
+
+    #[command(flatten)]
+    ways: Ways,
 
     #[command(flatten)]
     waiting: Waiting,
@@ -72,7 +76,9 @@ pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failu
             let detail = "--build-log and --meta come with a package, not with a version that is registered";
             return Err(Failure::Usage(detail.into()));
         }
-        What::Version(version) => deploy_version(&context.client, &args.app, &version, settings).await?,
+        What::Version(version) => {
+            deploy_version(&context.client, &args.app, &version, settings, &args.ways).await?
+        }
         What::Package(path) => upload(context, &args, &path, settings).await?,
     };
     granted(context, wish, args.waiting, false).await
@@ -85,7 +91,7 @@ async fn upload(
     settings: Option<String>,
 ) -> Result<Granted, Failure> {
     let meta: BTreeMap<String, String> = args.meta.iter().cloned().collect();
-    let options = PackageOptions { settings, meta };
+    let options = PackageOptions { settings, meta, way: args.ways.way(), force: args.ways.force() };
     let text = serde_json::to_string(&options).expect("options have text keys");
     let mut parts = vec![Part::Text { name: "options", text }];
     if let Some(log) = &args.build_log {

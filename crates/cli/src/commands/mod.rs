@@ -46,6 +46,7 @@ pub(crate) mod upgrade;
 pub(crate) mod version;
 pub(crate) mod versions;
 mod waiting;
+mod way;
 
 use clap::CommandFactory;
 use jiff::Timestamp;

@@ -20,7 +20,8 @@ const STEP_WIDTH: usize = 64;
 pub(crate) fn heading(deployment: &Deployment) -> String {
     let Deployment { id, app, kind, by, .. } = deployment;
     // Nothing takes turns when everything is stopped.
-    let strategy = deployment.to.as_ref().map(|_| format!(", {}", deployment.strategy.replace('_', " ")));
+    let how = if deployment.hot { "hot".to_owned() } else { deployment.strategy.replace('_', " ") };
+    let strategy = deployment.to.as_ref().map(|_| format!(", {how}"));
     let what = styled(STRONG, &format!("deployment {id} of {app}"));
     format!("{what}: {}{}{}, by {by}", kind.word(), change(deployment), strategy.unwrap_or_default())
 }
@@ -89,6 +90,7 @@ pub(crate) fn place(place: &DeploymentPlace) -> String {
     if place.failures > 0 {
         parts.push(format!("{} failed", place.failures));
     }
+    parts.extend(place.hot.clone());
     parts.extend(place.check.as_ref().map(check));
     format!("instance {:<3} {}", place.place, parts.join(" · "))
 }

@@ -4,6 +4,7 @@ use ::api::change::{DeployVersion, Granted};
 use ::api::deployment::{Deployment, DeploymentDetail};
 use ::api::problem::Problem;
 use ::api::query::DeploymentsQuery;
+use ::api::way::wish;
 use axum::extract::State;
 use axum::http::StatusCode;
 use host::journal::Listing;
@@ -19,6 +20,7 @@ use super::peer::Peer;
 use super::problem::Failure;
 use super::versions::label;
 use super::view;
+use crate::control::Arrival;
 
 /// Deployments given unless somebody asks for more or less.
 const MOST: u32 = 20;
@@ -71,20 +73,22 @@ async fn begin(
     Json(body): Json<DeployVersion>,
 ) -> Result<Json<Granted>, Failure> {
     let version: VersionLabel = label(&body.version)?;
+    let wish = wish(body.way, &body.force);
     if !api.control.app(&app).is_ok_and(|app| app.version_called(&version).is_some()) {
         let arrival = api.control.fetch_stored(&app, &version, body.settings).await;
-        return packages::take(&api, &peer, &app, arrival.map_err(|error| Failure::wish(&app, error))?).await;
+        let arrival = arrival.map_err(|error| Failure::wish(&app, error))?;
+        return packages::take(&api, &peer, &app, Arrival { wish, ..arrival }).await;
     }
     let what = format!("deploy v{version}");
     let Some(text) = &body.settings else {
-        let again = |deployment| Command::Activate { version, settings: None, deployment };
+        let again = |deployment| Command::Activate { version, settings: None, wish, deployment };
         return api.wish(&peer, &app, what, again).await;
     };
     // The ports that are checked now are still free when the version is registered with them.
     let _registering = api.control.registering().await;
     let settings = api.control.load_app_settings(&app, Some(&version), Some(text));
     let settings = Some(Box::new(settings.map_err(|error| Failure::wish(&app, error))?));
-    api.wish(&peer, &app, what, |deployment| Command::Activate { version, settings, deployment }).await
+    api.wish(&peer, &app, what, |deployment| Command::Activate { version, settings, wish, deployment }).await
 }
 
 /// One deployment with its log.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::api::change::{Granted, PackageOptions, PackageUpload};
 use ::api::problem::Problem;
+use ::api::way::wish;
 use axum::body::Bytes;
 use axum::extract::multipart::Field;
 use axum::extract::{DefaultBodyLimit, Multipart, State};
@@ -91,8 +92,9 @@ async fn take_parts(
             Some("package") => {
                 let file_name = part.file_name().map(ToOwned::to_owned);
                 let package = save(&mut part, &api.control.site).await?;
-                let PackageOptions { settings, meta } = options;
-                let arrival = Arrival { package, file_name, settings, meta, build_log };
+                let PackageOptions { settings, meta, way, force } = options;
+                let wish = wish(way, &force);
+                let arrival = Arrival { package, file_name, settings, meta, build_log, wish };
                 return take(api, peer, app, arrival).await;
             }
             name => {

@@ -3,7 +3,7 @@
 use ::api::change::{Granted, Restart, Scale, SetMode};
 use ::api::problem::Problem;
 use axum::extract::State;
-use model::app::Command;
+use model::app::{Command, Wish};
 use model::{AppName, Place, VersionLabel};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,7 +107,8 @@ async fn rollback(
     peer: Peer,
     Path(app): Path<AppName>,
 ) -> Result<Json<Granted>, Failure> {
-    api.wish(&peer, &app, "rollback", |deployment| Command::Rollback { deployment }).await
+    api.wish(&peer, &app, "rollback", |deployment| Command::Rollback { wish: Wish::default(), deployment })
+        .await
 }
 
 /// Ends the running deployment's canary: all requests go to the new version.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use host::disk::{DiskError, check_room};
-use model::app::Refused;
+use model::app::{Refused, Wish};
 use model::settings::{AppSettings, HostConfig};
 use model::{AppName, VersionLabel};
 use package::Sha256Digest;
@@ -90,6 +90,13 @@ impl Control {
             other => WishError::Host(host::chain(&other)),
         })?;
         let file_name = Some(format!("{app}-{version}.tar.gz"));
-        Ok(Arrival { package, file_name, settings, meta: BTreeMap::new(), build_log: None })
+        Ok(Arrival {
+            package,
+            file_name,
+            settings,
+            meta: BTreeMap::new(),
+            build_log: None,
+            wish: Wish::default(),
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use model::app::{App, Mode, Origin, Refused, Target};
+use model::app::{App, Mode, Origin, Refused, Target, Wish};
 use model::settings::{AppSettings, HostConfig, PreCommand};
 use model::{AppName, DeploymentId, VersionLabel};
 use package::store::{Current, Hash, LocalStore};
@@ -157,7 +157,14 @@ impl Follower {
         self.copies += 1;
         let package = self.copy(store, &offer, announced.digest).await?;
         let file_name = Some(format!("{}-{}.tar.gz", self.app, offer.label));
-        let arrival = Arrival { package, file_name, settings: None, meta: BTreeMap::new(), build_log: None };
+        let arrival = Arrival {
+            package,
+            file_name,
+            settings: None,
+            meta: BTreeMap::new(),
+            build_log: None,
+            wish: Wish::default(),
+        };
         let taken = self.control.take_announced(&self.app, arrival, announced, Origin::Store).await;
         let Err(error) = taken else {
             self.not_now = None;

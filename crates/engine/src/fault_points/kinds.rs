@@ -49,6 +49,10 @@ kinds! {
         Link = "link": Effect::Link { .. },
         Route = "route": Effect::Route { .. },
         Drain = "drain": Effect::Drain { .. },
+        Plan = "plan": Effect::Plan { .. },
+        Upgrade = "upgrade": Effect::Upgrade { .. },
+        Undo = "undo": Effect::Undo { .. },
+        Settle = "settle": Effect::Settle { .. },
         Forget = "forget": Effect::Forget { .. },
     }
 }

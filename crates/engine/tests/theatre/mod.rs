@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::{AppHandle, Clock, Doer, Journal, Partners, Turn, Unreached};
 use jiff::{SignedDuration, Timestamp};
-use model::app::{App, Command, Effect, Event, NewVersion, Origin, Outcome};
+use model::app::{App, Command, Effect, Event, NewVersion, Origin, Outcome, Wish};
 use model::settings::AppSettings;
 use model::{DeploymentId, EffectId};
 use tokio::sync::Notify;
@@ -100,6 +100,14 @@ pub(crate) fn sort(effect: &Effect) -> &'static str {
         Effect::Route { .. } => "route",
         Effect::Drain { .. } => "drain",
         Effect::Link { .. } => "link",
+        Effect::Plan { .. } => "plan",
+        Effect::Upgrade { .. } => "upgrade",
+        Effect::Undo { .. } => "undo",
+        Effect::Settle { .. } => "settle",
+        Effect::Plan { .. } => "plan",
+        Effect::Upgrade { .. } => "upgrade",
+        Effect::Undo { .. } => "undo",
+        Effect::Settle { .. } => "settle",
         Effect::Forget { .. } => "forget",
     }
 }
@@ -205,7 +213,11 @@ impl Theatre {
             meta: BTreeMap::new(),
             pre_commands: Vec::new(),
         };
-        let command = Command::Deploy { version: Box::new(version), deployment: DeploymentId(1) };
+        let command = Command::Deploy {
+            version: Box::new(version),
+            wish: Wish::default(),
+            deployment: DeploymentId(1),
+        };
         self.handle.tell(Event::Command { command, by: Origin::Store }).await
     }
 

@@ -200,7 +200,7 @@ impl Inner {
         let (folder, start) = spawn_blocking(move || inner.make_ready(&app, &start, &named, path)).await??;
         let ending = self.runners.run(id, LIMIT, async || Ok(start)).await;
         match ending.outcome(LIMIT_IS) {
-            Outcome::Ok { .. } | Outcome::Drained { .. } => {}
+            Outcome::Ok { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. } => {}
             Outcome::Failed { reason, tail } => return Err(EvaluateError::Failed { reason, tail }),
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
                 return Err(EvaluateError::Failed { reason, tail: None });

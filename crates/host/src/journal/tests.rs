@@ -15,7 +15,7 @@ mod writers;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use model::app::{App, Event, ExitHow, Instance, Origin, ShimFact, Status, Stepped, Target};
+use model::app::{App, Event, ExitHow, Instance, Origin, ShimFact, Status, Stepped, Target, Wish};
 use model::app::{Command, NewVersion};
 use model::settings::{AppSettings, VariableValue};
 use model::{AppName, DeploymentId, InstanceId, Place, Slot, VersionId};
@@ -67,7 +67,11 @@ fn deploy(number: u64) -> Event {
         meta: Default::default(),
         pre_commands: Vec::new(),
     };
-    let command = Command::Deploy { version: Box::new(version), deployment: DeploymentId(number) };
+    let command = Command::Deploy {
+        version: Box::new(version),
+        wish: Wish::default(),
+        deployment: DeploymentId(number),
+    };
     Event::Command { command, by: Origin::Store }
 }
 

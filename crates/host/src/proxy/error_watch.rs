@@ -2,9 +2,10 @@
 //! clearly more requests with 5xx than the old one; while it has a canary, what both versions answer. The decision is the
 //! model's; so is what follows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::app::{App, Deployment, Event, Responses, Target, is_clearly_above};
+use model::app::{App, Deployment, Event, Phase, Responses, Target, is_clearly_above};
 use model::{DeploymentId, InstanceId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub struct ErrorWatch<T> {
     closely: Option<CloseWatch>,
     /// The deployment that was told about.
     told: Option<DeploymentId>,
+    /// What the instances of the deployment that upgrades them hot had answered before, as far as somebody looked.
+    before: (Option<DeploymentId>, BTreeMap<InstanceId, Responses>),
     /// What is counted for its canary.
     tally: CanaryTally,
 }
@@ -31,7 +34,14 @@ pub struct ErrorWatch<T> {
 impl<T: Tell> ErrorWatch<T> {
     /// Nothing is watched yet.
     pub fn new(proxy: Proxy, tell: Arc<T>) -> Self {
-        ErrorWatch { proxy, tell, closely: None, told: None, tally: CanaryTally::default() }
+        ErrorWatch {
+            proxy,
+            tell,
+            closely: None,
+            told: None,
+            before: Default::default(),
+            tally: CanaryTally::default(),
+        }
     }
 
     /// Follows an app until told to stop.
@@ -82,11 +92,15 @@ impl<T: Tell> ErrorWatch<T> {
         self.tally.take(app, facts.report.as_ref()?)
     }
 
-    fn verdict(&self, app: &App, deployment: &Deployment) -> Option<String> {
+    fn verdict(&mut self, app: &App, deployment: &Deployment) -> Option<String> {
         let facts = self.proxy.facts();
         let facts = facts.borrow();
         let report = &facts.report.as_ref()?.report;
         let of = |ids: Vec<InstanceId>| responses(report, app.name.as_str(), &ids);
+        if deployment.is_hot() {
+            let (old, new) = before_and_after(&mut self.before, deployment, |id| of(vec![id]));
+            return is_clearly_above(old, new);
+        }
         let old = of(deployment.lanes.values().filter_map(|lane| lane.old).collect());
         let new = of(deployment.lanes.values().filter_map(|lane| lane.new).collect());
         is_clearly_above(old, new)
@@ -95,9 +109,33 @@ impl<T: Tell> ErrorWatch<T> {
 
 /// The deployment that is being watched, if it brings another version or other settings, and what it brings.
 fn watched(app: &App) -> Option<(&Deployment, Target)> {
-    let deployment = app.deployment.as_ref().filter(|it| it.is_serving() && !it.is_rolling_back())?;
+    let deployment = app.deployment.as_ref().filter(|it| it.is_serving() || it.phase == Phase::Upgrading)?;
     let to = deployment.to.filter(|to| deployment.from != Some(*to))?;
     Some((deployment, to))
+}
+
+/// What instances answered before they were upgraded hot, and what they have since.
+fn before_and_after(
+    (of, before): &mut (Option<DeploymentId>, BTreeMap<InstanceId, Responses>),
+    deployment: &Deployment,
+    now: impl Fn(InstanceId) -> Responses,
+) -> (Responses, Responses) {
+    if *of != Some(deployment.id) {
+        (*of, *before) = (Some(deployment.id), BTreeMap::new());
+    }
+    let (mut old, mut new) = (Responses::default(), Responses::default());
+    for id in deployment.lanes.values().filter_map(|lane| lane.old) {
+        let now = now(id);
+        if !deployment.has_upgraded(id) {
+            before.insert(id, now);
+        }
+        let before = *before.entry(id).or_insert(now);
+        old = Responses { all: old.all + before.all, errors: old.errors + before.errors };
+        // A proxy that was started anew counts from nothing.
+        new.all += now.all.saturating_sub(before.all);
+        new.errors += now.errors.saturating_sub(before.errors);
+    }
+    (old, new)
 }
 
 /// What instances have answered since they began: old ones before the switch, new ones after it.

@@ -67,7 +67,7 @@ impl Turn {
             return;
         };
         let serving: BTreeSet<VersionId> =
-            self.app.backends().into_iter().map(|(it, _)| it.target.version).collect();
+            self.app.backends().into_iter().map(|(it, _)| it.runs().version).collect();
         let (at, ends) = (self.at, self.after(keep));
         for kept in &mut self.app.assets {
             kept.until = match serving.contains(&kept.version) {

@@ -82,11 +82,15 @@ impl Turn {
             // The lanes are as they were; what is lost there meanwhile is made anew without a deployment.
             return self.after_rollback(0);
         }
+        if self.undo_hot() {
+            return;
+        }
         self.end_laggards();
         let places: Vec<Place> = self.deployment().lanes.keys().copied().collect();
         for place in &places {
             let lane = self.deployment().lanes[place].clone();
             self.retire_new(*place, &lane);
+            self.retire_upgraded(&lane);
             if !self.bring_back(*place, &lane) {
                 return;
             }
@@ -129,7 +133,7 @@ impl Turn {
 
     /// The old instance still runs and may go on.
     fn old_lives(&self, lane: &Lane) -> bool {
-        lane.old.and_then(|id| self.app.instances.get(&id)).is_some_and(|old| !old.is_ending())
+        !self.app.is_ending(lane.old) && self.app.beyond_undo(lane).is_none()
     }
 
     fn has_been_ready(&self, id: Option<InstanceId>) -> bool {
@@ -143,7 +147,8 @@ impl Turn {
         let is_checked =
             |deployment: &Deployment| !deployment.takes_turns() || self.app.is_checked(deployment, lane);
         let is_checked = self.app.deployment.as_ref().is_none_or(is_checked);
-        ((has_old && is_checked) || !self.changes_version()) && self.app.is_gone(lane.new)
+        let is_new_gone = self.app.is_gone(lane.new) && self.app.beyond_undo(lane).is_none();
+        ((has_old && is_checked) || !self.changes_version()) && is_new_gone
     }
 
     /// A new instance that is ready goes on serving until something better is there, in another place if nothing can be
@@ -170,10 +175,23 @@ impl Turn {
         }
     }
 
+    /// An instance that runs the new version and cannot be taken back serves until a fresh one of the old version does,
+    /// where both may run side by side.
+    fn retire_upgraded(&mut self, lane: &Lane) {
+        let Some(old) = self.app.beyond_undo(lane) else { return };
+        let (id, is_ready) = (old.id, old.is_ready());
+        let from = self.deployment().from.map(|from| self.settings(from)).unwrap_or_default();
+        let overlaps = self.deployment().strategy != Strategy::TemporaryShutdown && !from.has_one_slot();
+        if !is_ready || !overlaps || self.has_been_ready(lane.back) {
+            self.stop(id, Ending::Retired);
+        }
+    }
+
     /// Starts a fresh instance of the old version where the old one is gone; false when the way back has failed.
     fn bring_back(&mut self, place: Place, lane: &Lane) -> bool {
         let (Some(from), Some(old)) = (self.deployment().from, lane.old) else { return true };
-        if self.old_lives(lane) || !self.app.is_gone(Some(old)) || !self.changes_version() {
+        let is_in_the_way = !self.app.is_gone(Some(old)) && self.app.beyond_undo(lane).is_none();
+        if is_in_the_way || !self.changes_version() {
             return true;
         }
         if self.app.is_unknown(place) {
@@ -199,7 +217,11 @@ impl Turn {
         let deployment = self.deployment().clone();
         match deployment.strategy {
             Strategy::Parallel | Strategy::Rolling => true,
-            Strategy::TemporaryShutdown => deployment.lanes.values().all(|lane| self.app.is_gone(lane.new)),
+            Strategy::TemporaryShutdown => {
+                let is_left =
+                    |lane: &Lane| self.app.is_gone(lane.new) && self.app.beyond_undo(lane).is_none();
+                deployment.lanes.values().all(is_left)
+            }
             Strategy::Member => self.app.is_gone(lane.new),
         }
     }
@@ -211,7 +233,10 @@ impl Turn {
         }
         match lane.new.and_then(|id| self.app.instances.get(&id)) {
             Some(new) if !new.is_gone() => new.slot.other(),
-            _ => self.app.instances.get(&old).map_or(Slot::A, |old| old.slot),
+            _ => self.app.instances.get(&old).map_or(Slot::A, |old| match old.is_gone() {
+                true => old.slot,
+                false => old.slot.other(),
+            }),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::deployment::{Deployment, Kind, Lane, Phase};
 use super::effect::Effect;
+use super::hot::Wish;
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target};
@@ -20,6 +21,7 @@ pub(super) struct Beginning {
     pub(super) kind: Kind,
     pub(super) by: Origin,
     pub(super) to: Option<Target>,
+    pub(super) wish: Wish,
     pub(super) only: Option<Place>,
     pub(super) scaled_before: Option<u16>,
 }
@@ -40,7 +42,8 @@ pub(super) fn places(number: u16) -> String {
 impl Turn {
     /// Begins a deployment: lanes are drawn, nothing is started before the host was found fit.
     pub(super) fn begin(&mut self, beginning: Beginning) {
-        let Beginning { id, kind, by, to, only, scaled_before } = beginning;
+        let Beginning { id, kind, by, to, wish, only, scaled_before } = beginning;
+        let hot = self.app.hot(kind, to, &wish);
         let lanes = self.lanes(to, kind, only);
         self.look_at_places(&lanes, &by);
         let strategy = self.strategy(to);
@@ -54,6 +57,7 @@ impl Turn {
             begun_at: self.at,
             started_at: None,
             canary: None,
+            hot,
             switched_at: None,
             serving_at: None,
             turned_at: None,
@@ -94,13 +98,15 @@ impl Turn {
         let kind = deployment.kind.word();
         match deployment.kind {
             Kind::Deploy | Kind::Activate | Kind::Rollback | Kind::Variables => {
-                format!(
-                    "{kind} {} → {}, {}{}",
-                    name(deployment.from),
-                    name(deployment.to),
-                    strategy_word(deployment.strategy),
-                    if self.app.makes_canary(deployment) { " with a canary" } else { "" }
-                )
+                let how = match &deployment.hot {
+                    Some(hot) if hot.only => "hot".to_owned(),
+                    Some(_) => format!("hot if it can be, else {}", strategy_word(deployment.strategy)),
+                    None if self.app.makes_canary(deployment) => {
+                        format!("{} with a canary", strategy_word(deployment.strategy))
+                    }
+                    None => strategy_word(deployment.strategy).to_owned(),
+                };
+                format!("{kind} {} → {}, {how}", name(deployment.from), name(deployment.to))
             }
             Kind::Scale => {
                 let to = places(deployment.to.map_or(0, |target| self.app.replicas(target)));

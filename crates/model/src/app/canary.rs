@@ -132,6 +132,7 @@ impl App {
         };
         matches!(deployment.kind, Kind::Deploy | Kind::Variables)
             && deployment.from != deployment.to
+            && !deployment.is_hot()
             && deployment.switches_at_once()
             && !to.canary.steps.is_empty()
             && (to.proxy && from.proxy)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::hot::Wish;
 use super::version::NewVersion;
 use crate::names::{DeploymentId, Place, VariableName, VersionLabel};
 use crate::settings::{AppSettings, VariableValue};
@@ -19,6 +20,9 @@ pub enum Command {
     Deploy {
         /// The version.
         version: Box<NewVersion>,
+        /// By which way.
+        #[serde(default)]
+        wish: Wish,
         /// Number of the deployment that results.
         deployment: DeploymentId,
     },
@@ -28,11 +32,17 @@ pub enum Command {
         version: VersionLabel,
         /// Settings to use instead of those it last ran with.
         settings: Option<Box<AppSettings>>,
+        /// By which way.
+        #[serde(default)]
+        wish: Wish,
         /// Number of the deployment that results.
         deployment: DeploymentId,
     },
     /// Go back to the version committed before the active one; or stop a running deployment and go back.
     Rollback {
+        /// By which way.
+        #[serde(default)]
+        wish: Wish,
         /// Number of the deployment that results, if one does.
         deployment: DeploymentId,
     },

@@ -5,6 +5,7 @@ use super::beginning::Beginning;
 use super::command::{Command, Refused};
 use super::deployment::{Ended, GiveUp, Kind, Phase, Verdict};
 use super::effect::Effect;
+use super::hot::Wish;
 use super::turn::Turn;
 use super::version::{NewVersion, Origin};
 use crate::names::{DeploymentId, VersionLabel};
@@ -16,11 +17,11 @@ impl Turn {
             return Err(refused);
         }
         match command {
-            Command::Deploy { version, deployment } => self.deploy(*version, deployment, by),
-            Command::Activate { version, settings, deployment } => {
-                self.activate(version, settings.map(|settings| *settings), deployment, by)
+            Command::Deploy { version, wish, deployment } => self.deploy(*version, wish, deployment, by),
+            Command::Activate { version, settings, wish, deployment } => {
+                self.activate(version, settings.map(|settings| *settings), wish, deployment, by)
             }
-            Command::Rollback { deployment } => self.roll_back_by_hand(deployment, by),
+            Command::Rollback { wish, deployment } => self.roll_back_by_hand(wish, deployment, by),
             Command::Promote => self.promote(),
             Command::Cancel { deployment } => self.cancel(deployment),
             Command::Restart { place, deployment } => self.restart(place, deployment, by),
@@ -44,7 +45,7 @@ impl Turn {
         }
     }
 
-    fn deploy(&mut self, new: NewVersion, id: DeploymentId, by: Origin) -> Result<(), Refused> {
+    fn deploy(&mut self, new: NewVersion, wish: Wish, id: DeploymentId, by: Origin) -> Result<(), Refused> {
         if by == Origin::Store && self.app.mode != Mode::Automatic {
             return Err(Refused::Manual);
         }
@@ -71,12 +72,20 @@ impl Turn {
         if matches!(by, Origin::Operator { .. }) {
             self.follow_no_more(format!("v{label} was deployed by hand"));
         }
-        let command = Command::Deploy { version: Box::new(new.clone()), deployment: id };
+        let command = Command::Deploy { version: Box::new(new.clone()), wish: wish.clone(), deployment: id };
         if self.queue_behind(&label, command, id, &by)? {
             return Ok(());
         }
         let to = self.register(new, &by);
-        self.begin(Beginning { id, kind: Kind::Deploy, by, to: Some(to), only: None, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Deploy,
+            by,
+            to: Some(to),
+            wish,
+            only: None,
+            scaled_before: None,
+        });
         Ok(())
     }
 
@@ -84,6 +93,7 @@ impl Turn {
         &mut self,
         label: VersionLabel,
         settings: Option<AppSettings>,
+        wish: Wish,
         id: DeploymentId,
         by: Origin,
     ) -> Result<(), Refused> {
@@ -97,6 +107,7 @@ impl Turn {
         let command = Command::Activate {
             version: label.clone(),
             settings: settings.clone().map(Box::new),
+            wish: wish.clone(),
             deployment: id,
         };
         if self.queue_behind(&label, command, id, &by)? {
@@ -105,11 +116,11 @@ impl Turn {
         let was_active = self.app.committed.iter().any(|target| target.version == version);
         let to = self.revise_for_deployment(version, settings);
         let kind = if was_active { Kind::Activate } else { Kind::Deploy };
-        self.begin(Beginning { id, kind, by, to: Some(to), only: None, scaled_before: None });
+        self.begin(Beginning { id, kind, by, to: Some(to), wish, only: None, scaled_before: None });
         Ok(())
     }
 
-    fn roll_back_by_hand(&mut self, id: DeploymentId, by: Origin) -> Result<(), Refused> {
+    fn roll_back_by_hand(&mut self, wish: Wish, id: DeploymentId, by: Origin) -> Result<(), Refused> {
         let reason = "rolled back by hand";
         if let Some(running) = &self.app.deployment {
             if running.is_rolling_back() {
@@ -129,14 +140,24 @@ impl Turn {
         let active = self.app.active().ok_or(Refused::NothingActive)?;
         let to = self.app.rollback_target().ok_or(Refused::NoWayBack)?;
         self.follow_no_more(format!("v{} was rolled back by hand", self.app.label(active)));
-        self.begin(Beginning { id, kind: Kind::Rollback, by, to: Some(to), only: None, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Rollback,
+            by,
+            to: Some(to),
+            wish,
+            only: None,
+            scaled_before: None,
+        });
         Ok(())
     }
 
     /// Turns the running deployment round; a running pre-command is ended first.
     fn give_up(&mut self, reason: String, verdict: Verdict) {
         match self.deployment().phase {
-            Phase::Staging { .. } => self.deployment().give_up = Some(GiveUp { reason, verdict }),
+            Phase::Staging { .. } | Phase::Planning { .. } => {
+                self.deployment().give_up = Some(GiveUp { reason, verdict });
+            }
             Phase::Commands { effect, .. } => {
                 self.deployment().give_up = Some(GiveUp { reason, verdict });
                 self.issue(Effect::Halt { run: effect });

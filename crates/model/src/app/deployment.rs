@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
+use super::hot::{Hot, HotStep};
 use super::member_check::MemberCheck;
 use super::version::{Origin, Target};
 use crate::names::{DeploymentId, EffectId, InstanceId, Place};
@@ -34,6 +35,9 @@ pub struct Deployment {
     /// Its switch made in steps, if it is.
     #[serde(default)]
     pub canary: Option<Canary>,
+    /// Its being hot, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot: Option<Hot>,
     /// When traffic was switched from all old instances to all new ones (`parallel`).
     #[serde(default)]
     pub switched_at: Option<Timestamp>,
@@ -157,6 +161,11 @@ pub enum Phase {
         /// The effect that does it.
         effect: EffectId,
     },
+    /// It is found out whether what runs can be upgraded hot.
+    Planning {
+        /// The effect that does it.
+        effect: EffectId,
+    },
     /// Prepare and pre-commands run, one after another.
     Commands {
         /// The effect that runs the command.
@@ -166,11 +175,15 @@ pub enum Phase {
     },
     /// Instances are brought up and retired, lane by lane.
     Replacing,
+    /// Running instances are taken to the new version, one after another.
+    Upgrading,
     /// Serving, inside the watch window.
     Watching {
         /// When it may be committed.
         until: Timestamp,
     },
+    /// What was upgraded hot is made what the next starts bring.
+    Settling,
     /// The places go back to what was there before.
     RollingBack {
         /// Why.
@@ -288,6 +301,9 @@ pub struct Lane {
     /// Where members take turns: how the check of what was changed here stands.
     #[serde(default)]
     pub check: Option<MemberCheck>,
+    /// How far the old instance has come to the new version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot: Option<HotStep>,
 }
 
 impl Deployment {
@@ -305,7 +321,7 @@ impl Deployment {
     pub fn is_serving(&self) -> bool {
         match self.phase {
             Phase::Replacing => self.serving_at.is_some(),
-            Phase::Watching { .. } => true,
+            Phase::Watching { .. } | Phase::Settling => true,
             _ => false,
         }
     }
@@ -314,10 +330,13 @@ impl Deployment {
     pub fn word(&self) -> &'static str {
         match &self.phase {
             Phase::Staging { .. } => "staging",
+            Phase::Planning { .. } => "planning",
             Phase::Commands { .. } => "commands",
             Phase::Replacing if self.running_canary().is_some() => "canary",
             Phase::Replacing => "replacing",
+            Phase::Upgrading => "upgrading",
             Phase::Watching { .. } => "watching",
+            Phase::Settling => "settling",
             Phase::RollingBack { .. } | Phase::AfterRollback { .. } => "rolling back",
             Phase::Ended { outcome } => outcome.word(),
         }

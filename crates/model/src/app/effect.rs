@@ -4,6 +4,7 @@ use crate::settings::{Command, PreCommand};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::hot::Hot;
 use super::route::Route;
 use super::version::Target;
 use crate::names::{DeploymentId, EffectId, InstanceId, Place, Slot, VersionId};
@@ -71,6 +72,62 @@ pub enum Effect {
         instance: InstanceId,
         /// When it is waited for no longer.
         until: Timestamp,
+    },
+    /// Find out whether these instances can be upgraded hot. Nothing is changed. Its failure says why not.
+    Plan {
+        /// The instances.
+        instances: Vec<InstanceId>,
+        /// What runs in them.
+        from: Target,
+        /// What shall.
+        to: Target,
+        /// What is allowed.
+        hot: Hot,
+        /// Whether it goes back to a version from which the running one came.
+        is_back: bool,
+    },
+    /// Take a running instance to another version; what its next start brings stays as it is. Ends with
+    /// [`super::Outcome::Upgraded`]; failed, nothing has changed in it; unknown, nobody knows what runs in it. Where it
+    /// was done before, that is how it ends.
+    Upgrade {
+        /// The instance.
+        instance: InstanceId,
+        /// Its run; in another one nothing is done.
+        run: u32,
+        /// The deployment, by whose number the node knows the upgrade.
+        upgrade: DeploymentId,
+        /// What runs in it.
+        from: Target,
+        /// What shall.
+        to: Target,
+        /// What is allowed.
+        hot: Hot,
+        /// Whether it goes back to a version from which the running one came.
+        is_back: bool,
+    },
+    /// Take an instance back that was upgraded.
+    Undo {
+        /// The instance.
+        instance: InstanceId,
+        /// Its run.
+        run: u32,
+        /// The deployment that upgraded it.
+        upgrade: DeploymentId,
+        /// What ran in it before.
+        from: Target,
+        /// What runs in it.
+        to: Target,
+    },
+    /// Make the next start of an upgraded instance one of the version that runs in it. Failed, nobody knows what it brings.
+    Settle {
+        /// The instance.
+        instance: InstanceId,
+        /// Its run: of another one the version is not known.
+        run: u32,
+        /// The deployment that upgraded it.
+        upgrade: DeploymentId,
+        /// The version.
+        to: Target,
     },
     /// Delete a version's files.
     Forget {

@@ -120,6 +120,13 @@ pub enum Outcome {
         /// What the proxy counted.
         figures: DrainFigures,
     },
+    /// Only of [`super::Effect::Upgrade`]: the other version runs in the instance.
+    Upgraded {
+        /// Whether it can be taken back.
+        undo: bool,
+        /// What there is to say about it.
+        detail: Option<String>,
+    },
     /// It failed and left nothing half-done.
     Failed {
         /// The cause, for the operator.
@@ -138,7 +145,7 @@ impl Outcome {
     /// Why it was not done, if it was not.
     pub(super) fn failure(self) -> Option<String> {
         match self {
-            Outcome::Ok { .. } | Outcome::Drained { .. } => None,
+            Outcome::Ok { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. } => None,
             Outcome::NoRoom { detail: reason }
             | Outcome::Failed { reason, .. }
             | Outcome::Unknown { reason } => Some(reason),

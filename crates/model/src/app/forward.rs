@@ -179,7 +179,7 @@ impl Turn {
         }
     }
 
-    fn watch(&mut self, deployment: &Deployment, window: Duration) {
+    pub(super) fn watch(&mut self, deployment: &Deployment, window: Duration) {
         let until = self.after(window);
         let took = self.since(deployment.begun_at);
         let label = deployment.to.map(|target| self.app.label(target)).unwrap_or_default();
@@ -194,7 +194,7 @@ impl Turn {
     }
 
     /// The deployment held: what it brought is what we go back to from now on.
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let deployment = self.deployment().clone();
         self.app.stuck = None;
         self.ghost_what_was_left(&deployment);
@@ -236,7 +236,9 @@ impl Turn {
 
     /// Begins the way back; `culprit` is an instance that is to be ended as failed. A member waits for its turn all the same.
     pub(super) fn roll_back(&mut self, reason: String, tail: Option<String>, culprit: Option<InstanceId>) {
-        if let Some(culprit) = culprit.filter(|_| !self.deployment().takes_turns()) {
+        if let Some(culprit) =
+            culprit.filter(|_| !self.deployment().takes_turns() && !self.deployment().is_hot())
+        {
             self.stop(culprit, Ending::Failed { reason: reason.clone(), tail: tail.clone() });
         }
         self.turn_back(reason, tail, Verdict::RolledBack);

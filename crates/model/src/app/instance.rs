@@ -15,8 +15,14 @@ pub struct Instance {
     pub place: Place,
     /// The slot of the place, which decides ports and node name.
     pub slot: Slot,
-    /// The version and revision it runs.
+    /// The version and revision that it is started with.
     pub target: Target,
+    /// What runs in it since it was upgraded hot, until its next start or the upgrade's commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot: Option<Target>,
+    /// How often it was upgraded hot, and that was committed, since it was started.
+    #[serde(default)]
+    pub upgrades: u32,
     /// What it is doing.
     pub status: Status,
     /// When it was created.
@@ -170,6 +176,11 @@ impl std::fmt::Display for ExitHow {
 }
 
 impl Instance {
+    /// The version and revision that runs in it.
+    pub fn runs(&self) -> Target {
+        self.hot.unwrap_or(self.target)
+    }
+
     /// Whether it may get traffic now.
     pub fn is_ready(&self) -> bool {
         matches!(self.status, Status::Ready)

@@ -20,6 +20,7 @@ mod event;
 mod evidence;
 mod forward;
 mod freeze;
+mod hot;
 mod instance;
 mod interruption;
 mod member;
@@ -59,6 +60,7 @@ pub use deployment::{Deployment, Drain, DrainFigures, Ended, Kind, Lane, Phase, 
 pub use effect::{CommandLine, Effect, Links, Run, RunKind};
 pub use event::{Event, Outcome, ShimFact, Verdict};
 pub use freeze::Frozen;
+pub use hot::{Hot, HotStep, Way, Wish};
 pub use instance::{Ending, Exit, ExitHow, Instance, Status};
 pub use interruption::{LONGEST_PAUSE, MOST_PAGE_BYTES, Maintenance, Pause};
 pub use member_check::{Answer, MemberCheck};

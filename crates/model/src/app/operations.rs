@@ -3,6 +3,7 @@
 use super::beginning::{Beginning, places};
 use super::command::Refused;
 use super::deployment::Kind;
+use super::hot::Wish;
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Target, Version};
@@ -40,7 +41,15 @@ impl Turn {
             }
         }
         let to = self.app.version(active.version).map_or(active, Version::target);
-        self.begin(Beginning { id, kind: Kind::Restart, by, to: Some(to), only: place, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Restart,
+            by,
+            to: Some(to),
+            wish: Wish::default(),
+            only: place,
+            scaled_before: None,
+        });
         Ok(())
     }
 
@@ -50,7 +59,15 @@ impl Turn {
             return Err(Refused::AppStopped);
         }
         self.app.running = false;
-        self.begin(Beginning { id, kind: Kind::Stop, by, to: None, only: None, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Stop,
+            by,
+            to: None,
+            wish: Wish::default(),
+            only: None,
+            scaled_before: None,
+        });
         Ok(())
     }
 
@@ -60,7 +77,15 @@ impl Turn {
             return Err(Refused::AppRunning);
         }
         let to = self.app.version(active.version).map_or(active, Version::target);
-        self.begin(Beginning { id, kind: Kind::Start, by, to: Some(to), only: None, scaled_before: None });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Start,
+            by,
+            to: Some(to),
+            wish: Wish::default(),
+            only: None,
+            scaled_before: None,
+        });
         Ok(())
     }
 
@@ -99,7 +124,15 @@ impl Turn {
             self.note(Step::Set, format!("{}, once it is started", places(replicas)));
             return Ok(());
         }
-        self.begin(Beginning { id, kind: Kind::Scale, by, to: Some(active), only: None, scaled_before });
+        self.begin(Beginning {
+            id,
+            kind: Kind::Scale,
+            by,
+            to: Some(active),
+            wish: Wish::default(),
+            only: None,
+            scaled_before,
+        });
         Ok(())
     }
 }

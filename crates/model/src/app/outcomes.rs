@@ -26,6 +26,10 @@ impl Turn {
             Effect::Route { .. } => self.route_ended(outcome),
             Effect::Drain { instance, .. } => self.drain_ended(id, instance, outcome),
             Effect::Link { place, links } => self.link_ended(place, links, outcome),
+            Effect::Plan { .. } => self.plan_ended(id, outcome),
+            Effect::Upgrade { instance, run, .. } => self.upgrade_ended(id, instance, run, outcome),
+            Effect::Undo { instance, .. } => self.undo_ended(id, instance, outcome),
+            Effect::Settle { instance, to, .. } => self.settle_ended(id, instance, to, outcome),
             Effect::Forget { label, .. } => {
                 self.warn_if_failed(&format!("could not delete the package of v{label}"), outcome)
             }
@@ -56,7 +60,7 @@ impl Turn {
         }
         match outcome {
             Outcome::Ok { detail } => self.staged(detail),
-            Outcome::Drained { .. } => self.staged(None),
+            Outcome::Drained { .. } | Outcome::Upgraded { .. } => self.staged(None),
             Outcome::NoRoom { detail } => {
                 self.one_after_another(&detail);
                 self.staged(None);
@@ -94,7 +98,7 @@ impl Turn {
                 self.note(Step::Command, format!("{text}{detail}"));
                 (None, None)
             }
-            Outcome::Drained { .. } => (None, None),
+            Outcome::Drained { .. } | Outcome::Upgraded { .. } => (None, None),
             Outcome::Failed { reason, tail } => (Some(format!("{text}: {reason}")), tail),
             Outcome::NoRoom { detail } => (Some(format!("{text}: {detail}")), None),
             Outcome::Unknown { reason } => {
@@ -162,7 +166,9 @@ impl Turn {
             return;
         }
         match outcome {
-            Outcome::Ok { .. } | Outcome::Drained { .. } => self.initialise(instance, 0),
+            Outcome::Ok { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. } => {
+                self.initialise(instance, 0)
+            }
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
                 self.failed_to_start(instance, reason, None)
@@ -180,7 +186,7 @@ impl Turn {
                 let how = detail.map(|how| format!(" {how}")).unwrap_or_default();
                 self.launched(instance, &how);
             }
-            Outcome::Drained { .. } => self.launched(instance, ""),
+            Outcome::Drained { .. } | Outcome::Upgraded { .. } => self.launched(instance, ""),
             Outcome::Failed { reason, tail } => self.failed_to_start(instance, reason, tail),
             // Something of it may be there: it is ended like one that was started.
             Outcome::NoRoom { detail: reason } | Outcome::Unknown { reason } => {
@@ -217,7 +223,7 @@ impl Turn {
                 let text = format!("instance {place} {}", detail.unwrap_or_else(|| "stopped".into()));
                 self.note_of(instance, Step::Stopped, text);
             }
-            Outcome::Drained { .. } => {}
+            Outcome::Drained { .. } | Outcome::Upgraded { .. } => {}
             Outcome::NoRoom { detail: reason }
             | Outcome::Failed { reason, .. }
             | Outcome::Unknown { reason } => {

@@ -13,7 +13,9 @@ impl Turn {
         let begun_at = self.deployment().begun_at;
         let took = self.since(begun_at);
         self.note(Step::Staged, detail.unwrap_or_else(|| "staged".into())).took(took);
-        self.run_command(0);
+        if !self.plan_hot() {
+            self.run_command(0);
+        }
     }
 
     /// There is no room for all new instances beside all old ones.
@@ -48,7 +50,7 @@ impl Turn {
         let at = self.at;
         let Some(run) = self.commands().into_iter().nth(index) else {
             let deployment = self.deployment();
-            deployment.phase = Phase::Replacing;
+            deployment.phase = if deployment.is_hot() { Phase::Upgrading } else { Phase::Replacing };
             deployment.started_at = Some(at);
             return;
         };

@@ -34,10 +34,12 @@ impl Turn {
         }
         let reason = format!("v{label} takes its place (deployment {id})");
         match phase {
-            Phase::Staging { .. } | Phase::Commands { .. } if self.deployment().give_up.is_none() => {
+            Phase::Staging { .. } | Phase::Planning { .. } | Phase::Commands { .. }
+                if self.deployment().give_up.is_none() =>
+            {
                 self.deployment().give_up = Some(GiveUp { reason, verdict: Verdict::Superseded });
             }
-            Phase::Replacing if !self.deployment().is_serving() => {
+            Phase::Replacing | Phase::Upgrading if !self.deployment().is_serving() => {
                 self.turn_back(reason, None, Verdict::Superseded)
             }
             _ => {}
@@ -79,6 +81,7 @@ impl Turn {
             begun_at: self.at,
             started_at: None,
             canary: None,
+            hot: None,
             switched_at: None,
             serving_at: None,
             turned_at: None,

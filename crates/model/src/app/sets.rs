@@ -6,6 +6,7 @@ use super::Mode;
 use super::beginning::Beginning;
 use super::command::Refused;
 use super::deployment::Kind;
+use super::hot::Wish;
 use super::note::Step;
 use super::turn::Turn;
 use super::version::{Origin, Revision, Target};
@@ -65,6 +66,7 @@ impl Turn {
             kind: Kind::Variables,
             by,
             to: Some(to),
+            wish: Wish::default(),
             only: None,
             scaled_before: None,
         });
@@ -93,7 +95,7 @@ impl Turn {
         let because = format!("pinned to v{label}");
         self.note(Step::Set, format!("manual mode: {because}"));
         self.app.mode = Mode::Manual { because, since: self.at };
-        if runs { Ok(()) } else { self.activate(label, None, id, by) }
+        if runs { Ok(()) } else { self.activate(label, None, Wish::default(), id, by) }
     }
 
     pub(super) fn clear_ghosts(&mut self, label: Option<&VersionLabel>) -> Result<(), Refused> {

@@ -1,7 +1,7 @@
 //! Taking what shims tell about their instances, and what is found of them after a start of the daemon.
 
 use super::NotTaken;
-use super::deployment::{Phase, Verdict};
+use super::deployment::{Deployment, Phase, Verdict};
 use super::event::ShimFact;
 use super::instance::{Ending, Exit, ExitHow, Instance, Status};
 use super::note::{Level, Step};
@@ -80,6 +80,8 @@ impl Turn {
         let up = human::duration(std::time::Duration::from_millis(exit.uptime_ms));
         let at = self.at;
         self.count_crash(id, exit);
+        let upgraded = self.app.deployment.as_ref().and_then(|it| it.upgraded_place(id));
+        self.loses_upgrade(id);
         let Some(instance) = self.app.instances.get_mut(&id) else { return };
         let (place, crashes, was_ready) = (instance.place, instance.crashes, instance.ready_at.is_some());
         let draining = match &instance.status {
@@ -101,6 +103,9 @@ impl Turn {
             let reason = format!("it exited before it was ready ({how})");
             return self.stop(id, Ending::Failed { reason, tail });
         }
+        if let Some(place) = upgraded {
+            return self.crashed_after_upgrade(place);
+        }
         if self.is_watched(id) {
             let limit = self.new_settings().map_or(u32::MAX, |settings| settings.watch_exits);
             if crashes >= limit {
@@ -112,7 +117,8 @@ impl Turn {
 
     /// Whether an instance is one whose failing says that its version is bad.
     pub(super) fn is_watched(&self, id: InstanceId) -> bool {
-        self.is_new(id) && self.app.deployment.as_ref().is_some_and(|it| it.kind.is_watched())
+        let deployment = self.app.deployment.as_ref().filter(|it| it.kind.is_watched());
+        deployment.is_some_and(|it| self.is_new(id) || it.upgraded_place(id).is_some())
     }
 
     fn new_settings(&self) -> Option<crate::settings::AppSettings> {
@@ -184,7 +190,9 @@ impl Turn {
         }
         let all_gone = !gone.is_empty()
             && !self.app.instances.values().any(|it| it.is_launched() && !gone.contains(&it.id));
-        if all_gone && matches!(&self.app.deployment, Some(it) if it.phase == Phase::Replacing) {
+        let is_open =
+            |it: &Deployment| it.phase == Phase::Replacing || (it.is_hot() && it.started_at.is_some());
+        if all_gone && self.app.deployment.as_ref().is_some_and(is_open) {
             self.turn_back("the host went down under it".into(), None, Verdict::Interrupted);
         }
         for id in gone {

@@ -47,7 +47,7 @@ impl App {
         let Some(lane) = deployment.lanes.get(&place) else { return true };
         match deployment.phase {
             // A place that was empty waits for its new instance, unless commands may take long before that.
-            Phase::Staging { .. } | Phase::Commands { .. } => {
+            Phase::Staging { .. } | Phase::Planning { .. } | Phase::Commands { .. } => {
                 lane.old.is_some() || deployment.kind.is_watched()
             }
             // An old instance that is lost before its turn is replaced by one of the old version.
@@ -57,7 +57,11 @@ impl App {
                     && !self.may_start(place)
             }
             Phase::AfterRollback { .. } => true,
-            Phase::Watching { .. } | Phase::RollingBack { .. } | Phase::Ended { .. } => false,
+            Phase::Upgrading
+            | Phase::Watching { .. }
+            | Phase::Settling
+            | Phase::RollingBack { .. }
+            | Phase::Ended { .. } => false,
         }
     }
 }

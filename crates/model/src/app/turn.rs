@@ -104,11 +104,15 @@ impl Turn {
     }
 
     fn advance_deployment(&mut self) {
+        let is_hot = self.app.deployment.as_ref().is_some_and(Deployment::is_hot);
         match self.app.deployment.as_ref().map(|deployment| &deployment.phase) {
+            Some(Phase::Upgrading | Phase::Settling) => self.advance_hot(),
+            Some(Phase::Watching { .. }) if is_hot => self.advance_hot(),
             Some(Phase::Replacing | Phase::Watching { .. }) => self.advance_forward(),
             Some(Phase::RollingBack { .. }) => self.advance_back(),
             Some(
                 Phase::Staging { .. }
+                | Phase::Planning { .. }
                 | Phase::Commands { .. }
                 | Phase::AfterRollback { .. }
                 | Phase::Ended { .. },
@@ -183,6 +187,8 @@ impl Turn {
                 place,
                 slot,
                 target,
+                hot: None,
+                upgrades: 0,
                 status: Status::Creating { effect },
                 created_at: self.at,
                 run: 0,

@@ -40,7 +40,9 @@ impl Turn {
     /// A version that answers with errors is left, whatever its checks say.
     pub(super) fn take_server_errors(&mut self, target: Target, reason: &str) -> Result<(), NotTaken> {
         let is_watched = self.app.deployment.as_ref().is_some_and(|it| {
-            it.to == Some(target) && it.kind.is_watched() && matches!(it.phase, Phase::Watching { .. })
+            it.to == Some(target)
+                && it.kind.is_watched()
+                && matches!(it.phase, Phase::Watching { .. } | Phase::Upgrading)
         });
         if !is_watched {
             return Err(NotTaken::Stale(format!("v{} is not watched any more", self.app.label(target))));

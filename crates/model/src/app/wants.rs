@@ -58,6 +58,7 @@ impl App {
             Phase::Replacing if !deployment.is_serving() && deployment.running_canary().is_none() => {
                 self.deadline(deployment)
             }
+            Phase::Upgrading => deployment.gate_ends(),
             // While one is not ready, its coming back (or its end) is waited for.
             Phase::Watching { until } if self.holds(deployment) => Some(until),
             Phase::Replacing | Phase::Watching { .. } | Phase::RollingBack { .. } => {
@@ -89,6 +90,9 @@ impl App {
             let is_empty = self.is_gone(lane.new) && self.is_gone(lane.old);
             deployment.is_serving() && self.is_unknown(place) && is_empty
         };
+        if deployment.is_hot() {
+            return self.is_hot_whole(deployment);
+        }
         deployment.lanes.iter().all(|(place, lane)| self.is_settled(lane) || is_lost(*place, lane))
     }
 

@@ -12,6 +12,7 @@ use super::autoscale::Autoscale;
 use super::canary::CanarySettings;
 use super::checks::{Check, Health, HealthAction, HealthKind, PortName, Readiness};
 use super::command::{Command, PreCommand};
+use super::hot::{HotSettings, UpgradeMode};
 use super::limits::{ResourceLimits, Resources, Umask};
 use super::member::MemberSettings;
 use super::mesh::MeshSettings;
@@ -127,6 +128,10 @@ pub struct AppSettings {
     pub strategy: Strategy,
     /// How the switch of a `parallel` deployment is made in steps.
     pub canary: CanarySettings,
+    /// When running instances take in another version.
+    pub upgrade: UpgradeMode,
+    /// How they do.
+    pub hot: HotSettings,
     /// What says that the next place's turn has come (`member`).
     pub member: MemberSettings,
     /// Node names of the instances.
@@ -237,6 +242,8 @@ impl Default for AppSettings {
             ports: BTreeMap::new(),
             strategy: Strategy::Parallel,
             canary: CanarySettings::default(),
+            upgrade: UpgradeMode::Never,
+            hot: HotSettings::default(),
             member: MemberSettings::default(),
             node_name: NodeName::Slot,
             launch: None,

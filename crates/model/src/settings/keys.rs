@@ -103,6 +103,10 @@ pub(super) enum Kind {
     Networks,
     /// Tables of two files each: `chain` and `key`.
     Certificates,
+    /// Codes of findings of upgrades.
+    FindingCodes,
+    /// Names of applications of a release.
+    ApplicationNames,
     /// Name of a mesh of apps.
     MeshName,
     /// A function without arguments, as `Module:function/0`.
@@ -176,6 +180,8 @@ impl Kind {
             Kind::Addresses => "array of `IP:PORT`".to_owned(),
             Kind::Networks => "array of networks (CIDR)".to_owned(),
             Kind::Certificates => "array of `{ chain = PATH, key = PATH }`".to_owned(),
+            Kind::FindingCodes => "array of codes of findings".to_owned(),
+            Kind::ApplicationNames => "array of names of applications".to_owned(),
             Kind::MeshName => "name".to_owned(),
             Kind::Function => "`Module:function/0`".to_owned(),
             Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),

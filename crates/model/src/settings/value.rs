@@ -10,6 +10,7 @@ use super::assets::folder_pattern;
 use super::canary::{header_name, percent};
 use super::command::{BadCommand, Command, PreCommand};
 use super::edge::{address, certificate, host_name, media_type, network, path_prefix};
+use super::hot::{application_name, finding_code};
 use super::keys::{Key, Kind, Refused};
 use super::limits::Umask;
 use super::suggest::nearest;
@@ -60,6 +61,10 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::FolderPattern => one(text(key, item).and_then(folder_pattern)),
         Kind::MediaTypes => array(key, item, "type", |key, item| text(key, item).and_then(media_type)),
         Kind::HeaderName => one(text(key, item).and_then(header_name)),
+        Kind::FindingCodes => array(key, item, "code", |key, item| text(key, item).and_then(finding_code)),
+        Kind::ApplicationNames => {
+            array(key, item, "name", |key, item| text(key, item).and_then(application_name))
+        }
         Kind::Percents => array(key, item, "step", percent),
         Kind::Addresses => array(key, item, "address", |key, item| text(key, item).and_then(address)),
         Kind::Networks => array(key, item, "network", |key, item| text(key, item).and_then(network)),

@@ -1,7 +1,7 @@
 //! A switch made in steps: who gets the new version, and what the answers of both decide.
 
 use insta::assert_snapshot;
-use model::app::{App, Command, Doubt, Effect, Event, NotTaken, Refused, sides};
+use model::app::{App, Command, Doubt, Effect, Event, NotTaken, Refused, Wish, sides};
 use model::settings::{AppSettings, WhenUnsure};
 use model::{DeploymentId, EffectId};
 
@@ -167,7 +167,7 @@ fn by_hand() {
     world.deploy("4", canary());
     world.pass(3);
     let deployment = world.next_deployment();
-    world.command(Command::Rollback { deployment });
+    world.command(Command::Rollback { wish: Wish::default(), deployment });
     world.pass(60);
     assert_eq!(world.ended(4), "rolled back");
     assert!(world.app.version_called(&"4".parse().unwrap()).unwrap().ghost.is_some());
@@ -199,7 +199,7 @@ fn who_makes_no_canary() {
     back.deploy("2", AppSettings { replicas: 2, ..web() });
     back.pass(200);
     let deployment = back.next_deployment();
-    back.command(Command::Rollback { deployment });
+    back.command(Command::Rollback { wish: Wish::default(), deployment });
     back.pass(3);
     assert!(
         back.app.deployment.as_ref().is_some_and(|it| it.switched_at.is_some()),

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use model::Place;
-use model::app::{Command, Effect, Outcome};
+use model::app::{Command, Effect, Outcome, Wish};
 use model::settings::{AppSettings, PreCommand};
 
 use crate::world::{Boot, Reply, World, settings, with};
@@ -43,7 +43,7 @@ fn ok() -> Outcome {
 fn rollback_by_hand_ghosts_the_version_that_was_left() {
     let mut world = with_two_versions();
     let deployment = world.next_deployment();
-    world.command(Command::Rollback { deployment });
+    world.command(Command::Rollback { wish: Wish::default(), deployment });
     world.pass(200);
     assert_snapshot!(world.story(), @"
       0   rollback v2 → v1, rolling
@@ -68,7 +68,7 @@ fn rollback_by_hand_ghosts_the_version_that_was_left() {
     assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");
     world.activate_is_refused("2");
     let deployment = world.next_deployment();
-    world.refused(Command::Rollback { deployment });
+    world.refused(Command::Rollback { wish: Wish::default(), deployment });
     assert_snapshot!(world.last_line(), @"200 refused: there is no earlier version to go back to");
 }
 
@@ -78,7 +78,7 @@ fn rollback_by_hand_turns_a_running_deployment_round() {
     world.deploy("2", two());
     world.pass(30);
     let deployment = world.next_deployment();
-    world.command(Command::Rollback { deployment });
+    world.command(Command::Rollback { wish: Wish::default(), deployment });
     world.pass(30);
     assert_eq!(world.ended(2), "rolled back");
     assert_eq!(world.places(), "1a v1 ready, 2a v1 ready");

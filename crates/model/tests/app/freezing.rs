@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use model::Place;
-use model::app::{Command, Origin, Refused};
+use model::app::{Command, Origin, Refused, Wish};
 use model::settings::{AppSettings, Autoscale};
 
 use crate::world::{World, with};
@@ -40,9 +40,12 @@ fn whatever_changes_the_app_is_refused_with_who_and_why() {
     let name = "B".parse().unwrap();
     let changes = [(name, Some("1".parse().unwrap()))].into();
     let asked = [
-        (Command::Deploy { version: version(), deployment }, World::operator()),
-        (Command::Deploy { version: version(), deployment }, Origin::Store),
-        (Command::Activate { version: label("1"), settings: None, deployment }, World::operator()),
+        (Command::Deploy { version: version(), wish: Wish::default(), deployment }, World::operator()),
+        (Command::Deploy { version: version(), wish: Wish::default(), deployment }, Origin::Store),
+        (
+            Command::Activate { version: label("1"), settings: None, wish: Wish::default(), deployment },
+            World::operator(),
+        ),
         (Command::PinTo { version: label("1"), deployment }, World::operator()),
         (Command::SetVariables { changes, later: false, deployment }, World::operator()),
         (Command::Scale { replicas: 2, deployment }, by_load),
@@ -71,7 +74,7 @@ fn what_keeps_it_running_goes_on() {
     world.pass(60);
     assert_eq!(world.ready(), 2, "a lost instance is made anew");
     let deployment = world.next_deployment();
-    world.command(Command::Rollback { deployment });
+    world.command(Command::Rollback { wish: Wish::default(), deployment });
     world.pass(200);
     assert!(world.places().contains("v1 ready") && !world.places().contains("v2"), "{}", world.places());
     assert!(world.app.frozen.is_some());
@@ -97,7 +100,12 @@ fn what_runs_goes_on_and_what_waits_for_it_is_dropped() {
 fn it_ends_by_itself() {
     let mut world = frozen(Some(10));
     let deployment = world.next_deployment();
-    world.refused(Command::Activate { version: "1".parse().unwrap(), settings: None, deployment });
+    world.refused(Command::Activate {
+        version: "1".parse().unwrap(),
+        settings: None,
+        wish: Wish::default(),
+        deployment,
+    });
     assert!(
         world.last_line().contains("refused: the app is frozen by ada until 20"),
         "{}",
@@ -125,6 +133,6 @@ fn who_froze_it_is_told_without_a_name_too() {
     world.try_command(freeze, Origin::Operator { uid: 1000, user: None }).unwrap();
     let deployment = world.next_deployment();
     let version = Box::new(World::package("3", one()));
-    world.refused(Command::Deploy { version, deployment });
+    world.refused(Command::Deploy { version, wish: Wish::default(), deployment });
     assert_snapshot!(world.last_line(), @"0 refused: the app is frozen by uid 1000: the sale");
 }

@@ -18,6 +18,20 @@ pub(crate) fn check(app: &App, now: Timestamp) {
     deployment_is_open(app);
     ticks_are_needed(app, now);
     survives_the_journal(app);
+    hot_ones_are_upgraded(app);
+}
+
+/// What runs in an instance is what it is started with, but for instances that a deployment upgrades, or has upgraded and
+/// could not take back.
+fn hot_ones_are_upgraded(app: &App) {
+    if app.stuck.is_some() {
+        return;
+    }
+    for instance in app.instances.values().filter(|it| it.hot.is_some() && !it.is_ending()) {
+        let lanes = app.deployment.iter().flat_map(|it| it.lanes.values());
+        let mut lanes = lanes.filter(|lane| lane.old == Some(instance.id) && lane.hot.is_some());
+        assert!(lanes.next().is_some(), "nobody settles {}, which runs another version", instance.id);
+    }
 }
 
 /// Each state that waits names an effect that somebody is doing.
@@ -33,11 +47,16 @@ fn waits_for_something(app: &App) {
         }
     }
     if let Some(
-        Phase::Staging { effect } | Phase::Commands { effect, .. } | Phase::AfterRollback { effect, .. },
+        Phase::Staging { effect }
+        | Phase::Planning { effect }
+        | Phase::Commands { effect, .. }
+        | Phase::AfterRollback { effect, .. },
     ) = app.deployment.as_ref().map(|it| &it.phase)
     {
         awaited.push(("deployment".into(), *effect));
     }
+    let lanes = app.deployment.iter().flat_map(|it| &it.lanes);
+    awaited.extend(lanes.filter_map(|(place, lane)| Some((format!("lane {place}"), lane.hot?.effect()?))));
     for (who, effect) in awaited {
         assert!(app.outbox.contains_key(&effect), "{who} waits for {effect}, which nobody does");
     }

@@ -17,6 +17,7 @@ mod clock;
 mod commands;
 mod first;
 mod freezing;
+mod hot;
 mod members;
 mod odd_answers;
 mod recorded;

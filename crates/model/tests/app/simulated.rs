@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::Place;
-use model::app::{Command, Effect, Outcome, Refused, ShimFact};
+use model::app::{Command, Effect, Outcome, Refused, ShimFact, Wish};
 use model::settings::{AppSettings, Strategy};
 
 use crate::world::{Reply, World, label, with};
@@ -89,7 +89,7 @@ fn version_whose_package_is_being_removed_is_not_deployed_before_it_is_gone() {
     let deploy = |world: &mut World| {
         let deployment = world.next_deployment();
         let version = Box::new(World::package("1", rolling(1)));
-        world.try_command(Command::Deploy { version, deployment }, World::operator())
+        world.try_command(Command::Deploy { version, wish: Wish::default(), deployment }, World::operator())
     };
     assert_eq!(deploy(&mut world), Err(Refused::BeingRemoved { version: label("1") }));
     world.release(is_forget, Outcome::Ok { detail: None });
@@ -131,7 +131,7 @@ fn turned_back_beside_an_unknown_instance(replicas: u16) -> (World, u64) {
     }
     assert!(world.app.deployment.is_some(), "{}", world.story());
     let deployment = world.next_deployment();
-    world.command(Command::Rollback { deployment });
+    world.command(Command::Rollback { wish: Wish::default(), deployment });
     world.pass(300);
     (world, id.0)
 }

@@ -1,8 +1,8 @@
 //! Representative states, one of each sort, each reached as it is reached in life.
 
 use model::Place;
-use model::app::{App, Command, Effect, Event, Verdict};
-use model::settings::{AppSettings, PreCommand, Strategy};
+use model::app::{App, Command, Effect, Event, Verdict, Wish};
+use model::settings::{AppSettings, PreCommand, Strategy, UpgradeMode};
 
 use crate::world::{Boot, Reply, World, canary, web, with};
 
@@ -131,6 +131,7 @@ pub(crate) fn all() -> Vec<(&'static str, World)> {
     states.extend(back());
     states.extend(other_kinds());
     states.extend(traffic());
+    states.extend(hot());
     states
 }
 
@@ -257,7 +258,7 @@ fn other_kinds() -> Vec<(&'static str, World)> {
     let going_back = |which: fn(&Effect) -> bool| {
         let mut world = with_v2();
         hold(&mut world, which);
-        ask(|deployment| Command::Rollback { deployment })(&mut world);
+        ask(|deployment| Command::Rollback { wish: Wish::default(), deployment })(&mut world);
         world.pass(1);
         world
     };
@@ -348,6 +349,50 @@ fn traffic() -> Vec<(&'static str, World)> {
     ]
 }
 
+/// States of deployments that take running instances to another version.
+fn hot() -> Vec<(&'static str, World)> {
+    let two = || AppSettings { replicas: 2, upgrade: UpgradeMode::Auto, ..web() };
+    let deploying = |which| frozen(two(), which, |world: &mut World| _ = world.deploy("2", two()));
+    let later = |mut world: World, seconds| {
+        world.pass(seconds);
+        world
+    };
+    let mut undoing = later(deploying(is_undo), 10);
+    undoing.unhealthy(1);
+    let mut beyond_undo = later(deploying(never), 10);
+    beyond_undo.script(|_, effect| match effect {
+        Effect::Undo { .. } => Reply::Fail("no answer"),
+        effect if is_create(effect) => Reply::Hold,
+        _ => Reply::Ok,
+    });
+    beyond_undo.unhealthy(1);
+    vec![
+        ("hot planning", deploying(is_plan)),
+        ("hot, the first is upgraded", deploying(is_upgrade)),
+        ("hot, the first is the gate", deploying(never)),
+        ("hot watching", later(deploying(never), 10)),
+        ("hot settling", later(deploying(is_settle), 140)),
+        ("hot, taking back", undoing),
+        ("hot, replacing what cannot be taken back", beyond_undo),
+    ]
+}
+
+fn is_plan(effect: &Effect) -> bool {
+    matches!(effect, Effect::Plan { .. })
+}
+
+fn is_upgrade(effect: &Effect) -> bool {
+    matches!(effect, Effect::Upgrade { .. })
+}
+
+fn is_settle(effect: &Effect) -> bool {
+    matches!(effect, Effect::Settle { .. })
+}
+
+fn is_undo(effect: &Effect) -> bool {
+    matches!(effect, Effect::Undo { .. })
+}
+
 /// Version 2 gets its share; `counts` has been counted, and a minute has passed.
 fn canary_of(counts: impl FnOnce(&mut World)) -> World {
     let mut world = frozen(canary(), never, |world: &mut World| _ = world.deploy("2", canary()));
@@ -394,7 +439,7 @@ pub(crate) fn describe(app: &App) -> String {
     let instances = app
         .instances
         .values()
-        .map(|it| format!("{} {}{} v{} {}", it.id, it.place, it.slot, app.label(it.target), it.word()));
+        .map(|it| format!("{} {}{} v{} {}", it.id, it.place, it.slot, app.label(it.runs()), it.word()));
     words.extend(instances);
     words.join("; ")
 }

@@ -1,7 +1,7 @@
 //! A newer version arrives while a deployment runs: a queue of one, the newest wins.
 
 use insta::assert_snapshot;
-use model::app::{Effect, Outcome};
+use model::app::{Effect, Outcome, Wish};
 use model::settings::{AppSettings, PreCommand};
 
 use crate::world::{Boot, Reply, World, with};
@@ -217,7 +217,7 @@ fn same_version_again_is_refused_while_it_is_deployed() {
     world.pass(1);
     let deployment = world.next_deployment();
     let version = Box::new(World::package("2", two()));
-    world.refused(model::app::Command::Deploy { version, deployment });
+    world.refused(model::app::Command::Deploy { version, wish: Wish::default(), deployment });
     assert_snapshot!(world.last_line(), @"1 refused: deployment 2 is under way; wait for it, or give it up: bellrock deployments cancel 2");
 }
 

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use jiff::SignedDuration;
 use model::app::{
     App, BackendMode, Command, Effect, Event, ExitHow, Level, NotTaken, Origin, Outcome, Refused, ShimFact,
-    Status,
+    Status, Wish,
 };
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
@@ -93,6 +93,10 @@ fn effect_word(effect: &Effect) -> String {
         },
         Effect::Drain { instance, .. } => format!("drain {instance}"),
         Effect::Link { place, .. } => format!("link {place}"),
+        Effect::Plan { .. } => "plan".into(),
+        Effect::Upgrade { instance, .. } => format!("upgrade {instance}"),
+        Effect::Undo { instance, .. } => format!("undo {instance}"),
+        Effect::Settle { instance, .. } => format!("settle {instance}"),
         Effect::Forget { label, .. } => format!("forget {label}"),
     }
 }
@@ -145,9 +149,15 @@ fn commands(world: &World) -> Vec<(String, Event)> {
     let running = running(world);
     let deploy = |version: &str, settings| Command::Deploy {
         version: Box::new(World::package(version, settings)),
+        wish: Wish::default(),
         deployment,
     };
-    let activate = |version: &str| Command::Activate { version: label(version), settings: None, deployment };
+    let activate = |version: &str| Command::Activate {
+        version: label(version),
+        settings: None,
+        wish: Wish::default(),
+        deployment,
+    };
     let variables = |later| {
         let (name, value) = ("B".parse().expect("it is a name"), "1".parse().expect("it is a value"));
         Command::SetVariables { changes: [(name, Some(value))].into(), later, deployment }
@@ -160,7 +170,7 @@ fn commands(world: &World) -> Vec<(String, Event)> {
         ("deploy 9", deploy("9", settings())),
         ("activate 1", activate("1")),
         ("activate 2", activate("2")),
-        ("rollback", Command::Rollback { deployment }),
+        ("rollback", Command::Rollback { wish: Wish::default(), deployment }),
         ("cancel", Command::Cancel { deployment: running }),
         ("promote", Command::Promote),
         ("cancel another", Command::Cancel { deployment: DeploymentId(77) }),

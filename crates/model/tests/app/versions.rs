@@ -1,7 +1,7 @@
 //! Versions: which are kept, ghosts, the store in automatic and manual mode.
 
 use insta::assert_snapshot;
-use model::app::{Command, Mode, Refused};
+use model::app::{Command, Mode, Refused, Wish};
 use model::settings::AppSettings;
 
 use crate::world::{Boot, World, label, settings, with};
@@ -141,7 +141,7 @@ fn what_is_done_by_hand_makes_the_mode_manual() {
         },
         |world| {
             let deployment = world.next_deployment();
-            world.command(Command::Rollback { deployment });
+            world.command(Command::Rollback { wish: Wish::default(), deployment });
         },
         |world| {
             let deployment = world.next_deployment();
@@ -200,11 +200,20 @@ fn version_s_name_belongs_to_one_package() {
     let mut version = World::package("1", one());
     version.digest = "another".into();
     let deployment = world.next_deployment();
-    world.refused(Command::Deploy { version: Box::new(version), deployment });
+    world.refused(Command::Deploy { version: Box::new(version), wish: Wish::default(), deployment });
     let deployment = world.next_deployment();
-    world.refused(Command::Deploy { version: Box::new(World::package("1", one())), deployment });
+    world.refused(Command::Deploy {
+        version: Box::new(World::package("1", one())),
+        wish: Wish::default(),
+        deployment,
+    });
     let deployment = world.next_deployment();
-    world.refused(Command::Activate { version: label("7"), settings: None, deployment });
+    world.refused(Command::Activate {
+        version: label("7"),
+        settings: None,
+        wish: Wish::default(),
+        deployment,
+    });
     assert_snapshot!(world.story(), @"
     0 refused: version 1 is registered with another package (sha256 digest of 1); give the new package a version of its own
     0 refused: version 1 is running already
@@ -247,13 +256,15 @@ fn a_command_names_the_version_that_it_would_deploy() {
     let version = || label("2");
     let package = Box::new(World::package("2", settings()));
     for names in [
-        Command::Deploy { version: package, deployment },
-        Command::Activate { version: version(), settings: None, deployment },
+        Command::Deploy { version: package, wish: Wish::default(), deployment },
+        Command::Activate { version: version(), settings: None, wish: Wish::default(), deployment },
         Command::PinTo { version: version(), deployment },
     ] {
         assert_eq!(names.version(), Some(&version()), "{names:?}");
     }
-    for other in [Command::Rollback { deployment }, Command::Delete { version: version() }] {
+    for other in
+        [Command::Rollback { wish: Wish::default(), deployment }, Command::Delete { version: version() }]
+    {
         assert_eq!(other.version(), None, "{other:?}");
     }
 }

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
     App, Command, Deployment, Effect, Ended, Event, ExitHow, NotTaken, Origin, Outcome, Phase, RunKind,
-    ShimFact, Status, Verdict,
+    ShimFact, Status, Verdict, Way, Wish,
 };
-use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy, WhenUnsure};
+use model::settings::{AppSettings, PreCommand, PreCommandScope, Strategy, UpgradeMode, WhenUnsure};
 use model::{DeploymentId, EffectId, InstanceId, Place};
 
 use crate::invariants;
 use crate::proxy::Proxy;
-use crate::world::{World, answered, label, seconds};
+use crate::world::{World, answered, done_well, label, seconds};
 
 /// What a step does, as chance gives it; `pick` and `how` choose among what there is.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,9 @@ pub(crate) enum Act {
     /// All goes well for a while, until nothing is under way.
     Rest,
 }
+
+/// How many versions there are.
+const VERSIONS: usize = 8;
 
 /// What may go wrong in a walk.
 #[derive(Clone, Copy, PartialEq)]
@@ -70,10 +73,13 @@ fn settings(weather: Weather, version: usize) -> AppSettings {
         settings.canary.hold_limit = seconds(120);
         settings.canary.when_unsure = if version == 0 { WhenUnsure::Abort } else { WhenUnsure::Promote };
     }
+    if version >= 5 {
+        settings.upgrade = UpgradeMode::Auto;
+    }
     if weather == Weather::Calm {
         return settings;
     }
-    settings.replicas = [3, 2, 8, 1][version % 4];
+    settings.replicas = [3, 2, 8, 1, 3, 2, 3, 1][version];
     settings.proxy = version != 4;
     if version % 3 == 2 {
         settings.strategy = Strategy::TemporaryShutdown;
@@ -195,7 +201,7 @@ impl Walk {
                     assert!(living.len() == 1 || is_lost, "place {place} has one instance again");
                     let ran = record.from.map(|from| from.version);
                     assert!(
-                        living.iter().all(|it| Some(it.target.version) == ran),
+                        living.iter().all(|it| Some(it.runs().version) == ran),
                         "place {place} runs that version"
                     );
                 }
@@ -218,7 +224,10 @@ impl Walk {
             Effect::Create { instance }
             | Effect::Launch { instance }
             | Effect::Stop { instance }
-            | Effect::Remove { instance } => Some(*instance),
+            | Effect::Remove { instance }
+            | Effect::Upgrade { instance, .. }
+            | Effect::Undo { instance, .. }
+            | Effect::Settle { instance, .. } => Some(*instance),
             Effect::Run { run } => match run.kind {
                 RunKind::Init { instance } => Some(instance),
                 _ => None,
@@ -247,7 +256,7 @@ impl Walk {
 
     /// An effect ends; one that failed may have been done all the same.
     fn done(&mut self, id: EffectId, effect: &Effect, outcome: Outcome, was_done: bool) {
-        if was_done || matches!(outcome, Outcome::Ok { .. }) {
+        if was_done || matches!(outcome, Outcome::Ok { .. } | Outcome::Upgraded { .. }) {
             self.proxy.did(&self.app, effect);
         }
         let is_awaited = self.app.outbox.contains_key(&id);
@@ -257,13 +266,14 @@ impl Walk {
     }
 
     fn outcome(&self, effect: &Effect, how: u8) -> Outcome {
-        let ok = Outcome::Ok { detail: None };
+        let ok = done_well(effect);
         let failed = Outcome::Failed { reason: "it did not work".into(), tail: None };
         let unknown = Outcome::Unknown { reason: "the host went down".into() };
         match (self.weather, effect) {
             // It ends when nothing is in flight or the time has come, which cannot fail.
             (_, Effect::Drain { .. }) => ok,
             (Weather::Calm, Effect::Stop { .. } | Effect::Link { .. } | Effect::Remove { .. }) => ok,
+            (_, Effect::Upgrade { .. }) if how % 4 == 3 => Outcome::Upgraded { undo: false, detail: None },
             (_, Effect::Stage { .. }) if how % 4 == 3 => Outcome::NoRoom { detail: "1 GB is free".into() },
             _ if how < 236 => ok,
             _ if how < 250 => failed,
@@ -334,24 +344,31 @@ impl Walk {
 
     fn deploy(&mut self, version: usize, by: Origin) {
         let deployment = self.deployment();
+        let way = match (&by, self.next_deployment % 5) {
+            (Origin::Store, _) | (_, 0) => Way::AsSet,
+            (_, 1) => Way::Hot,
+            (_, 2) => Way::Full,
+            _ => Way::Auto,
+        };
+        let wish = Wish { way, ..Wish::default() };
         let version = World::package(&version.to_string(), settings(self.weather, version));
-        let command = Command::Deploy { version: Box::new(version), deployment };
+        let command = Command::Deploy { version: Box::new(version), wish, deployment };
         // Refusals change nothing, which the next steps would show.
         let _ = self.event(Event::Command { command, by });
     }
 
     fn command(&mut self, Choice { pick, how, .. }: Choice) {
-        let version = label(&(pick % 6).to_string());
+        let version = label(&(pick % VERSIONS).to_string());
         let deployment = self.deployment();
         let running = self.app.deployment.as_ref().map_or(DeploymentId(0), |it| it.id);
         let commands = if self.weather == Weather::Calm { how % 4 } else { how % 16 };
         let command = match commands {
-            0 => return self.deploy(pick % 6, World::operator()),
+            0 => return self.deploy(pick % VERSIONS, World::operator()),
             1 => Command::Cancel { deployment: running },
-            2 => Command::Activate { version, settings: None, deployment },
+            2 => Command::Activate { version, settings: None, wish: Wish::default(), deployment },
             3 => Command::ClearGhosts { version: None },
-            4 | 5 => return self.deploy(pick % 6, Origin::Store),
-            6 => Command::Rollback { deployment },
+            4 | 5 => return self.deploy(pick % VERSIONS, Origin::Store),
+            6 => Command::Rollback { wish: Wish::default(), deployment },
             7 => Command::Restart { place: None, deployment },
             8 => Command::Restart { place: Some(Place(1 + (pick % 3) as u16)), deployment },
             9 => Command::Stop { deployment },
@@ -466,7 +483,7 @@ impl Walk {
         let next = self.under_way.iter().find(|(_, it)| self.proxy.can_end(&self.app, it, self.now));
         if let Some(id) = next.map(|(id, _)| *id) {
             let effect = self.under_way.remove(&id).expect("it was just found");
-            self.done(id, &effect, Outcome::Ok { detail: None }, true);
+            self.done(id, &effect, done_well(&effect), true);
             return true;
         }
         let down = self.app.instances.values().find(|it| it.is_launched() && it.pid.is_none());

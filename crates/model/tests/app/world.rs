@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
     App, BackendMode, Command, CommandLine, Counted, Deployment, Effect, Event, ExitHow, Instance, Level,
-    NewVersion, NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict,
+    NewVersion, NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict, Wish,
 };
 use model::settings::{AppSettings, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place, VersionLabel};
@@ -150,7 +150,7 @@ impl World {
     pub(crate) fn places(&self) -> String {
         let living = self.app.instances.values().filter(|it| !it.is_gone());
         let mut words: Vec<String> = living
-            .map(|it| format!("{}{} v{} {}", it.place, it.slot, self.app.label(it.target), it.word()))
+            .map(|it| format!("{}{} v{} {}", it.place, it.slot, self.app.label(it.runs()), it.word()))
             .collect();
         words.sort();
         words.join(", ")
@@ -210,24 +210,34 @@ impl World {
     pub(crate) fn deploy(&mut self, label: &str, settings: AppSettings) -> DeploymentId {
         let deployment = self.next_deployment();
         let version = Box::new(World::package(label, settings));
-        self.command(Command::Deploy { version, deployment });
+        self.command(Command::Deploy { version, wish: Wish::default(), deployment });
         deployment
     }
 
     pub(crate) fn store_names(&mut self, label: &str, settings: AppSettings) -> Result<(), Refused> {
         let deployment = self.next_deployment();
         let version = Box::new(World::package(label, settings));
-        self.try_command(Command::Deploy { version, deployment }, Origin::Store)
+        self.try_command(Command::Deploy { version, wish: Wish::default(), deployment }, Origin::Store)
     }
 
     pub(crate) fn activate(&mut self, label: &str) {
         let deployment = self.next_deployment();
-        self.command(Command::Activate { version: self::label(label), settings: None, deployment });
+        self.command(Command::Activate {
+            version: self::label(label),
+            settings: None,
+            wish: Wish::default(),
+            deployment,
+        });
     }
 
     pub(crate) fn activate_is_refused(&mut self, label: &str) {
         let deployment = self.next_deployment();
-        self.refused(Command::Activate { version: self::label(label), settings: None, deployment });
+        self.refused(Command::Activate {
+            version: self::label(label),
+            settings: None,
+            wish: Wish::default(),
+            deployment,
+        });
     }
 
     /// The last line that is not an effect.
@@ -302,6 +312,14 @@ impl World {
             Effect::Create { instance } => format!("create {}", name(instance)),
             Effect::Stop { instance } => format!("stop {}", name(instance)),
             Effect::Remove { instance } => format!("remove {instance}"),
+            Effect::Plan { from, to, .. } => {
+                format!("plan v{} → v{}", self.app.label(*from), self.app.label(*to))
+            }
+            Effect::Upgrade { instance, to, .. } => {
+                format!("upgrade {} to v{}", name(instance), self.app.label(*to))
+            }
+            Effect::Undo { instance, .. } => format!("undo {}", name(instance)),
+            Effect::Settle { instance, .. } => format!("settle {}", name(instance)),
             Effect::Forget { label, .. } => format!("forget v{label}"),
             Effect::Route { route } => route_text(route.as_ref()),
             Effect::Drain { instance, .. } => format!("drain {}", name(instance)),
@@ -391,7 +409,7 @@ impl World {
                 continue;
             }
             let outcome = match (self.script)(&self.app, &effect) {
-                Reply::Ok => Outcome::Ok { detail: None },
+                Reply::Ok => done_well(&effect),
                 Reply::Fail(reason) => Outcome::Failed { reason: reason.into(), tail: None },
                 Reply::NoRoom(detail) => Outcome::NoRoom { detail: detail.into() },
                 Reply::Unknown(reason) => Outcome::Unknown { reason: reason.into() },
@@ -406,7 +424,8 @@ impl World {
     }
 
     fn done(&mut self, id: EffectId, effect: Effect, outcome: Outcome) {
-        let was_ok = matches!(outcome, Outcome::Ok { .. } | Outcome::Drained { .. });
+        let was_ok =
+            matches!(outcome, Outcome::Ok { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. });
         if was_ok {
             self.proxy.did(&self.app, &effect);
             self.to_do.extend(std::mem::take(&mut self.draining));
@@ -516,6 +535,14 @@ impl World {
             }
         }
         panic!("time does not pass:\n{}", self.story());
+    }
+}
+
+/// How an effect ends that was done.
+pub(crate) fn done_well(effect: &Effect) -> Outcome {
+    match effect {
+        Effect::Upgrade { .. } => Outcome::Upgraded { undo: true, detail: None },
+        _ => Outcome::Ok { detail: None },
     }
 }
 

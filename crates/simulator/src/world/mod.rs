@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use engine::Unreached;
 use jiff::{SignedDuration, Timestamp};
-use model::app::{App, Links};
+use model::app::{App, Links, Target};
 use model::{AppName, InstanceId, Place, VersionLabel};
 
 pub(crate) use proxy::Proxy;
@@ -161,12 +161,16 @@ impl World {
         self.look_at_service();
     }
 
+    /// How runs of a version go.
+    pub(crate) fn nature(&self, app: &App, target: Target) -> Nature {
+        let label = app.version(target.version).map(|version| version.label.clone());
+        label.filter(|_| !self.is_calm).map_or(Nature::Good, |label| self.versions.nature(&label))
+    }
+
     /// A shim is spawned for an instance of the app.
     pub(crate) fn spawn(&mut self, app: &App, id: InstanceId) {
         let Some(instance) = app.instances.get(&id) else { return };
-        let label = app.version(instance.target.version).map(|version| version.label.clone());
-        let nature =
-            label.filter(|_| !self.is_calm).map_or(Nature::Good, |label| self.versions.nature(&label));
+        let nature = self.nature(app, instance.target);
         let chance = self.chance(&[3, id.0]);
         let mut shim = Shim::new(instance.place, instance.slot, instance.target, nature, chance);
         shim.told = instance.seq;

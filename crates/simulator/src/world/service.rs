@@ -43,6 +43,7 @@ impl World {
         let Some(active) = app.active().filter(|_| app.running && app.stuck.is_none()) else {
             return self.service.is_harmed();
         };
+        self.look_at_what_runs(app);
         let Some(deployment) = &app.deployment else {
             let replicas = usize::from(app.replicas(active));
             let serving = self.serving();
@@ -63,6 +64,29 @@ impl World {
         // Where something may run that should have ended, nothing is started.
         let blind = app.places.values().filter(|state| state.unknown.is_some()).count();
         self.service.least = self.service.least.map(|least| least.min(wanted.saturating_sub(blind)));
+    }
+
+    /// Outside of a deployment each instance runs what the app says, and will after its next start.
+    fn look_at_what_runs(&mut self, app: &App) {
+        if app.deployment.is_some() {
+            return;
+        }
+        let differs = |id: &InstanceId, shim: &Shim| {
+            let said = app.instances.get(id).filter(|it| !it.is_ending())?;
+            let is_wrong = shim.runs() && (shim.live, shim.target) != (said.runs(), said.target);
+            (is_wrong && self.knows(*id, app)).then(|| {
+                format!(
+                    "{id} runs {:?} of {:?}, not {:?} of {:?}",
+                    shim.live,
+                    shim.target,
+                    said.runs(),
+                    said.target
+                )
+            })
+        };
+        if let Some(what) = self.shims.iter().find_map(|(id, shim)| differs(id, shim)) {
+            self.breaks(what);
+        }
     }
 
     /// Whether the app knows all that its shim has told.
@@ -180,7 +204,7 @@ impl World {
         }
         let its = deployment.lanes.values().any(|lane| [lane.new, lane.back].contains(&Some(id)));
         let running: BTreeSet<VersionId> =
-            self.shims.values().filter(|shim| shim.runs()).map(|shim| shim.target.version).collect();
+            self.shims.values().filter(|shim| shim.runs()).map(|shim| shim.live.version).collect();
         if its && running.len() > 1 {
             self.breaks(format!("{running:?} run side by side, though the old one is to be stopped first"));
         }

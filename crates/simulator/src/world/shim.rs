@@ -14,7 +14,10 @@ use crate::nature::Nature;
 pub(crate) struct Shim {
     pub(crate) place: Place,
     pub(crate) slot: Slot,
+    /// What its runs begin as.
     pub(crate) target: Target,
+    /// What runs in the current one.
+    pub(crate) live: Target,
     pub(crate) state: State,
     /// It lives and answers nobody.
     pub(crate) is_mute: bool,
@@ -28,7 +31,8 @@ pub(crate) struct Shim {
     pub(crate) is_telling: bool,
     /// Whether the daemon knows of its death.
     is_known_dead: bool,
-    nature: Nature,
+    /// How runs of what they begin as go.
+    pub(crate) nature: Nature,
     chance: Chance,
     consecutive: u32,
 }
@@ -97,6 +101,7 @@ impl Shim {
             place,
             slot,
             target,
+            live: target,
             state: State::Waiting,
             is_mute: false,
             run: 0,
@@ -155,6 +160,7 @@ impl Shim {
     /// Starts a run.
     pub(crate) fn start_run(&mut self, now: Timestamp) {
         self.run += 1;
+        self.live = self.target;
         let run = self.run;
         let boot = after(now, self.wait(200, 3_000));
         let later = after(boot, self.wait(500, 20_000));
@@ -168,6 +174,23 @@ impl Shim {
         }
         self.state = State::Up(Up { since: now, ready_at, sick_at, exits_at });
         self.write(ShimFact::Started { run, pid: 1_000 + run, at: now });
+    }
+
+    /// Whether its process lives, and is of this run.
+    pub(crate) fn is_in_run(&self, run: u32) -> bool {
+        self.run == run && matches!(self.state, State::Up(_))
+    }
+
+    /// Its process takes in another version, and goes on as that one's do; at once if it did before.
+    pub(crate) fn take_in(&mut self, target: Target, nature: Nature, now: Timestamp) {
+        if self.live == target {
+            return;
+        }
+        self.live = target;
+        let later = after(now, self.wait(500, 20_000));
+        let State::Up(up) = &mut self.state else { return };
+        up.exits_at = (nature == Nature::ExitsLater).then_some(later);
+        up.sick_at = (nature == Nature::Sickens).then_some(later);
     }
 
     /// Its process exits by itself.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::runtime::is_core;
 use crate::inventory::{Module, Release};
 
 /// The modules of both releases by name.
@@ -65,14 +66,16 @@ fn differs(old: &Module, new: &Module) -> bool {
     old.digest != new.digest || old.attributes != new.attributes || vsn(old) != vsn(new)
 }
 
-/// What a node of the release runs: a consolidated protocol takes the place of the application's own module.
+/// What a node of the release runs: a consolidated protocol takes the place of the application's own module. One of Elixir
+/// itself is the release's: it changes with whoever implements it, and what Elixir is does not.
 fn effective(release: &Release) -> BTreeMap<&str, Held<'_>> {
     let plain = release
         .modules()
         .map(|(application, name, module)| (name, Held { application, module, is_protocol: false }));
     let mut held: BTreeMap<&str, Held<'_>> = plain.collect();
     for (name, module) in &release.protocols {
-        let application = held.get(name.as_str()).map_or("", |held| held.application);
+        let application = held.get(name.as_str()).map(|held| held.application);
+        let application = application.filter(|application| !is_core(application)).unwrap_or_default();
         held.insert(name, Held { application, module, is_protocol: true });
     }
     held

@@ -69,7 +69,7 @@ pub(super) async fn plan(
         return Err(nothing_runs(&name, asked.place));
     }
     instances.sort_by_key(|it| (it.place, it.id));
-    let targets = instances.iter().map(|it| it.target).chain([newest]).collect();
+    let targets = instances.iter().map(|it| it.runs()).chain([newest]).collect();
     let there = Arc::new(versions(&api, &app, targets).await?);
     let policy = asked.policy();
     let planned = instances.iter().map(|it| one(&api, &app, it, &there, newest.version, &policy));
@@ -112,7 +112,7 @@ async fn one(
     policy: &Policy,
 ) -> Result<InstancePlan, Failure> {
     let (versions, tree) = (there.clone(), api.control.site.tree(&app.name, instance));
-    let (oldest, allowed) = (instance.target.version, policy.clone());
+    let (oldest, allowed) = (instance.runs().version, policy.clone());
     let lower = move || {
         let (old, new) = (&versions[&oldest], &versions[&newest]);
         let plan = upgrade::plan(&old.release, &new.release, &allowed);
@@ -140,7 +140,7 @@ async fn one(
     Ok(InstancePlan {
         instance: instance.id.0,
         place: instance.place.0,
-        version: app.label(instance.target),
+        version: app.label(instance.runs()),
         seen,
         why_not,
         plan,

@@ -19,7 +19,14 @@ fn arrival(world: &World, bytes: &[u8]) -> Arrival {
     let file = tempfile::Builder::new().prefix("upload-").tempfile_in(world.control.paths.uploads()).unwrap();
     let package: TempPath = file.into_temp_path();
     fs_err::write(&package, bytes).unwrap();
-    Arrival { package, file_name: None, settings: None, meta: Default::default(), build_log: None }
+    Arrival {
+        package,
+        file_name: None,
+        settings: None,
+        meta: Default::default(),
+        build_log: None,
+        wish: Default::default(),
+    }
 }
 
 fn take(

@@ -8,7 +8,7 @@ use api::version::Version;
 use cli::Route;
 use hyper::Method;
 use model::DeploymentId;
-use model::app::{App, Command, Event as ModelEvent};
+use model::app::{App, Command, Event as ModelEvent, Wish};
 use serde_json::{Value, json};
 
 use crate::control::Accepted;
@@ -184,7 +184,7 @@ async fn what_waits_and_what_turns_round_is_remarked() {
     life.deploy("1.0.0").await;
     let running = life.ask_for("1.1.0").await;
     let before = life.app.clone();
-    let command = Command::Rollback { deployment: DeploymentId(99) };
+    let command = Command::Rollback { wish: Wish::default(), deployment: DeploymentId(99) };
     life.step(ModelEvent::Command { command, by: operator() }).await;
     let turned = granted(&before, &life, None);
     assert_eq!(turned.deployment, Some(running.0), "the running deployment is what to wait for");

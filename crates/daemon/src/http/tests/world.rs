@@ -18,7 +18,9 @@ use host::shim::ShimHost;
 use host::site::Site;
 use host::tasks::Tasks;
 use jiff::Timestamp;
-use model::app::{App, Command, Effect, Event, NewVersion, Origin, Outcome, ShimFact, Stepped, Verdict};
+use model::app::{
+    App, Command, Effect, Event, NewVersion, Origin, Outcome, ShimFact, Stepped, Verdict, Wish,
+};
 use model::settings::{AppSettings, HealthKind, HostSettings};
 use model::{AppName, DeploymentId, InstanceId};
 use package::HostPlatform;
@@ -176,7 +178,7 @@ impl Life {
         };
         let deployment = self.journal.next_deployment(&self.app.name).await.unwrap();
         self.next += 1;
-        let command = Command::Deploy { version: Box::new(version), deployment };
+        let command = Command::Deploy { version: Box::new(version), wish: Wish::default(), deployment };
         self.step(Event::Command { command, by: operator() }).await;
         deployment
     }

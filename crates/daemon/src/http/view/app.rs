@@ -133,7 +133,7 @@ fn instance(
             Status::BackingOff { until } => Some(until),
             _ => None,
         },
-        version: app.label(instance.target),
+        version: app.label(instance.runs()),
         pid: instance.pid,
         port: port(app, instance.target, instance).unwrap_or_default(),
         memory_bytes: instance.pid.and_then(memory),

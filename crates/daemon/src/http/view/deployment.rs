@@ -7,8 +7,8 @@ use api::deployment::{
 use host::journal::DeploymentRecord;
 use model::InstanceId;
 use model::app::{
-    Answer, App, Canary, Command, Counted, Deployment, Doubt, Drain, Ended, Kind, Lane, MemberCheck, Phase,
-    Queued,
+    Answer, App, Canary, Command, Counted, Deployment, Doubt, Drain, Ended, HotStep, Kind, Lane, MemberCheck,
+    Phase, Queued,
 };
 use model::settings::Strategy;
 
@@ -47,6 +47,7 @@ pub(in crate::http) fn queued(app: &App, queued: &Queued) -> Shown {
         from: app.active().map(|target| app.label(target)),
         to,
         strategy: strategy(settings.unwrap_or_default()),
+        hot: false,
         begun_at: None,
         canary: None,
         serving_at: None,
@@ -82,6 +83,7 @@ fn shown(
         from,
         to,
         strategy: strategy(deployment.strategy),
+        hot: deployment.is_hot(),
         begun_at: Some(deployment.begun_at),
         canary: deployment.canary.as_ref().map(canary),
         serving_at: deployment.serving_at,
@@ -150,7 +152,19 @@ fn place(app: Option<&App>, place: u16, lane: &Lane) -> DeploymentPlace {
         back: lane.back.map(member),
         failures: lane.failures,
         check: lane.check.as_ref().map(check),
+        hot: lane.hot.map(hot_step),
     }
+}
+
+fn hot_step(step: HotStep) -> String {
+    match step {
+        HotStep::Upgrading { .. } => "upgrading",
+        HotStep::Upgraded { .. } => "upgraded",
+        HotStep::Settling { .. } => "settling",
+        HotStep::Settled => "settled",
+        HotStep::Undoing { .. } => "undoing",
+    }
+    .to_owned()
 }
 
 fn check(check: &MemberCheck) -> ShownCheck {
@@ -170,10 +184,13 @@ fn phase(deployment: &Deployment) -> (ShownPhase, Option<String>, Option<String>
     let given_up = || deployment.give_up.as_ref().map(|it| it.reason.clone());
     match &deployment.phase {
         Phase::Staging { .. } => (ShownPhase::Staging, given_up(), None),
+        Phase::Planning { .. } => (ShownPhase::Planning, given_up(), None),
         Phase::Commands { .. } => (ShownPhase::Commands, given_up(), None),
         Phase::Replacing if deployment.running_canary().is_some() => (ShownPhase::Canary, None, None),
         Phase::Replacing => (ShownPhase::Replacing, None, None),
+        Phase::Upgrading => (ShownPhase::Upgrading, None, None),
         Phase::Watching { .. } => (ShownPhase::Watching, None, None),
+        Phase::Settling => (ShownPhase::Settling, None, None),
         Phase::RollingBack { reason, tail, .. } | Phase::AfterRollback { reason, tail, .. } => {
             (ShownPhase::RollingBack, Some(reason.clone()), tail.clone())
         }

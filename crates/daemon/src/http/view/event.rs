@@ -26,9 +26,11 @@ fn step(step: Step) -> ShownStep {
     match step {
         Step::Begun => ShownStep::Begun,
         Step::Staged => ShownStep::Staged,
+        Step::Planned => ShownStep::Planned,
         Step::Command => ShownStep::Command,
         Step::Started => ShownStep::Started,
         Step::Ready => ShownStep::Ready,
+        Step::Upgraded => ShownStep::Upgraded,
         Step::Stopped => ShownStep::Stopped,
         Step::Canary => ShownStep::Canary,
         Step::Serving => ShownStep::Serving,

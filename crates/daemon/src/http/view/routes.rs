@@ -129,7 +129,7 @@ impl Scene<'_> {
         RoutedInstance {
             instance: number,
             place: instance.place.0,
-            version: self.app.label(instance.target),
+            version: self.app.label(instance.runs()),
             address: wanted.map(|it| it.address.clone()),
             state,
             why,

@@ -1,0 +1,558 @@
+//! A deployment that takes running instances to another version, without starting them anew.
+//!
+//! It is planned when the host was found fit, and done when the pre-commands have run: one instance after another, the
+//! first one watched for a while before the others follow. Until the deployment is committed an instance that starts
+//! again is of the old version; from then on, of the new one. Where it cannot be hot, or not any more, the same
+//! deployment goes on with fresh instances. On the way back what was upgraded is undone, and replaced where that fails.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::deployment::{Deployment, Kind, Lane, Phase, Verdict};
+use super::effect::Effect;
+use super::event::Outcome;
+use super::instance::Instance;
+use super::note::{Level, Step};
+use super::turn::Turn;
+use super::version::Target;
+use crate::names::{EffectId, InstanceId, Place};
+use crate::settings::{AppSettings, FindingCode, Strategy, UpgradeMode};
+
+/// How often an instance is upgraded hot before a fresh start is recommended.
+const MANY_UPGRADES: u32 = 10;
+
+/// How a deployment shall take instances to another version, as far as whoever asks for it says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    /// Hot or not.
+    pub way: Way,
+    /// Findings that forbid a hot upgrade and shall not.
+    pub forced: BTreeSet<FindingCode>,
+}
+
+/// By which way instances get another version.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// As the settings say (`upgrade`).
+    #[default]
+    AsSet,
+    /// By fresh instances.
+    Full,
+    /// Hot where that is safe, else by fresh instances.
+    Auto,
+    /// Hot or not at all.
+    Hot,
+}
+
+/// What a deployment that is hot keeps in mind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hot {
+    /// When it may be.
+    pub mode: UpgradeMode,
+    /// Whether nothing else is tried.
+    pub only: bool,
+    /// Findings that shall not forbid it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub forced: BTreeSet<FindingCode>,
+    /// When the instances after the first one may follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_until: Option<Timestamp>,
+}
+
+/// How far a place's instance has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum HotStep {
+    /// It is taken to the new version.
+    Upgrading {
+        /// The effect that does it.
+        effect: EffectId,
+    },
+    /// The new version runs in it; its next start would be of the old one.
+    Upgraded {
+        /// Whether it can be taken back.
+        undo: bool,
+    },
+    /// Its next start is made one of the new version.
+    Settling {
+        /// The effect that does it.
+        effect: EffectId,
+    },
+    /// It is one of the new version.
+    Settled,
+    /// It is taken back to the old version.
+    Undoing {
+        /// The effect that does it.
+        effect: EffectId,
+    },
+}
+
+impl HotStep {
+    /// The effect that is waited for.
+    pub fn effect(self) -> Option<EffectId> {
+        match self {
+            HotStep::Upgrading { effect } | HotStep::Settling { effect } | HotStep::Undoing { effect } => {
+                Some(effect)
+            }
+            HotStep::Upgraded { .. } | HotStep::Settled => None,
+        }
+    }
+}
+
+/// Settings that say something about deployments, the proxy or the daemon, and nothing about a running instance.
+fn of_an_instance(settings: &AppSettings) -> AppSettings {
+    let mut same = settings.clone();
+    // Ports follow from the most places that there may be.
+    same.max = Some(settings.max());
+    same.replicas = AppSettings::default().replicas;
+    let AppSettings {
+        autoscale,
+        canary,
+        hosts,
+        paths,
+        balance,
+        drain_timeout,
+        hold_timeout,
+        endless_types,
+        access_log,
+        assets,
+        limits,
+        watchdog,
+        readiness,
+        health,
+        ..
+    } = AppSettings::default();
+    same.autoscale = autoscale;
+    same.canary = canary;
+    same.hosts = hosts;
+    same.paths = paths;
+    same.balance = balance;
+    same.drain_timeout = drain_timeout;
+    same.hold_timeout = hold_timeout;
+    same.endless_types = endless_types;
+    same.access_log = access_log;
+    same.assets = assets;
+    same.limits = limits;
+    same.watchdog = watchdog;
+    same.readiness = readiness;
+    same.health = health;
+    let AppSettings {
+        upgrade,
+        hot,
+        strategy,
+        deploy_deadline,
+        watch_window,
+        watch_exits,
+        tries,
+        pre_commands,
+        pre_command_scope,
+        prepare_commands,
+        post_rollback,
+        command_timeout,
+        keep_versions,
+        store,
+        env,
+        ..
+    } = AppSettings::default();
+    same.upgrade = upgrade;
+    same.hot = hot;
+    same.strategy = strategy;
+    same.deploy_deadline = deploy_deadline;
+    same.watch_window = watch_window;
+    same.watch_exits = watch_exits;
+    same.tries = tries;
+    same.pre_commands = pre_commands;
+    same.pre_command_scope = pre_command_scope;
+    same.prepare_commands = prepare_commands;
+    same.post_rollback = post_rollback;
+    same.command_timeout = command_timeout;
+    same.keep_versions = keep_versions;
+    same.store = store;
+    same.env = env;
+    same
+}
+
+impl App {
+    /// What a deployment of this kind keeps in mind, if it may be hot.
+    pub(super) fn hot(&self, kind: Kind, to: Option<Target>, wish: &Wish) -> Option<Hot> {
+        let (from, to) = (self.active()?, to?);
+        if !kind.judges_version() || from.version == to.version {
+            return None;
+        }
+        let mode = match wish.way {
+            Way::AsSet => self.revision(to)?.settings.upgrade,
+            Way::Full => UpgradeMode::Never,
+            Way::Auto | Way::Hot => UpgradeMode::Auto,
+        };
+        let hot = Hot { mode, only: wish.way == Way::Hot, forced: wish.forced.clone(), gate_until: None };
+        (mode != UpgradeMode::Never).then_some(hot)
+    }
+
+    /// Why what runs cannot be upgraded by a deployment, whatever its versions hold.
+    fn why_not_hot(&self, deployment: &Deployment, hot: &Hot) -> Option<String> {
+        let (Some(from), Some(to)) = (deployment.from, deployment.to) else {
+            return Some("nothing runs".into());
+        };
+        let (Some(old), Some(new)) = (self.revision(from), self.revision(to)) else {
+            return Some("the settings of a version are gone".into());
+        };
+        if deployment.strategy == Strategy::Member {
+            return Some("its members take turns".into());
+        }
+        if !new.settings.canary.steps.is_empty() && !hot.only {
+            return Some("its settings ask for a canary".into());
+        }
+        if old.variables != new.variables || of_an_instance(&old.settings) != of_an_instance(&new.settings) {
+            return Some(
+                "a running instance cannot take in the variables or settings that have changed".into(),
+            );
+        }
+        if deployment.lanes.values().any(|lane| !lane.wants_new || lane.old.is_none()) {
+            return Some("the number of places changes".into());
+        }
+        deployment.lanes.iter().find_map(|(place, lane)| self.why_not_upgraded(*place, lane, from))
+    }
+
+    /// Why the instance of a place cannot be upgraded now.
+    fn why_not_upgraded(&self, place: Place, lane: &Lane, from: Target) -> Option<String> {
+        let old = lane.old.and_then(|id| self.instances.get(&id));
+        match old {
+            Some(old) if old.runs() != from => {
+                Some(format!("instance {place} runs v{}", self.label(old.runs())))
+            }
+            Some(old) if !old.is_ready() || old.pid.is_none() => {
+                Some(format!("instance {place} is {}, not ready", old.word()))
+            }
+            Some(_) => None,
+            None => Some(format!("instance {place} is gone")),
+        }
+    }
+
+    /// Whether all instances of a hot deployment run the new version and are ready.
+    pub(super) fn is_hot_whole(&self, deployment: &Deployment) -> bool {
+        deployment.lanes.values().all(|lane| self.is_ready(lane.old) && is_upgraded(lane))
+    }
+
+    /// The old instance of a lane, if it runs the new version, lives, and cannot be taken back.
+    pub(super) fn beyond_undo(&self, lane: &Lane) -> Option<&Instance> {
+        let is_beyond = matches!(lane.hot, Some(HotStep::Upgraded { undo: false } | HotStep::Settled));
+        lane.old.and_then(|id| self.instances.get(&id)).filter(|old| is_beyond && !old.is_ending())
+    }
+}
+
+fn is_upgraded(lane: &Lane) -> bool {
+    matches!(lane.hot, Some(HotStep::Upgraded { .. } | HotStep::Settling { .. } | HotStep::Settled))
+}
+
+impl Deployment {
+    /// Whether an instance of this deployment runs the new version, hot.
+    pub fn has_upgraded(&self, id: InstanceId) -> bool {
+        self.lanes.values().any(|lane| lane.old == Some(id) && is_upgraded(lane))
+    }
+
+    /// Whether instances are taken to the new version while they run.
+    pub fn is_hot(&self) -> bool {
+        self.hot.is_some()
+    }
+
+    /// The place of an instance in which the new version runs, while its next start would be of the old one and this
+    /// deployment goes forward.
+    pub(super) fn upgraded_place(&self, id: InstanceId) -> Option<Place> {
+        let is_it = |lane: &Lane| lane.old == Some(id) && matches!(lane.hot, Some(HotStep::Upgraded { .. }));
+        let mut lanes = self.lanes.iter().filter(|_| self.is_hot() && !self.is_rolling_back());
+        lanes.find(|(_, lane)| is_it(lane)).map(|(place, _)| *place)
+    }
+
+    /// When the instances after the first one may follow.
+    pub(super) fn gate_ends(&self) -> Option<Timestamp> {
+        self.hot.as_ref().and_then(|hot| hot.gate_until).filter(|_| !self.is_waiting())
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.lanes.values().any(|lane| lane.hot.is_some_and(|step| step.effect().is_some()))
+    }
+}
+
+impl Turn {
+    /// Host and package are fit: has a hot upgrade planned, if the deployment may be hot; says whether it does.
+    pub(super) fn plan_hot(&mut self) -> bool {
+        let deployment = self.deployment().clone();
+        let Some(hot) = deployment.hot.clone().filter(|_| deployment.give_up.is_none()) else { return false };
+        let (Some(from), Some(to)) = (deployment.from, deployment.to) else { return false };
+        if let Some(why) = self.app.why_not_hot(&deployment, &hot) {
+            self.not_hot(why);
+            return true;
+        }
+        let instances = deployment.lanes.values().filter_map(|lane| lane.old).collect();
+        let is_back = deployment.kind == Kind::Rollback;
+        let effect = self.issue(Effect::Plan { instances, from, to, hot, is_back });
+        self.deployment().phase = Phase::Planning { effect };
+        true
+    }
+
+    pub(super) fn plan_ended(&mut self, id: EffectId, outcome: Outcome) {
+        if !matches!(&self.app.deployment, Some(it) if it.phase == (Phase::Planning { effect: id })) {
+            return;
+        }
+        let detail = match &outcome {
+            Outcome::Ok { detail } => detail.clone(),
+            _ => None,
+        };
+        match outcome.failure() {
+            None => {
+                let text = detail.unwrap_or_else(|| "it can be hot".into());
+                self.note(Step::Planned, format!("hot upgrade: {text}"));
+                self.run_command(0);
+            }
+            Some(_) if self.gave_up() => {}
+            Some(why) => self.not_hot(why),
+        }
+    }
+
+    /// The deployment cannot be hot, or not any more: it goes on with fresh instances, unless nobody wants that.
+    fn not_hot(&mut self, why: String) {
+        let (at, is_planned) = (self.at, self.deployment().started_at.is_some());
+        if self.deployment().hot.as_ref().is_some_and(|hot| hot.only) {
+            return self.turn_back(format!("it cannot be hot: {why}"), None, Verdict::Interrupted);
+        }
+        self.note(Step::Planned, format!("full instead of hot: {why}")).level = Level::Warning;
+        self.deployment().hot = None;
+        if !is_planned {
+            return self.run_command(0);
+        }
+        let deployment = self.deployment();
+        deployment.phase = Phase::Replacing;
+        deployment.started_at = Some(at);
+        deployment.serving_at = None;
+    }
+
+    pub(super) fn advance_hot(&mut self) {
+        let deployment = self.deployment().clone();
+        if let Some((place, lane)) = deployment.lanes.iter().find(|(_, lane)| self.app.is_ending(lane.old)) {
+            return self.lost_in_upgrade(*place, lane);
+        }
+        match deployment.phase {
+            _ if deployment.is_waiting() => {}
+            Phase::Upgrading => self.upgrade_next(&deployment),
+            Phase::Watching { until } if self.at >= until && self.app.is_hot_whole(&deployment) => {
+                self.settle()
+            }
+            Phase::Settling => self.settled(&deployment),
+            _ => {}
+        }
+    }
+
+    fn lost_in_upgrade(&mut self, place: Place, lane: &Lane) {
+        if lane.hot.is_some() {
+            let reason = format!("instance {place} was lost after its hot upgrade had begun");
+            return self.roll_back(reason, None, None);
+        }
+        self.not_hot(format!("instance {place} is gone"));
+    }
+
+    /// The next instance is upgraded, once those before it are well.
+    fn upgrade_next(&mut self, deployment: &Deployment) {
+        let (Some(from), Some(to), Some(hot)) = (deployment.from, deployment.to, deployment.hot.clone())
+        else {
+            return;
+        };
+        if hot.gate_until.is_some_and(|until| self.at < until) {
+            return;
+        }
+        let Some((place, lane)) = deployment.lanes.iter().find(|(_, lane)| !is_upgraded(lane)) else {
+            return self.watch_hot(deployment, to);
+        };
+        if let Some(why) = self.app.why_not_upgraded(*place, lane, from) {
+            return self.not_hot(why);
+        }
+        let Some(old) = lane.old.and_then(|id| self.app.instances.get(&id)) else { return };
+        let (instance, run, is_back) = (old.id, old.run, deployment.kind == Kind::Rollback);
+        let upgrade = deployment.id;
+        let effect = self.issue(Effect::Upgrade { instance, run, upgrade, from, to, hot, is_back });
+        self.lane(*place).hot = Some(HotStep::Upgrading { effect });
+    }
+
+    fn lane(&mut self, place: Place) -> &mut Lane {
+        self.deployment().lanes.entry(place).or_default()
+    }
+
+    /// All instances run the new version: from now on it is watched, or committed at once.
+    fn watch_hot(&mut self, deployment: &Deployment, to: Target) {
+        let at = self.at;
+        self.deployment().serving_at = Some(at);
+        let window = self.settings(to).watch_window;
+        if window.is_zero() {
+            return self.settle();
+        }
+        self.watch(deployment, window);
+    }
+
+    /// The window is over: the next start of every instance shall be one of the new version.
+    fn settle(&mut self) {
+        let deployment = self.deployment().clone();
+        self.deployment().phase = Phase::Settling;
+        let Some(to) = deployment.to else { return };
+        for (place, lane) in &deployment.lanes {
+            let Some(old) = lane.old.and_then(|id| self.app.instances.get(&id)) else { continue };
+            let (instance, run) = (old.id, old.run);
+            let effect = self.issue(Effect::Settle { instance, run, upgrade: deployment.id, to });
+            self.lane(*place).hot = Some(HotStep::Settling { effect });
+        }
+    }
+
+    fn settled(&mut self, deployment: &Deployment) {
+        let unsettled = deployment.lanes.iter().find(|(_, lane)| lane.hot != Some(HotStep::Settled));
+        match unsettled {
+            Some((place, _)) => {
+                self.not_hot(format!("the next start of instance {place} is of the old version"))
+            }
+            None => self.commit(),
+        }
+    }
+
+    /// The lane in which an effect is waited for.
+    fn lane_of(&self, effect: EffectId) -> Option<Place> {
+        let lanes = self.app.deployment.iter().flat_map(|it| &it.lanes);
+        let waits = |lane: &Lane| lane.hot.and_then(HotStep::effect) == Some(effect);
+        lanes.into_iter().find(|(_, lane)| waits(lane)).map(|(place, _)| *place)
+    }
+
+    pub(super) fn upgrade_ended(&mut self, id: EffectId, instance: InstanceId, run: u32, outcome: Outcome) {
+        let Some(place) = self.lane_of(id) else { return };
+        let to = self.deployment().to;
+        let lives = self.app.instances.get(&instance).is_some_and(|it| it.run == run && it.pid.is_some());
+        let (undo, detail) = match outcome {
+            Outcome::Upgraded { undo, detail } => (undo, detail),
+            Outcome::Ok { detail } => (false, detail),
+            Outcome::Drained { .. } => (false, None),
+            Outcome::Unknown { reason } => return self.upgrade_failed(place, instance, &reason, lives),
+            other => {
+                self.lane(place).hot = None;
+                let why = other.failure().unwrap_or_default();
+                return self.upgrade_refused(format!("instance {place}: {why}"));
+            }
+        };
+        if !lives {
+            // It has ended since: its next start is of the old version.
+            self.lane(place).hot = None;
+            return self.crashed_after_upgrade(place);
+        }
+        self.lane(place).hot = Some(HotStep::Upgraded { undo });
+        if let Some(instance) = self.instance(instance) {
+            instance.hot = to;
+        }
+        let detail = detail.map(|detail| format!("  {detail}")).unwrap_or_default();
+        let text = format!("instance {place} upgraded hot{detail}");
+        self.note_of(instance, Step::Upgraded, text);
+        self.open_gate();
+    }
+
+    /// The first one is watched for a while.
+    fn open_gate(&mut self) {
+        let gate = self.deployment().to.map(|to| self.settings(to).hot.gate).unwrap_or_default();
+        let until = self.after(gate);
+        let upgraded = self.deployment().lanes.values().filter(|lane| is_upgraded(lane)).count();
+        let is_alone = self.deployment().lanes.len() == 1;
+        if let Some(hot) = self.deployment().hot.as_mut().filter(|_| upgraded == 1 && !is_alone) {
+            hot.gate_until = Some(until);
+        }
+    }
+
+    /// Nothing has changed in the instance.
+    fn upgrade_refused(&mut self, why: String) {
+        if !self.deployment().is_rolling_back() {
+            self.not_hot(why);
+        }
+    }
+
+    /// Nobody knows what runs in the instance: it is replaced, whichever way the deployment goes.
+    fn upgrade_failed(&mut self, place: Place, instance: InstanceId, reason: &str, lives: bool) {
+        let to = self.deployment().to;
+        self.lane(place).hot = lives.then_some(HotStep::Upgraded { undo: false });
+        if let Some(instance) = self.instance(instance).filter(|_| lives) {
+            instance.hot = to;
+        }
+        let text = format!("instance {place} could not be upgraded hot: {reason}");
+        self.note_of(instance, Step::Upgraded, text).level = Level::Warning;
+        self.upgrade_refused(format!("instance {place}: {reason}"));
+    }
+
+    pub(super) fn settle_ended(&mut self, id: EffectId, instance: InstanceId, to: Target, outcome: Outcome) {
+        let Some(place) = self.lane_of(id) else { return };
+        if let Some(reason) = outcome.failure() {
+            self.lane(place).hot = Some(HotStep::Upgraded { undo: false });
+            let text = format!(
+                "the next start of instance {place} could not be made one of the new version: {reason}"
+            );
+            self.note_of(instance, Step::Upgraded, text).level = Level::Warning;
+            return;
+        }
+        self.lane(place).hot = Some(HotStep::Settled);
+        let app = self.app.name.clone();
+        let Some(it) = self.instance(instance) else { return };
+        it.target = to;
+        it.hot = None;
+        it.upgrades = it.upgrades.saturating_add(1);
+        if it.upgrades >= MANY_UPGRADES {
+            let text = format!(
+                "instance {place} was upgraded hot {} times since its start; a fresh start shows that the release \
+                 still boots: bellrock restart {} {place}",
+                it.upgrades, app
+            );
+            self.note_of(instance, Step::Told, text).level = Level::Warning;
+        }
+    }
+
+    /// An instance whose upgrade has begun starts anew, which is with the old version.
+    pub(super) fn crashed_after_upgrade(&mut self, place: Place) {
+        let reason = format!("instance {place} crashed after its hot upgrade");
+        self.roll_back(reason, None, None);
+    }
+
+    /// A run of an instance has ended, and whatever was taken into it is gone.
+    pub(super) fn loses_upgrade(&mut self, id: InstanceId) {
+        if let Some(instance) = self.instance(id) {
+            instance.hot = None;
+            instance.upgrades = 0;
+        }
+        let lanes = self.app.deployment.iter_mut().flat_map(|it| it.lanes.values_mut());
+        for lane in lanes.filter(|lane| lane.old == Some(id)) {
+            lane.hot = lane.hot.filter(|step| !matches!(step, HotStep::Upgraded { .. }));
+        }
+    }
+
+    /// Takes back what was upgraded; says whether that is waited for.
+    pub(super) fn undo_hot(&mut self) -> bool {
+        let deployment = self.deployment().clone();
+        let (Some(from), Some(to)) = (deployment.from, deployment.to) else { return false };
+        for (place, lane) in &deployment.lanes {
+            let lives = |it: &&Instance| !it.is_ending() && it.pid.is_some();
+            let old = lane.old.and_then(|id| self.app.instances.get(&id)).filter(lives);
+            let (Some(HotStep::Upgraded { undo: true }), Some(old)) = (lane.hot, old) else { continue };
+            let (instance, run, upgrade) = (old.id, old.run, deployment.id);
+            let effect = self.issue(Effect::Undo { instance, run, upgrade, from, to });
+            self.lane(*place).hot = Some(HotStep::Undoing { effect });
+        }
+        self.deployment().is_waiting()
+    }
+
+    pub(super) fn undo_ended(&mut self, id: EffectId, instance: InstanceId, outcome: Outcome) {
+        let Some(place) = self.lane_of(id) else { return };
+        if let Some(reason) = outcome.failure() {
+            self.lane(place).hot = Some(HotStep::Upgraded { undo: false });
+            let text = format!("instance {place} could not be taken back and is replaced: {reason}");
+            self.note_of(instance, Step::Upgraded, text).level = Level::Warning;
+            return;
+        }
+        self.lane(place).hot = None;
+        if let Some(instance) = self.instance(instance) {
+            instance.hot = None;
+        }
+        self.note_of(instance, Step::Upgraded, format!("instance {place} taken back"));
+    }
+}
