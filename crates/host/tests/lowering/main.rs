@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
+mod hazards;
 mod instructions;
+mod lab;
 mod running;
 mod unpacked;
