@@ -89,7 +89,7 @@ impl ReleaseHandler {
             {{ok, [{{release, _, Erts, Libs1}}]}} = file:consult(filename:join(Own, \"shop.rel\")),
             ok = file:write_file(filename:join(Kept, \"shop.rel\"),
                 io_lib:format(\"~tp.~n\", [{{release, {{\"shop\", Version}}, Erts, Libs1}}])),
-            ok = file:write_file(filename:join(Kept, \"relup\"), Relup)"
+            case Relup of <<>> -> ok; _ -> ok = file:write_file(filename:join(Kept, \"relup\"), Relup) end"
         );
         let variables = [("Relup", Term::binary(relup.to_owned()))];
         self.eval_with(&text_of, root, version, variables).await;
