@@ -37,6 +37,7 @@ test-faults: ## the long tests in full: every change under load, every fault at 
 	@$(XTASK) build
 	@$(XTASK) samples
 	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
+	BELLROCK_TEST_ALL=1 cargo test --package host --locked --test lowering generated
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
 
 test-otp: ## the tests that need a node on OTP 27 and 29, which are fetched from Debian into a cache (five minutes)

@@ -76,6 +76,14 @@ impl ReleaseHandler {
         took
     }
 
+    /// Ends it, so that another one may start in the node.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn end(&self) {
+        eval(&self.node, "ok = application:stop(sasl)").await;
+    }
+
     /// What it reads of a release: `.rel`, the part of a boot script that it looks at, `sys.config`, `relup`.
     async fn keep(&self, root: &Path, version: &str, relup: &str) {
         let text_of = format!(
