@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 BENCHES := bench-restart bench-deploy bench-swap bench-memory bench-package bench-proxy-restart
-.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-appup bench-dist bench-plan bench-proxy ci \
+.PHONY: help setup build demo demo-stop test test-faults test-otp test-vm simulate coverage bench-appup bench-dist bench-hot bench-plan bench-proxy ci \
 	fuzz-smoke fmt lint samples docs soak chaos $(BENCHES)
 
 XTASK := cargo run --quiet --locked --package xtask --
@@ -37,6 +37,7 @@ test-faults: ## the long tests in full: every change under load, every fault at 
 	@$(XTASK) build
 	@$(XTASK) samples
 	BELLROCK_TEST_ALL=1 cargo test --package simulator --locked
+	BELLROCK_TEST_ALL=1 cargo test --package host --locked --test lowering generated
 	BELLROCK_TEST_ALL=1 cargo test --package tests --locked -- --test-threads 6 traffic::matrix faults
 
 test-otp: ## the tests that need a node on OTP 27 and 29, which are fetched from Debian into a cache (five minutes)
@@ -55,6 +56,11 @@ bench-proxy: ## measure bellrock-proxy beside nginx and haproxy, which are start
 bench-dist: ## our own distribution beside native nodes: calls, terms, the busiest of 100,000 processes
 	@tools/setup.sh demo
 	@$(XTASK) bench --no-build dist
+
+bench-hot: ## hot upgrades: our install beside OTP's release_handler, planning of 3,000 modules, and a full deployment
+	@tools/setup.sh demo
+	@$(XTASK) samples
+	@$(XTASK) bench hot
 
 bench-plan: ## the planner of hot upgrades on its corpus: what it calls hot and would break, what it refuses without need
 	@tools/setup.sh demo

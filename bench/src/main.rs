@@ -11,6 +11,7 @@ mod chaos;
 mod deploy;
 mod dist;
 mod figures;
+mod hot;
 mod memory;
 mod package_bench;
 mod proxy_restart;
@@ -53,6 +54,8 @@ enum Bench {
     Soak(soak::Options),
     /// Our own distribution beside native nodes: calls, terms, questions to a crowded node
     Dist(dist::Options),
+    /// Hot upgrades beside OTP's release_handler and beside a full deployment
+    Hot(hot::Options),
     /// The memory of one term, for `dist`
     #[command(hide = true)]
     DistMemory(dist::MemoryOptions),
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Bench::ProxyRestart(options) => runtime.block_on(unless_ended(proxy_restart::run(&options))),
         Bench::Soak(options) => runtime.block_on(unless_ended(soak::run(&options))),
         Bench::Dist(options) => runtime.block_on(unless_ended(dist::run(&options))),
+        Bench::Hot(options) => runtime.block_on(unless_ended(hot::run(&options))),
         Bench::DistMemory(options) => dist::run_memory(&options),
         Bench::Chaos(options) => runtime.block_on(unless_ended(chaos::run(&options))),
     };

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
+mod generated;
+mod hazards;
 mod instructions;
+mod lab;
 mod running;
 mod unpacked;

@@ -24,6 +24,11 @@ impl Unpacked {
         let mut tar = Command::new("tar");
         let tar = tar.arg("xzf").arg(&sample(name).path).arg("-C").arg(&root);
         assert!(tar.status().unwrap().success());
+        Self::of(root)
+    }
+
+    /// What is in this folder.
+    pub(crate) fn of(root: PathBuf) -> Self {
         let release = package::inventory::read_folder(&root).unwrap();
         Self { root, release }
     }
