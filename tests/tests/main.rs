@@ -17,6 +17,7 @@ mod export;
 mod failing;
 mod faults;
 mod first_deployment;
+mod hot;
 mod hung;
 mod interruptions;
 mod isolation;

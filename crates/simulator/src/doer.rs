@@ -187,7 +187,8 @@ impl Hands {
         from: Target,
         to: Target,
     ) -> Outcome {
-        let (mut chance, may_go_wrong) = (self.world().chance(&[13, id.0]), self.may_go_wrong());
+        let may_go_wrong = self.may_go_wrong();
+        let mut chance = self.world().chance(&[13, id.0]);
         let (refuses, is_lost) = (may_go_wrong && chance.once_in(8), may_go_wrong && chance.once_in(12));
         let undo = !(may_go_wrong && chance.once_in(5));
         let mut world = self.world();

@@ -6,6 +6,7 @@
 //! (`BELLROCK_TEST_ALL=1`) takes with each, and has each effect done twice besides. What comes of effects that fail or
 //! whose outcome is lost is the simulator's to show.
 
+use api::app::App;
 use api::deployment::Phase;
 use testkit::TempHost;
 use testkit::wanted::fault_points;
@@ -26,6 +27,12 @@ fn is_of_member(point: &str) -> bool {
     point.ends_with("member-check")
 }
 
+/// Points that only hot upgrades reach.
+fn is_of_hot(point: &str) -> bool {
+    let name = point.rsplit([':', '-']).next().unwrap_or_default();
+    ["plan", "upgrade", "undo", "settle"].contains(&name)
+}
+
 /// Changes that ask for every effect.
 async fn every_effect(strategy: &str, fault: &str, is_due: impl Fn(&str) -> bool) {
     let host = TempHost::start().await;
@@ -36,7 +43,7 @@ async fn every_effect(strategy: &str, fault: &str, is_due: impl Fn(&str) -> bool
     );
     let mortal = Mortal::begin(&host, &migrating(&host, &more, "")).await;
     let load = load(&host).await;
-    let is_meant = |point: &str| strategy == "member" || !is_of_member(point);
+    let is_meant = |point: &str| (strategy == "member" || !is_of_member(point)) && !is_of_hot(point);
     mortal.wants(fault, |point| is_due(point) && is_meant(point) && !AT_ONCE.contains(&point));
     mortal.deploys("beacon-module-changed", "").await;
     mortal.serves("1.1.0", 2).await;
@@ -84,6 +91,30 @@ async fn a_daemon_that_dies_before_in_and_after_the_check_of_members_loses_nothi
     mortal.serves("1.1.0", 2).await;
     mortal.has_died_everywhere();
     load.end().await.assert_nothing_lost();
+    left_over::settles(&mortal.app, "1.1.0", 2).await;
+}
+
+/// An undo is asked for by giving up what is watched.
+#[tokio::test]
+async fn a_daemon_that_dies_before_in_and_after_every_step_of_a_hot_upgrade_loses_nothing() {
+    let host = TempHost::start().await;
+    let settings = migrating(&host, "upgrade = 'auto'\nhot.gate = '100 ms'", "");
+    let mortal = Mortal::begin(&host, &settings).await;
+    let load = load(&host).await;
+    let before = mortal.app.pids().await;
+    mortal.wants("kill", |point| is_of_effect(point) && is_of_hot(point));
+    mortal.deploys("beacon-module-changed", "").await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.deploys("beacon-module-added", "watch_window = '10 min'").await;
+    let is_watched =
+        |state: &App| state.deployment.as_ref().is_some_and(|it| it.phase == Phase::Watching && it.hot);
+    let watched = mortal.sees("it is watched", is_watched).await.deployment.unwrap();
+    mortal.asks("cancel", async || mortal.app.api.cancel(watched.id).await).await;
+    mortal.serves("1.1.0", 2).await;
+    mortal.has_died_everywhere();
+    assert_eq!(mortal.app.pids().await, before, "nobody was started anew");
+    load.end().await.assert_nothing_lost();
+    migrated_once(&mortal.app, &["1.0.0", "1.1.0", "1.2.0"]);
     left_over::settles(&mortal.app, "1.1.0", 2).await;
 }
 

@@ -83,7 +83,7 @@ pub enum Effect {
         to: Target,
         /// What is allowed.
         hot: Hot,
-        /// Whether it goes back to a version from which the running one came.
+        /// Whether it goes back to a version that was registered before the running one.
         is_back: bool,
     },
     /// Take a running instance to another version; what its next start brings stays as it is. Ends with
@@ -102,7 +102,7 @@ pub enum Effect {
         to: Target,
         /// What is allowed.
         hot: Hot,
-        /// Whether it goes back to a version from which the running one came.
+        /// Whether it goes back to a version that was registered before the running one.
         is_back: bool,
     },
     /// Take an instance back that was upgraded.
@@ -117,6 +117,8 @@ pub enum Effect {
         from: Target,
         /// What runs in it.
         to: Target,
+        /// Whether the upgrade itself went back to a version that was registered before.
+        is_back: bool,
     },
     /// Make the next start of an upgraded instance one of the version that runs in it. Failed, nobody knows what it brings.
     Settle {

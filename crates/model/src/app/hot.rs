@@ -19,7 +19,7 @@ use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::Target;
 use crate::names::{EffectId, InstanceId, Place};
-use crate::settings::{AppSettings, FindingCode, Strategy, UpgradeMode};
+use crate::settings::{FindingCode, Strategy, UpgradeMode};
 
 /// How often an instance is upgraded hot before a fresh start is recommended.
 const MANY_UPGRADES: u32 = 10;
@@ -104,79 +104,6 @@ impl HotStep {
     }
 }
 
-/// Settings that say something about deployments, the proxy or the daemon, and nothing about a running instance.
-fn of_an_instance(settings: &AppSettings) -> AppSettings {
-    let mut same = settings.clone();
-    // Ports follow from the most places that there may be.
-    same.max = Some(settings.max());
-    same.replicas = AppSettings::default().replicas;
-    let AppSettings {
-        autoscale,
-        canary,
-        hosts,
-        paths,
-        balance,
-        drain_timeout,
-        hold_timeout,
-        endless_types,
-        access_log,
-        assets,
-        limits,
-        watchdog,
-        readiness,
-        health,
-        ..
-    } = AppSettings::default();
-    same.autoscale = autoscale;
-    same.canary = canary;
-    same.hosts = hosts;
-    same.paths = paths;
-    same.balance = balance;
-    same.drain_timeout = drain_timeout;
-    same.hold_timeout = hold_timeout;
-    same.endless_types = endless_types;
-    same.access_log = access_log;
-    same.assets = assets;
-    same.limits = limits;
-    same.watchdog = watchdog;
-    same.readiness = readiness;
-    same.health = health;
-    let AppSettings {
-        upgrade,
-        hot,
-        strategy,
-        deploy_deadline,
-        watch_window,
-        watch_exits,
-        tries,
-        pre_commands,
-        pre_command_scope,
-        prepare_commands,
-        post_rollback,
-        command_timeout,
-        keep_versions,
-        store,
-        env,
-        ..
-    } = AppSettings::default();
-    same.upgrade = upgrade;
-    same.hot = hot;
-    same.strategy = strategy;
-    same.deploy_deadline = deploy_deadline;
-    same.watch_window = watch_window;
-    same.watch_exits = watch_exits;
-    same.tries = tries;
-    same.pre_commands = pre_commands;
-    same.pre_command_scope = pre_command_scope;
-    same.prepare_commands = prepare_commands;
-    same.post_rollback = post_rollback;
-    same.command_timeout = command_timeout;
-    same.keep_versions = keep_versions;
-    same.store = store;
-    same.env = env;
-    same
-}
-
 impl App {
     /// What a deployment of this kind keeps in mind, if it may be hot.
     pub(super) fn hot(&self, kind: Kind, to: Option<Target>, wish: &Wish) -> Option<Hot> {
@@ -198,19 +125,15 @@ impl App {
         let (Some(from), Some(to)) = (deployment.from, deployment.to) else {
             return Some("nothing runs".into());
         };
-        let (Some(old), Some(new)) = (self.revision(from), self.revision(to)) else {
-            return Some("the settings of a version are gone".into());
-        };
+        let Some(new) = self.revision(to) else { return Some("its settings are gone".into()) };
         if deployment.strategy == Strategy::Member {
             return Some("its members take turns".into());
         }
+        if deployment.strategy == Strategy::TemporaryShutdown && deployment.lanes.len() > 1 {
+            return Some("its versions must not run side by side (temporary_shutdown)".into());
+        }
         if !new.settings.canary.steps.is_empty() && !hot.only {
             return Some("its settings ask for a canary".into());
-        }
-        if old.variables != new.variables || of_an_instance(&old.settings) != of_an_instance(&new.settings) {
-            return Some(
-                "a running instance cannot take in the variables or settings that have changed".into(),
-            );
         }
         if deployment.lanes.values().any(|lane| !lane.wants_new || lane.old.is_none()) {
             return Some("the number of places changes".into());
@@ -289,7 +212,7 @@ impl Turn {
             return true;
         }
         let instances = deployment.lanes.values().filter_map(|lane| lane.old).collect();
-        let is_back = deployment.kind == Kind::Rollback;
+        let is_back = to.version < from.version;
         let effect = self.issue(Effect::Plan { instances, from, to, hot, is_back });
         self.deployment().phase = Phase::Planning { effect };
         true
@@ -371,7 +294,7 @@ impl Turn {
             return self.not_hot(why);
         }
         let Some(old) = lane.old.and_then(|id| self.app.instances.get(&id)) else { return };
-        let (instance, run, is_back) = (old.id, old.run, deployment.kind == Kind::Rollback);
+        let (instance, run, is_back) = (old.id, old.run, to.version < from.version);
         let upgrade = deployment.id;
         let effect = self.issue(Effect::Upgrade { instance, run, upgrade, from, to, hot, is_back });
         self.lane(*place).hot = Some(HotStep::Upgrading { effect });
@@ -535,7 +458,8 @@ impl Turn {
             let old = lane.old.and_then(|id| self.app.instances.get(&id)).filter(lives);
             let (Some(HotStep::Upgraded { undo: true }), Some(old)) = (lane.hot, old) else { continue };
             let (instance, run, upgrade) = (old.id, old.run, deployment.id);
-            let effect = self.issue(Effect::Undo { instance, run, upgrade, from, to });
+            let is_back = to.version < from.version;
+            let effect = self.issue(Effect::Undo { instance, run, upgrade, from, to, is_back });
             self.lane(*place).hot = Some(HotStep::Undoing { effect });
         }
         self.deployment().is_waiting()

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use model::DeploymentId;
 use model::app::{Command, Effect, Event, Outcome, Verdict, Way, Wish};
-use model::settings::{AppSettings, UpgradeMode};
+use model::settings::{AppSettings, Strategy, UpgradeMode};
 
 use crate::world::{Reply, World, web};
 
@@ -111,21 +111,19 @@ fn the_wish_goes_before_the_settings() {
 }
 
 #[test]
-fn what_a_running_instance_cannot_take_in_is_deployed_in_full() {
-    let mut more_memory = auto();
-    more_memory.rlimits.nofile = Some(model::settings::Limit::At(4096));
-    for changed in [AppSettings { port: 5000, ..auto() }, AppSettings { replicas: 2, ..auto() }, more_memory]
-    {
+fn strategies_and_numbers_of_places_that_forbid_it() {
+    let canary = || AppSettings { canary: crate::world::canary().canary, ..auto() };
+    for (settings, is_hot) in [
+        (AppSettings { replicas: 2, ..auto() }, false),
+        (AppSettings { strategy: Strategy::TemporaryShutdown, ..auto() }, false),
+        (AppSettings { strategy: Strategy::Rolling, ..auto() }, true),
+        (canary(), false),
+    ] {
         let mut world = World::with_v1(auto());
-        world.deploy("2", changed);
-        world.pass(300);
-        assert_eq!((world.ended(2), world.records[&DeploymentId(2)].is_hot()), ("committed", false));
+        world.deploy("2", settings);
+        world.pass(3000);
+        assert_eq!((world.ended(2), world.records[&DeploymentId(2)].is_hot()), ("committed", is_hot));
     }
-    let mut world = World::with_v1(auto());
-    let (hosts, watch_window) = (vec!["shop.example".to_owned()], std::time::Duration::from_secs(5));
-    world.deploy("2", AppSettings { hosts, watch_window, ..auto() });
-    world.pass(300);
-    assert!(world.records[&DeploymentId(2)].is_hot(), "these are no matter of an instance");
 }
 
 #[test]
