@@ -170,7 +170,8 @@ impl<T: Tell> HostDoer<T> {
 
     async fn remove(&self, app: &App, instance: &Instance) -> Outcome {
         let site = &self.instances.site;
-        let tree = site.tree(&app.name, instance);
+        let (paths, name) = (site.paths.clone(), app.name.clone());
+        let (place, id) = (instance.place, instance.id);
         let logs = OldLogs {
             folder: site.paths.logs(&app.name),
             prefix: format!("{}-{}-i", app.name, instance.place),
@@ -178,7 +179,7 @@ impl<T: Tell> HostDoer<T> {
         };
         blocking(move || {
             logs.remove();
-            remove_tree(&tree)
+            paths.trees(&name, place, id).iter().try_for_each(|tree| remove_tree(tree))
         })
         .await
     }
@@ -199,8 +200,12 @@ impl<T: Tell> HostDoer<T> {
             let link = service.join(name);
             match instance {
                 Some(instance) => {
-                    point_log_link(&link, Path::new(&instance.to_string()))
-                        .map_err(|error| crate::chain(&error))?;
+                    let tree = match app.instances.get(&instance) {
+                        Some(instance) => self.instances.site.tree(&app.name, instance),
+                        None => paths.tree(&app.name, place, instance),
+                    };
+                    let name = tree.file_name().map(PathBuf::from).unwrap_or_default();
+                    point_log_link(&link, &name).map_err(|error| crate::chain(&error))?;
                 }
                 None => match fs_err::remove_file(&link) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -17,6 +17,9 @@ pub struct Instance {
     pub slot: Slot,
     /// The version and revision it runs.
     pub target: Target,
+    /// What it was laid out and started as, where it has become another version since while it ran: it has a tree for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<Target>,
     /// What it is doing.
     pub status: Status,
     /// When it was created.
@@ -170,6 +173,12 @@ impl std::fmt::Display for ExitHow {
 }
 
 impl Instance {
+    /// The same, as one that has become another version while it ran.
+    #[must_use]
+    pub fn upgraded(&self, to: Target) -> Self {
+        Self { target: to, born: self.born.or(Some(self.target)), ..self.clone() }
+    }
+
     /// Whether it may get traffic now.
     pub fn is_ready(&self) -> bool {
         matches!(self.status, Status::Ready)

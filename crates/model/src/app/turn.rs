@@ -183,6 +183,7 @@ impl Turn {
                 place,
                 slot,
                 target,
+                born: None,
                 status: Status::Creating { effect },
                 created_at: self.at,
                 run: 0,
