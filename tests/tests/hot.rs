@@ -71,12 +71,12 @@ async fn beacon_goes_up_and_down_and_up_and_nobody_notices() {
     let greeting = app.page(2).await["greeting"].clone();
     assert_eq!(greeting, "Ship at 270°, 17 fathoms, says the watch of 1.6.0.");
 
-    let down = app.api.activate("beacon", "1.1.0").await.unwrap();
+    let down = app.api.activate(&app.name, "1.1.0").await.unwrap();
     let down = app.ends(down, Phase::Committed).await;
     assert!(down.deployment.hot, "{}", log(&down));
     assert_eq!(state(&app, 2).await, json!({"count": 0}), "and back");
     assert_eq!(app.page(1).await["greeting"], "The lamp is lit and turns every 4 seconds.");
-    let up = app.api.activate("beacon", "1.6.0").await.unwrap();
+    let up = app.api.activate(&app.name, "1.6.0").await.unwrap();
     let up = app.ends(up, Phase::Committed).await;
     assert!(up.deployment.hot, "{}", log(&up));
     assert_eq!(numbers(&app.ready().await), before, "the same instances in the same processes");
@@ -108,7 +108,7 @@ async fn buoy_of_rebar3_goes_up_and_is_rolled_back() {
     let load = load(&host, "buoy").await;
     let before = numbers(&app.ready().await);
     becomes(&app, "buoy-module-changed").await;
-    let back = app.api.rollback("buoy").await.unwrap();
+    let back = app.api.rollback(&app.name).await.unwrap();
     let back = app.ends(back, Phase::Committed).await;
     assert!(back.deployment.hot, "{}", log(&back));
     assert_eq!(numbers(&app.ready().await), before);
@@ -123,7 +123,7 @@ async fn what_turns_out_bad_is_undone_in_the_same_processes() {
     let load = load(&host, "beacon").await;
     let before = numbers(&app.ready().await);
     let upload = Upload::file(&sample("beacon-unhealthy").path).settings("watch_window = '10 min'");
-    let bad = app.api.deploy("beacon", upload).await.unwrap();
+    let bad = app.api.deploy(&app.name, upload).await.unwrap();
     let bad = app.ends(bad, Phase::RolledBack).await;
     assert!(bad.deployment.hot && bad.deployment.ghosted, "{}", log(&bad));
     assert!(log(&bad).contains("taken back"), "{}", log(&bad));
@@ -142,12 +142,12 @@ async fn what_a_running_instance_cannot_become_is_deployed_in_full_or_not_at_all
     let before = numbers(&app.ready().await);
     let upload = Upload::file(&sample("beacon-module-changed").path).settings("umask = '077'");
     let only_hot = Upload { way: Some(Way::Hot), ..upload.clone() };
-    let refused = app.api.deploy("beacon", only_hot).await.unwrap();
+    let refused = app.api.deploy(&app.name, only_hot).await.unwrap();
     let refused = app.ends(refused, Phase::Failed).await;
     assert!(refused.deployment.reason.as_ref().is_some_and(|it| it.contains("umask")), "{}", log(&refused));
     assert!(!refused.deployment.ghosted);
     assert_eq!(numbers(&app.ready().await), before, "nothing was changed");
-    let full = app.api.deploy("beacon", upload).await.unwrap();
+    let full = app.api.deploy(&app.name, upload).await.unwrap();
     let full = app.ends(full, Phase::Committed).await;
     assert!(!full.deployment.hot && log(&full).contains("full instead of hot"), "{}", log(&full));
     assert_ne!(numbers(&app.ready().await), before);

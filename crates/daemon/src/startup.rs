@@ -127,10 +127,10 @@ impl Daemon {
         let control =
             Arc::new(Control::new(site.clone(), files, journal.clone(), proxy.clone(), shims.clone()));
         let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
-        let doer = HostDoer::new(instances.clone(), journal.clone(), proxy);
+        let evaluator = Evaluator::new(&instances, tasks.clone());
+        let doer = HostDoer::new(instances.clone(), journal.clone(), proxy, evaluator.clone());
         let exports = doer.exports();
         let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
-        let evaluator = Evaluator::new(&instances, tasks.clone());
         let partners = partners(journal, doer);
         let probe =
             Probe::new(control.nodes.clone()).context("could not build the client for health checks")?;

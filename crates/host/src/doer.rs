@@ -14,8 +14,10 @@ use tokio::task::spawn_blocking;
 use crate::assets::AssetFolders;
 use crate::clock;
 use crate::commands::Commands;
+use crate::configuration::Evaluator;
 use crate::disk::{check_room, staging_bytes};
 use crate::export::Exports;
+use crate::hot_upgrades::{HotUpgrades, direction, policy};
 use crate::instances::Instances;
 use crate::journal::Journal;
 use crate::memory::{self, Room};
@@ -39,14 +41,24 @@ pub struct HostDoer<T> {
     proxy: Proxy,
     exports: Arc<Exports>,
     assets: AssetFolders,
+    upgrades: HotUpgrades<T>,
 }
 
 impl<T: Tell> HostDoer<T> {
     /// A doer for this host's instances.
-    pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy) -> Self {
+    pub fn new(instances: Arc<Instances<T>>, journal: Journal, proxy: Proxy, evaluator: Evaluator) -> Self {
+        let upgrades = HotUpgrades::new(instances.clone(), evaluator);
         let exports = Arc::new(Exports::new(instances.site.settings.export.clone()));
         let assets = AssetFolders::new(instances.site.paths.clone());
-        HostDoer { commands: Commands::new(instances.clone()), instances, journal, proxy, exports, assets }
+        HostDoer {
+            commands: Commands::new(instances.clone()),
+            instances,
+            journal,
+            proxy,
+            exports,
+            assets,
+            upgrades,
+        }
     }
 
     /// Other proxies that are told what is ready.
@@ -76,9 +88,13 @@ impl<T: Tell> HostDoer<T> {
                 Some(instance) => self.remove(app, instance).await,
                 None => Outcome::Ok { detail: None },
             },
-            Effect::Plan { .. } | Effect::Upgrade { .. } | Effect::Undo { .. } | Effect::Settle { .. } => {
-                todo!()
+            Effect::Plan { instances, to, hot, is_back, .. } => {
+                let policy = policy(app, to, &hot, direction(is_back));
+                self.upgrades.plan_effect(app, &instances, to, &policy).await
             }
+            effect @ Effect::Upgrade { .. } => self.upgrades.upgrade_effect(app, &effect).await,
+            effect @ Effect::Undo { .. } => self.upgrades.undo_effect(app, &effect).await,
+            effect @ Effect::Settle { .. } => self.upgrades.settle_effect(app, &effect).await,
             Effect::Link { place, links } => self.link(app, place, links),
             Effect::Forget { version, label } => self.forget(app, version, &label).await,
             Effect::Route { route } => self.route(app, id, route.as_ref()).await,
@@ -173,7 +189,8 @@ impl<T: Tell> HostDoer<T> {
 
     async fn remove(&self, app: &App, instance: &Instance) -> Outcome {
         let site = &self.instances.site;
-        let tree = site.tree(&app.name, instance);
+        let (paths, name) = (site.paths.clone(), app.name.clone());
+        let (place, id) = (instance.place, instance.id);
         let logs = OldLogs {
             folder: site.paths.logs(&app.name),
             prefix: format!("{}-{}-i", app.name, instance.place),
@@ -181,7 +198,7 @@ impl<T: Tell> HostDoer<T> {
         };
         blocking(move || {
             logs.remove();
-            remove_tree(&tree)
+            paths.trees(&name, place, id).iter().try_for_each(|tree| remove_tree(tree))
         })
         .await
     }
@@ -202,8 +219,12 @@ impl<T: Tell> HostDoer<T> {
             let link = service.join(name);
             match instance {
                 Some(instance) => {
-                    point_log_link(&link, Path::new(&instance.to_string()))
-                        .map_err(|error| crate::chain(&error))?;
+                    let tree = match app.instances.get(&instance) {
+                        Some(instance) => self.instances.site.tree(&app.name, instance),
+                        None => paths.tree(&app.name, place, instance),
+                    };
+                    let name = tree.file_name().map(PathBuf::from).unwrap_or_default();
+                    point_log_link(&link, &name).map_err(|error| crate::chain(&error))?;
                 }
                 None => match fs_err::remove_file(&link) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -15,6 +15,7 @@ pub mod doer;
 pub mod environment;
 pub mod epmd;
 pub mod export;
+pub mod hot_upgrades;
 pub mod instances;
 pub mod journal;
 pub mod log_tail;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::{AppName, EffectId, InstanceId, MeshName, Place, TaskId, VersionLabel};
+use model::{AppName, EffectId, InstanceId, MeshName, Place, TaskId, VersionId, VersionLabel};
 
 /// Folders of evaluations are called so, and a number.
 const EVALUATION: &str = "config-";
@@ -138,6 +138,26 @@ impl Paths {
         self.service(app, place).join(instance.to_string())
     }
 
+    /// The tree of a version that an instance has become while it ran.
+    pub fn later_tree(
+        &self,
+        app: &AppName,
+        place: Place,
+        instance: InstanceId,
+        version: VersionId,
+    ) -> PathBuf {
+        self.service(app, place).join(format!("{instance}-{version}"))
+    }
+
+    /// All trees of an instance that are there. Reads a folder: it blocks.
+    pub fn trees(&self, app: &AppName, place: Place, instance: InstanceId) -> Vec<PathBuf> {
+        let later = format!("{instance}-v");
+        let entries = fs_err::read_dir(self.service(app, place)).into_iter().flatten().flatten();
+        let is_later = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(later.as_bytes());
+        let later = entries.filter(|entry| is_later(&entry.file_name())).map(|entry| entry.path());
+        later.chain([self.tree(app, place, instance)]).collect()
+    }
+
     /// What the members of a place keep: one folder for all of them, whose content is the app's alone.
     pub fn data(&self, app: &AppName, place: Place) -> PathBuf {
         self.state().join("data").join(app.as_str()).join(place.to_string())
@@ -151,6 +171,11 @@ impl Paths {
     /// Where a configuration of an app is evaluated: one folder each, removed at its end.
     pub fn evaluation(&self, app: &AppName, number: i64) -> PathBuf {
         self.commands(app).join(format!("{EVALUATION}{number}"))
+    }
+
+    /// A tree to evaluate the configuration of a version in that no instance has: removed at the end of that.
+    pub fn evaluation_tree(&self, app: &AppName, number: i64) -> PathBuf {
+        self.commands(app).join(format!("{EVALUATION}tree-{number}"))
     }
 
     /// What evaluations have left. Reads folders: it blocks.

@@ -291,9 +291,13 @@ impl Site {
         })
     }
 
-    /// An instance's tree.
+    /// An instance's tree: of what it was laid out as, or of the version that it has become while it ran.
     pub fn tree(&self, app: &AppName, instance: &Instance) -> PathBuf {
-        self.paths.tree(app, instance.place, instance.id)
+        let (place, id, version) = (instance.place, instance.id, instance.target.version);
+        match instance.born {
+            None => self.paths.tree(app, place, id),
+            Some(_) => self.paths.later_tree(app, place, id, version),
+        }
     }
 
     /// Whether an instance's node has its name, which it registers with epmd.

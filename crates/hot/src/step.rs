@@ -25,6 +25,8 @@ pub enum Step {
     CodePaths,
     /// Everybody goes on. From here on nothing is undone by itself.
     Resume,
+    /// The operating system's environment is changed, for whoever starts from here on.
+    OsEnvironment,
     /// Added applications are loaded and started.
     AddApplications,
     /// Applications that were stopped are started again.
@@ -39,8 +41,6 @@ pub enum Step {
     RemoveApplications,
     /// Modules are deleted.
     Delete,
-    /// The operating system's environment is changed.
-    OsEnvironment,
     /// It is looked at who still uses the code before.
     Test,
 }
@@ -59,6 +59,7 @@ impl Step {
         Self::Convert,
         Self::CodePaths,
         Self::Resume,
+        Self::OsEnvironment,
         Self::AddApplications,
         Self::RestartApplications,
         Self::Configure,
@@ -66,7 +67,6 @@ impl Step {
         Self::Calls,
         Self::RemoveApplications,
         Self::Delete,
-        Self::OsEnvironment,
         Self::Test,
     ];
 

@@ -60,6 +60,10 @@ fn deploy(label: &str) -> Ask {
 fn stories() -> Vec<Story> {
     let (one, two, bad) = (deploy("1"), deploy("2"), deploy("3-bad"));
     let both = [one.clone(), two.clone()];
+    // Nothing comes of following the store that is followed but that time passes.
+    let mut late = vec![two.clone()];
+    late.extend(vec![Ask::Follow; 6]);
+    late.push(Ask::Cancel { queued: false });
     let one = std::slice::from_ref(&one);
     vec![
         story("first", &[], one),
@@ -76,7 +80,8 @@ fn stories() -> Vec<Story> {
         story("restart of a place", one, &[Ask::Restart(Some(1))]),
         story("variables", one, &[Ask::Set { value: 1, later: false }]),
         upgrading("superseded", one, &[two.clone(), deploy("4")]),
-        upgrading("cancelled", one, &[two, Ask::Cancel { queued: false }]),
+        upgrading("cancelled", one, &[two.clone(), Ask::Cancel { queued: false }]),
+        upgrading("cancelled late", one, &late),
         story("pause", one, &[Ask::Pause(60), Ask::Resume]),
         story("maintenance", one, &[Ask::BeginMaintenance, Ask::EndMaintenance]),
         story("freeze", one, &[Ask::Freeze, Ask::Unfreeze]),

@@ -24,7 +24,8 @@ pub struct Release {
     /// Its applications by name. A release of mix or rebar3 lists OTP's own among them; a shipment of Gleam has none
     /// of these.
     pub applications: BTreeMap<String, Application>,
-    /// Names of the applications in the order of the `.rel`, which is that of their start. For a shipment: by name.
+    /// Names of the applications in the order of the `.rel`; for a shipment by name. Those that others need need not come
+    /// first: see [`Release::in_order`].
     pub start_order: Vec<String>,
     /// Consolidated protocols (mix, `releases/VERSION/consolidated`) by module name. Each takes the place of the module of
     /// the same name in its application.
@@ -248,6 +249,27 @@ impl Release {
     /// The application that has a module, and the module.
     pub fn module(&self, name: &str) -> Option<(&str, &Module)> {
         self.applications.iter().find_map(|(app, held)| Some((app.as_str(), held.modules.get(name)?)))
+    }
+
+    /// Names of the applications in the order of their start: each after those that it needs or includes, and else as
+    /// [`Self::start_order`] has them (as `systools:make_script/2` sorts them). A walk by hand: a chain of applications may be
+    /// longer than a stack is deep.
+    pub fn in_order(&self) -> Vec<&String> {
+        let mut begun: BTreeSet<&String> = BTreeSet::new();
+        let mut sorted = Vec::with_capacity(self.start_order.len());
+        for first in self.start_order.iter().filter(|name| self.applications.contains_key(*name)) {
+            let mut path = if begun.insert(first) { vec![first] } else { Vec::new() };
+            while let Some(&name) = path.last() {
+                let application = &self.applications[name];
+                let needed = application.applications.iter().chain(&application.included_applications);
+                let mut known = needed.filter_map(|name| self.applications.get_key_value(name));
+                match known.find(|(name, _)| begun.insert(name)) {
+                    Some((next, _)) => path.push(next),
+                    None => sorted.extend(path.pop()),
+                }
+            }
+        }
+        sorted
     }
 
     /// All modules: application, name, module. Consolidated protocols are not among them.

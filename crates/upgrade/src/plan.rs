@@ -202,9 +202,10 @@ pub struct Environment {
 pub struct Applications {
     /// Loaded and, as far as the release starts them, started, in this order.
     pub added: Vec<String>,
-    /// Stopped and unloaded, in this order.
+    /// Stopped and unloaded, in this order: each before those that it needs.
     pub removed: Vec<String>,
-    /// Stopped before the modules are loaded and started after, in the order of the start.
+    /// Stopped before the modules are loaded, the last one first, and started after, in this order: each after those that it
+    /// needs.
     pub restarted: Vec<String>,
     /// Loaded ones that get the new version's resource file.
     pub refreshed: Vec<String>,

@@ -313,3 +313,21 @@ fn fields_of_structs_are_told() {
     let gone = compare(&structure("gone", ""));
     assert!(gone.has_other_structure && gone.structure.removed == set(&["a", "b"]));
 }
+
+#[test]
+fn applications_start_after_those_that_they_need() {
+    let needing = |name: &str, needed: &[&str], included: &[&str]| {
+        let (applications, included_applications) = (set(needed), set(included));
+        (name.to_owned(), Application { applications, included_applications, ..application(name, &[]) })
+    };
+    let all = [
+        needing("cart", &["till", "kernel"], &[]),
+        needing("desk", &[], &["shelf"]),
+        needing("shelf", &["cart"], &[]),
+        needing("till", &["wire", "cart"], &[]),
+        needing("wire", &[], &[]),
+    ];
+    let all: Vec<(&str, Application)> = all.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
+    // what is in a circle starts somewhere; what the release does not have is nobody's business
+    assert_eq!(release(&all).in_order(), ["wire", "till", "cart", "shelf", "desk"]);
+}

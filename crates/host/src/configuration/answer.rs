@@ -8,7 +8,8 @@ use bytes::Bytes;
 use fs_err::File;
 use probe::Config;
 
-use super::EvaluateError;
+use super::root::Root;
+use super::{EvaluateError, Evaluated};
 
 /// Largest configuration, bytes. `sys.config` files have kilobytes.
 const MOST_BYTES: u64 = 16 << 20;
@@ -39,7 +40,7 @@ pub enum AnswerError {
 }
 
 /// Reads it.
-pub(super) fn read(mut file: &File) -> Result<Config, EvaluateError> {
+pub(super) fn read(mut file: &File) -> Result<Evaluated, EvaluateError> {
     let length = file.metadata().map_err(AnswerError::Read)?.len();
     match length {
         0 => return Err(AnswerError::Empty.into()),
@@ -48,17 +49,23 @@ pub(super) fn read(mut file: &File) -> Result<Config, EvaluateError> {
     }
     let mut bytes = Vec::new();
     file.by_ref().take(MOST_BYTES).read_to_end(&mut bytes).map_err(AnswerError::Read)?;
-    configuration(bytes.into())
+    evaluated(bytes.into())
 }
 
-fn configuration(bytes: Bytes) -> Result<Config, EvaluateError> {
+fn evaluated(bytes: Bytes) -> Result<Evaluated, EvaluateError> {
     let limits = Limits { bytes: 0, terms: MOST_TERMS, ..Limits::default() };
     let term = decode(&bytes, limits).map_err(AnswerError::Decode)?;
-    let Some([tag, Term::Integer(1), config, elsewhere]) = term.as_tuple() else {
+    let Some([tag, Term::Integer(2), config, elsewhere, roots]) = term.as_tuple() else {
         return Err(AnswerError::Form.into());
     };
     let elsewhere = keys_by_application(elsewhere).filter(|_| tag.as_atom() == Some("bellrock_config"));
-    Ok(Config::of_term(config)?.with_elsewhere(elsewhere.ok_or(AnswerError::Form)?))
+    let config = Config::of_term(config)?.with_elsewhere(elsewhere.ok_or(AnswerError::Form)?);
+    let root = |item: &Term| match item.as_tuple()? {
+        [application, told] => Some((application.as_atom()?.to_owned(), Root::read(told)?)),
+        _ => None,
+    };
+    let roots = roots.as_list().and_then(|roots| roots.iter().map(root).collect());
+    Ok(Evaluated { config, roots: roots.ok_or(AnswerError::Form)? })
 }
 
 fn keys_by_application(term: &Term) -> Option<Vec<(String, Vec<String>)>> {
@@ -79,8 +86,8 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let [term] = &beam::text::consult(text.as_bytes()).unwrap()[..] else { panic!("one term") };
         let bytes = Bytes::from(beam::etf::encode(term).unwrap());
-        let told = match configuration(bytes) {
-            Ok(config) => format!("{config:?} {:?}", config.elsewhere()),
+        let told = match evaluated(bytes) {
+            Ok(told) => format!("{:?} {:?} {:?}", told.config, told.config.elsewhere(), told.roots),
             Err(error) => crate::chain(&error),
         };
         assert_eq!(told, expected);
@@ -89,21 +96,34 @@ mod tests {
     #[test]
     fn values_are_read_and_not_shown() {
         check(
-            "{bellrock_config, 1, [{shop, [{password, \"tulip\"}]}], [{shop, [handler]}]}.",
-            r#"[Some("shop")] [("shop", ["handler"])]"#,
+            "{bellrock_config, 2, [{shop, [{password, \"tulip\"}]}], [{shop, [handler]}], []}.",
+            r#"[Some("shop")] [("shop", ["handler"])] {}"#,
+        );
+    }
+
+    #[test]
+    fn roots_are_read() {
+        check(
+            "{bellrock_config, 2, [], [], [{shop, {root, shop_sup, {ok, {#{}, []}}}}, {till, {holds, <<\"clock\">>}},
+                {cart, {no, <<\"it is late\">>}}]}.",
+            r#"[] [] {"cart": Untold("it is late"), "shop": Begins { module: "shop_sup" }, "till": Holds("clock")}"#,
         );
     }
 
     #[test]
     fn what_is_no_answer_is_refused() {
         let form = "the evaluated configuration has another form than it should";
-        for text in
-            ["ok.", "{bellrock_config, 2, [], []}.", "{other, 1, [], []}.", "{bellrock_config, 1, [], [x]}."]
-        {
+        for text in [
+            "ok.",
+            "{bellrock_config, 1, [], []}.",
+            "{other, 2, [], [], []}.",
+            "{bellrock_config, 2, [], [x], []}.",
+            "{bellrock_config, 2, [], [], [x]}.",
+        ] {
             check(text, form);
         }
         check(
-            "{bellrock_config, 1, [x], []}.",
+            "{bellrock_config, 2, [x], [], []}.",
             "the configuration is no list of {Application, [{Key, Value}]}: look at its item 1",
         );
     }

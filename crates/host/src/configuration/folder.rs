@@ -18,9 +18,6 @@ use fs_err::{File, OpenOptions};
 
 use crate::users::Account;
 
-/// What the VM evaluates.
-const TEXT: &str = include_str!("evaluate.txt");
-
 /// See the module.
 pub(super) struct Folder {
     path: PathBuf,
@@ -29,8 +26,8 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes it, still ours; `account` will own its inner part.
-    pub(super) fn make(path: &Path, account: Option<&Account>) -> io::Result<Self> {
+    /// Makes it with what the VM evaluates, still ours; `account` will own its inner part.
+    pub(super) fn make(path: &Path, text: &str, account: Option<&Account>) -> io::Result<Self> {
         if let Some(parent) = path.parent() {
             fs_err::create_dir_all(parent)?;
         }
@@ -40,7 +37,7 @@ impl Folder {
         let owner = account.map(|it| (it.uid, it.gid));
         let answer = new_file(&own(path).join("answer"), 0o600, owner)?;
         let mut folder = Folder { path: path.to_owned(), owner, answer };
-        folder.put("evaluate", TEXT.as_bytes())?;
+        folder.put("evaluate", text.as_bytes())?;
         Ok(folder)
     }
 

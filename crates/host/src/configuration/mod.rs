@@ -5,6 +5,9 @@
 //! environment of an instance, without distribution. It boots as the release does, starts none of its applications, writes
 //! down what the application controller holds and ends. It runs under a shim, as other commands do.
 //!
+//! It can tell too with which children the applications' root supervisors would be started, where only `start/2` knows
+//! (`roots.txt`).
+//!
 //! ```text
 //! Evaluator::evaluate ─▶ Folder: 0700, the app's ─▶ VM under a shim ─▶ the answer's file ─▶ probe::Config
 //! ```
@@ -16,12 +19,16 @@ mod answer;
 mod folder;
 mod host_file;
 mod rendering;
+mod root;
 mod vm;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beam::Term;
+use beam::print::Erlang;
 use model::app::{App, Outcome, Target};
 use model::{AppName, Place, Slot};
 use package::Kind;
@@ -36,6 +43,7 @@ use wire::shim::Start;
 pub use self::answer::AnswerError;
 use self::folder::Folder;
 pub use self::host_file::SysConfigError;
+pub use self::root::{Root, children};
 use crate::clock;
 use crate::commands::{Runners, dismiss};
 use crate::instances::{Instances, LaunchError};
@@ -48,6 +56,19 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Said of one that took longer.
 const LIMIT_IS: &str = "a configuration has that long";
+
+/// What a VM evaluates, after the applications whose roots are wanted.
+const TEXT: &str =
+    concat!(include_str!("closed.txt"), include_str!("roots.txt"), include_str!("evaluate.txt"));
+
+/// What a VM has told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// The configuration.
+    pub config: Config,
+    /// The root supervisors that were asked for, by application.
+    pub roots: BTreeMap<String, Root>,
+}
 
 /// Whose configuration is wanted.
 #[derive(Debug, Clone)]
@@ -135,8 +156,23 @@ impl Evaluator {
     /// # Errors
     /// [`EvaluateError`]; nothing of the evaluation is left then.
     pub async fn evaluate(&self, app: Arc<App>, start: NextStart) -> Result<Config, EvaluateError> {
+        Ok(self.evaluate_with_roots(app, start, Vec::new()).await?.config)
+    }
+
+    /// The same, and the root supervisors of these applications as they would be started. For that the `start/2` of each
+    /// runs in the VM up to its first call of `supervisor:start_link`, which begins nothing: what it does before that is
+    /// done. Of the applications that it needs, only those run that do nothing by themselves.
+    ///
+    /// # Errors
+    /// [`EvaluateError`]; nothing of the evaluation is left then. A root that cannot be told is no error.
+    pub async fn evaluate_with_roots(
+        &self,
+        app: Arc<App>,
+        start: NextStart,
+        roots: Vec<String>,
+    ) -> Result<Evaluated, EvaluateError> {
         let inner = self.0.clone();
-        self.0.group.spawn(async move { inner.evaluate(app, start).await }).await?
+        self.0.group.spawn(async move { inner.evaluate(app, start, roots).await }).await?
     }
 
     /// Ends and removes what an earlier daemon has left.
@@ -173,15 +209,22 @@ fn runner_id(app: &AppName, number: i64) -> ShimId {
 }
 
 impl Inner {
-    async fn evaluate(self: Arc<Self>, app: Arc<App>, start: NextStart) -> Result<Config, EvaluateError> {
+    async fn evaluate(
+        self: Arc<Self>,
+        app: Arc<App>,
+        start: NextStart,
+        roots: Vec<String>,
+    ) -> Result<Evaluated, EvaluateError> {
         if self.site.facts(&app, start.target)?.kind == Kind::GleamShipment {
-            return Ok(Config::parse(b"[].")?);
+            let untold = |name| (name, Root::Untold("it is a shipment of Gleam".to_owned()));
+            let roots = roots.into_iter().map(untold).collect();
+            return Ok(Evaluated { config: Config::parse(b"[].")?, roots });
         }
         let _one_at_a_time = self.one_at_a_time.lock().await;
         // No two of a host begin in one millisecond: they take longer.
         let number = clock::now().as_millisecond();
         let (id, path) = (runner_id(&app.name, number), self.site.paths.evaluation(&app.name, number));
-        let told = self.clone().tell(app, start, &id, path.clone()).await;
+        let told = self.clone().tell(app, start, text(&roots), &id, path.clone()).await;
         // Before its runner: what a crash leaves of it is found by that.
         let removed = spawn_blocking(move || remove_tree(&path).map_err(|error| (path, error))).await?;
         self.let_go(&id).await;
@@ -193,11 +236,13 @@ impl Inner {
         self: Arc<Self>,
         app: Arc<App>,
         start: NextStart,
+        text: String,
         id: &ShimId,
         path: PathBuf,
-    ) -> Result<Config, EvaluateError> {
+    ) -> Result<Evaluated, EvaluateError> {
         let (inner, named) = (self.clone(), id.clone());
-        let (folder, start) = spawn_blocking(move || inner.make_ready(&app, &start, &named, path)).await??;
+        let (folder, start) =
+            spawn_blocking(move || inner.make_ready(&app, &start, &text, &named, path)).await??;
         let ending = self.runners.run(id, LIMIT, async || Ok(start)).await;
         match ending.outcome(LIMIT_IS) {
             Outcome::Ok { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. } => {}
@@ -214,13 +259,14 @@ impl Inner {
         &self,
         app: &App,
         start: &NextStart,
+        text: &str,
         id: &ShimId,
         path: PathBuf,
     ) -> Result<(Folder, Start), EvaluateError> {
         let settings = &app.revision(start.target).ok_or(SiteError::NoVersion)?.settings;
         let account = self.site.account(settings)?;
         let failed = |source| EvaluateError::Folder { path: path.clone(), source };
-        let mut folder = Folder::make(&path, account.as_ref()).map_err(failed)?;
+        let mut folder = Folder::make(&path, text, account.as_ref()).map_err(failed)?;
         let vm = vm::Vm { site: &self.site, app, start, settings, account: account.as_ref() };
         let begins = vm.start(&mut folder, id, self.cgroups.clone())?;
         folder.hand_over().map_err(failed)?;
@@ -237,6 +283,12 @@ impl Inner {
         // One that never began has no runner.
         if self.shims.ids()?.contains(id) { dismiss(&self.shims, id).await } else { Ok(()) }
     }
+}
+
+/// What the VM evaluates.
+fn text(roots: &[String]) -> String {
+    let roots = Term::list(roots.iter().map(|name| Term::atom(name)));
+    format!("%% coding: utf-8\nRoots = {},\n{TEXT}", Erlang::default().print(&roots))
 }
 
 fn remove(path: PathBuf) {

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 use wire::shim::{
-    CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, Start, State, Variable,
+    CrashDump, Kind, Limit, LogFile, Owner, ResourceLimit, RestartPolicy, SetRun, Start, State, Variable,
 };
 
 use super::{ANSWER, CLEAN_UP, Instances, Which};
@@ -88,7 +88,8 @@ impl<T: Tell> Instances<T> {
         outcome(self.lay_out(app, instance).await)
     }
 
-    async fn lay_out(&self, app: &Arc<App>, instance: &Instance) -> Result<(), LaunchError> {
+    /// Lays out an instance's tree, with what a start needs in it.
+    pub(crate) async fn lay_out(&self, app: &Arc<App>, instance: &Instance) -> Result<(), LaunchError> {
         let unpacked = crate::versions::whole(&self.site, app, instance.target, Check::Quick).await?;
         let (site, app, instance) = (self.site.clone(), app.clone(), instance.clone());
         spawn_blocking(move || {
@@ -148,6 +149,30 @@ impl<T: Tell> Instances<T> {
                 Err(error)
             }
         }
+    }
+
+    /// Tells an instance's shim what it starts next, where it has one; the number of the run that was under way then, if one
+    /// was.
+    pub(crate) async fn set_run(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        instance: &Instance,
+    ) -> Result<Option<u32>, LaunchError> {
+        let which = Which { app: app.name.clone(), place: instance.place, instance: instance.id };
+        let living = match self.living(&which.shim_id()) {
+            Some(living) => Some(living),
+            None => self.find(&which).await?,
+        };
+        let Some(living) = living else { return Ok(None) };
+        let (instances, app, instance) = (self.clone(), app.clone(), instance.clone());
+        let start = spawn_blocking(move || {
+            let unpacked = instances.site.unpacked(&app, instance.target)?;
+            instances.start_of(&app, &instance, &unpacked)
+        });
+        let (Start { argv, cwd, env, limits, stop_timeout_ms, .. }, _) = start.await??;
+        living.handle.set_run(SetRun { argv, cwd, env, limits, stop_timeout_ms }).await?;
+        let status = living.handle.status().await?;
+        Ok((status.state == State::Running).then(|| u32::try_from(status.run).unwrap_or(u32::MAX)))
     }
 
     async fn spawn_for(self: &Arc<Self>, which: &Which, seq: u64) -> Result<Handle, LaunchError> {

@@ -43,7 +43,7 @@ pub struct Instances<T> {
     pub(crate) site: Arc<Site>,
     pub(crate) cgroups: Option<PathBuf>,
     tell: Arc<T>,
-    nodes: Nodes,
+    pub(crate) nodes: Nodes,
     living: Mutex<HashMap<ShimId, Living>>,
 }
 

@@ -58,7 +58,7 @@ impl<T: Tell> Instances<T> {
     }
 
     /// A shim that we have no connection to, if it lives.
-    async fn find(self: &Arc<Self>, which: &Which) -> Result<Option<Living>, ShimError> {
+    pub(super) async fn find(self: &Arc<Self>, which: &Which) -> Result<Option<Living>, ShimError> {
         let id = which.shim_id();
         match self.shims.examine(&id, 0, ANSWER).await? {
             Found::Alive(connected) => {

@@ -91,6 +91,7 @@ fn running() -> App {
         place: Place(1),
         slot: Slot::A,
         target: Target { version: VersionId(1), revision: 0 },
+        born: None,
         status: Status::Starting,
         created_at: at(0),
         run: 1,

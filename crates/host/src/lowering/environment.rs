@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beam::Term;
 use hot::Environment;
+use upgrade::inventory::Release;
 use upgrade::plan::Plan;
 
 use super::applications::defaults;
@@ -79,7 +80,15 @@ fn one(
 
 /// Whether what is in `sys.config` is all that configures a start.
 fn static_only(version: Version<'_>) -> Result<(), LowerError> {
-    let configuration = &version.release.configuration;
+    match computes(version.release) {
+        None => Ok(()),
+        Some(what) => Err(LowerError::Computed { what, version: version.release.version.clone() }),
+    }
+}
+
+/// What computes the configuration of a release at its start; `None`: its `sys.config` is all.
+pub fn computes(release: &Release) -> Option<String> {
+    let configuration = &release.configuration;
     let computes = |name: &&String| name.ends_with(".exs") || name.starts_with("sys.config.src");
     let mut what: Vec<String> = configuration.files.keys().filter(computes).cloned().collect();
     what.extend(configuration.included.iter().cloned());
@@ -87,10 +96,7 @@ fn static_only(version: Version<'_>) -> Result<(), LowerError> {
     if elixir.is_some_and(|keys| keys.contains_key(OF_THE_START[0])) && what.is_empty() {
         what.push("a config provider".to_owned());
     }
-    if what.is_empty() {
-        return Ok(());
-    }
-    Err(LowerError::Computed { what: what.join(", "), version: version.release.version.clone() })
+    (!what.is_empty()).then(|| what.join(", "))
 }
 
 fn configured(version: Version<'_>) -> Result<Environments, LowerError> {
@@ -105,7 +111,7 @@ fn configured(version: Version<'_>) -> Result<Environments, LowerError> {
 }
 
 /// `[{Application, [{Key, Value}]}]` by application and key; of what is said twice, the last.
-fn environments(list: &Term) -> Option<Environments> {
+pub fn environments(list: &Term) -> Option<Environments> {
     let pair = |term: &Term| match term.as_tuple()? {
         [name, value] => Some((name.as_atom()?.to_owned(), value.clone())),
         _ => None,

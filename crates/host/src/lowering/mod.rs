@@ -27,6 +27,7 @@ use hot::{Direction, Instructions};
 use upgrade::inventory::Release;
 use upgrade::plan::{Children, Plan};
 
+pub use environment::{computes, environments};
 pub use live::{live, not_reached};
 
 /// A version, and where the node has it.
@@ -47,9 +48,12 @@ pub struct Told {
     /// What starts of the old and of the new version configure, where files compute it (`runtime.exs`, config providers,
     /// templates).
     pub environments: Option<(Environments, Environments)>,
-    /// What the root supervisors of applications would be started with, `{ok, {Flags, ChildSpecs}}`, for those whose children
-    /// no module holds.
+    /// What the `init/1` of the root supervisors of applications would be given, for those whose children no module holds:
+    /// `{ok, {Flags, ChildSpecs}}`.
     pub roots: BTreeMap<String, Term>,
+    /// Variables of the environment that the new version would be started with and the old one was not, and those that it
+    /// would not.
+    pub variables: Vec<(String, Option<String>)>,
 }
 
 /// Why a plan cannot be made to instructions.
@@ -116,14 +120,6 @@ pub enum LowerError {
         /// The application.
         application: String,
     },
-    /// Processes are to be restarted.
-    #[error(
-        "processes of {module} are to be restarted, and what their supervisor calls them is not known; have its code loaded only, or deploy in full"
-    )]
-    Restart {
-        /// Their module.
-        module: String,
-    },
 }
 
 /// What a node is told to become the new version. Reads the versions' files: it blocks.
@@ -138,9 +134,6 @@ pub fn lower(
     told: &Told,
 ) -> Result<Instructions, LowerError> {
     let mut instructions = touched(id, plan, old, new)?;
-    if let Some(module) = plan.steps.restarts.first() {
-        return Err(LowerError::Restart { module: module.clone() });
-    }
     for supervisor in &mut instructions.supervisors {
         if let hot::Which::RootOf(application) = &supervisor.which {
             let application = application.as_str();
@@ -153,6 +146,7 @@ pub fn lower(
     instructions.environment = environment::lower(plan, old, new, told)?;
     instructions.code_paths = code_paths::lower(old, new)?;
     instructions.os_environment = os_environment::lower(new)?;
+    instructions.os_environment.extend(told.variables.iter().cloned());
     instructions.calls = modules::calls(plan)?;
     Ok(instructions)
 }
@@ -172,6 +166,7 @@ pub fn touched(
     instructions.modules = modules::loaded(plan, old, new)?;
     instructions.deleted = modules::deleted(plan, old)?;
     instructions.processes = processes;
+    instructions.restarts = plan.steps.restarts.iter().map(|module| module.as_str().into()).collect();
     instructions.supervisors = plan.steps.supervisors.iter().map(supervisor).collect();
     Ok(instructions)
 }

@@ -1,6 +1,6 @@
 //! A release that runs becomes another version of itself, goes back, and comes again.
 
-use hot::{Installed, Installer, Outcome, Undo};
+use hot::{Installed, Installer, Instructions, Outcome, Undo};
 use probe::Probe;
 use serde_json::{Value, json};
 use testkit::nodes::{SOON, World, eval, free_port, up};
@@ -8,6 +8,7 @@ use testkit::wait_for;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use upgrade::plan::{Direction, Verdict};
+use upgrade::policy::{Override, Policy};
 
 use crate::unpacked::Unpacked;
 
@@ -57,15 +58,20 @@ impl Run {
     async fn becomes(&self, old: &Unpacked, new: &Unpacked, id: &str, way: Direction) -> Installed {
         let (plan, instructions) = old.to(new, id, way);
         assert_ne!(plan.verdict, Verdict::Full, "{:?}", plan.findings);
-        let preflight = self.installer.preflight(&instructions, SOON).await.unwrap();
+        let installed = self.install(&instructions, id).await;
+        self.assert_is(new).await;
+        installed
+    }
+
+    async fn install(&self, instructions: &Instructions, id: &str) -> Installed {
+        let preflight = self.installer.preflight(instructions, SOON).await.unwrap();
         assert_eq!(preflight.in_the_way, []);
-        self.installer.begin(&instructions, SOON).await.unwrap();
+        self.installer.begin(instructions, SOON).await.unwrap();
         let outcome = self.installer.wait(id, SOON).await.unwrap().outcome.unwrap();
         let Outcome::Installed(installed) = outcome else { panic!("{outcome:?}") };
         assert_eq!((&installed.failure, &installed.complaints[..]), (&None, &[][..]));
         assert_eq!(installed.undo, Undo::Hot);
         self.installer.acknowledge(id, SOON).await.unwrap();
-        self.assert_is(new).await;
         installed
     }
 
@@ -143,4 +149,27 @@ async fn buoy_of_rebar3_there_and_back() {
     assert_eq!(front().await, before);
     run.becomes(&one, &two, "again", Direction::Up).await;
     assert_eq!(eval(&run.node, "os:getpid()").await, os_process);
+}
+
+#[tokio::test]
+async fn processes_that_the_operator_has_restarted_begin_anew_and_all_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new] =
+        ["beacon-module-added", "beacon-state-changed"].map(|name| Unpacked::sample(name, folder.path()));
+    let run = Run::start(&old, "start").await;
+    let pids = "{whereis('Elixir.Beacon.Counter'), whereis('Elixir.Beacon.Health'), os:getpid()}";
+    let before = eval(&run.node, pids).await;
+    run.json("POST", "/state?incr=7").await;
+    let overrides = [("Elixir.Beacon.Counter".to_owned(), Override::Restart)].into();
+    let policy = Policy { overrides, ..Policy::default() };
+    let (plan, instructions) = old.with_policy(&new, "up", &policy);
+    assert_eq!(plan.verdict, Verdict::Care, "{:?}", plan.findings);
+    let installed = run.install(&instructions.unwrap(), "up").await;
+    assert_eq!(installed.converted, 0);
+    let after = eval(&run.node, pids).await;
+    let (before, after) = (before.as_tuple().unwrap(), after.as_tuple().unwrap());
+    assert_ne!(after[0], before[0]);
+    assert_eq!(after[1..], before[1..]);
+    let state = run.json("GET", "/state").await;
+    assert_eq!((&state["count"], &state["changes"]), (&json!(0), &json!(0)));
 }

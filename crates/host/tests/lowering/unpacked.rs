@@ -49,7 +49,16 @@ impl Unpacked {
         id: &str,
         way: Direction,
     ) -> (Plan, Result<Instructions, LowerError>) {
-        let plan = upgrade::plan(&self.release, &new.release, &Policy { way, ..Policy::default() });
+        self.with_policy(new, id, &Policy { way, ..Policy::default() })
+    }
+
+    pub(crate) fn with_policy(
+        &self,
+        new: &Unpacked,
+        id: &str,
+        policy: &Policy,
+    ) -> (Plan, Result<Instructions, LowerError>) {
+        let plan = upgrade::plan(&self.release, &new.release, policy);
         let instructions = lower(id, &plan, self.version(), new.version(), &Told::default());
         (plan, instructions)
     }

@@ -144,6 +144,7 @@ pub(crate) fn app() -> App {
         place: Place(1),
         slot: Slot::A,
         target: TARGET,
+        born: None,
         status: Status::Initialising { effect: EFFECT, index: 0 },
         created_at: jiff::Timestamp::now(),
         run: 0,

@@ -15,3 +15,4 @@ mod scripted_proxy;
 mod supervision;
 mod support;
 mod trees;
+mod upgrades;

@@ -418,9 +418,7 @@ impl Turn {
         self.lane(place).hot = Some(HotStep::Settled);
         let app = self.app.name.clone();
         let Some(it) = self.instance(instance) else { return };
-        it.target = to;
-        it.hot = None;
-        it.upgrades = it.upgrades.saturating_add(1);
+        *it = super::Instance { hot: None, upgrades: it.upgrades.saturating_add(1), ..it.upgraded(to) };
         if it.upgrades >= MANY_UPGRADES {
             let text = format!(
                 "instance {place} was upgraded hot {} times since its start; a fresh start shows that the release \

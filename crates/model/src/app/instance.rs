@@ -23,6 +23,9 @@ pub struct Instance {
     /// How often it was upgraded hot, and that was committed, since it was started.
     #[serde(default)]
     pub upgrades: u32,
+    /// What it was laid out and started as, where it has become another version since while it ran: it has a tree for each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<Target>,
     /// What it is doing.
     pub status: Status,
     /// When it was created.
@@ -179,6 +182,12 @@ impl Instance {
     /// The version and revision that runs in it.
     pub fn runs(&self) -> Target {
         self.hot.unwrap_or(self.target)
+    }
+
+    /// The same, as one that has become another version while it ran.
+    #[must_use]
+    pub fn upgraded(&self, to: Target) -> Self {
+        Self { target: to, born: self.born.or(Some(self.target)), ..self.clone() }
     }
 
     /// Whether it may get traffic now.

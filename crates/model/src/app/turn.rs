@@ -189,6 +189,7 @@ impl Turn {
                 target,
                 hot: None,
                 upgrades: 0,
+                born: None,
                 status: Status::Creating { effect },
                 created_at: self.at,
                 run: 0,

@@ -260,6 +260,20 @@ codes! {
         "The node would refuse it: {why}."
         "Deploy in full."
 
+    // what the host finds out with VMs of the two versions, and in the settings
+    72 ConfigUntold "config-untold" Block NEVER
+        "What a start of {version} would configure cannot be told: {why}."
+        "Deploy in full; when it fails there too, put the configuration right."
+    73 RootUntold "root-untold" Block NEVER
+        "With which children {application} would start its root supervisor cannot be told: {why}."
+        "Use a module-based supervisor; or deploy in full."
+    74 NotDoable "not-doable" Block NEVER
+        "No node can be told what to do: {why}."
+        "Deploy in full."
+    75 SettingsOfStart "settings-of-start" Block NEVER
+        "The settings of the app change what counts only at a start: {what}."
+        "Deploy in full."
+
     // policy and appups
     80 AppupHonoured "appup-honoured" Note PLAIN
         "{application} brings an appup for {from} to {to}, which is followed."

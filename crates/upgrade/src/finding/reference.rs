@@ -10,7 +10,7 @@ const HEAD: &str = "<!-- made by `make docs` from crates/upgrade/src/finding/cod
 What `bellrock upgrade check` and `plan` may find. A code never changes its meaning. *block*: a full
 deployment is right; `--force CODE` goes on all the same where the last column says so. *care*: it can be done hot, and
 something of it differs from a start of the new version. *note*: worth knowing. Codes from BR-H060 to BR-H071 need a look at
-the running node.
+the running node, those to BR-H075 the host that it runs on.
 
 | code | weight | what is found | what to do | can be forced |
 |---|---|---|---|---|

@@ -19,14 +19,14 @@ impl<'a> Planner<'a> {
                 self.kept(name, old, new, &mut restarted);
             }
         }
-        let order = self.new.start_order.iter().filter(|name| restarted.contains(name.as_str()));
+        let order = self.new.in_order().into_iter().filter(|name| restarted.contains(name.as_str()));
         self.steps.applications.restarted = order.cloned().collect();
         self.steps.has_protocols = !self.new.protocols.is_empty();
     }
 
     fn added(&mut self) {
         let (old, new) = (self.old, self.new);
-        for name in new.start_order.iter().filter(|name| !old.applications.contains_key(*name)) {
+        for name in new.in_order().into_iter().filter(|name| !old.applications.contains_key(*name)) {
             let Some(application) = new.applications.get(name) else { continue };
             self.steps.applications.added.push(name.clone());
             self.steps.folders.insert(name.clone(), application.folder.clone());
@@ -37,7 +37,7 @@ impl<'a> Planner<'a> {
 
     fn removed(&mut self) {
         let (old, new) = (self.old, self.new);
-        for name in old.start_order.iter().rev().filter(|name| !new.applications.contains_key(*name)) {
+        for name in old.in_order().into_iter().rev().filter(|name| !new.applications.contains_key(*name)) {
             let Some(application) = old.applications.get(name) else { continue };
             self.steps.applications.removed.push(name.clone());
             let values = [("from", application.version.as_str())];

@@ -55,7 +55,7 @@ impl Planner<'_> {
         steps.supervisors.retain(|supervisor| !names.contains(&supervisor.application));
         let restarted: BTreeSet<String> =
             steps.applications.restarted.drain(..).chain(names.clone()).collect();
-        let in_order = self.new.start_order.iter().filter(|name| restarted.contains(*name)).cloned();
+        let in_order = self.new.in_order().into_iter().filter(|name| restarted.contains(*name)).cloned();
         steps.applications.restarted = in_order.collect();
         for name in &names {
             let values = [("why", "as the settings say")];

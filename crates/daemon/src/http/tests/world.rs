@@ -111,7 +111,7 @@ fn control(paths: &Paths, tasks: &TaskTracker, stop: &CancellationToken) -> Arc<
     let instances = Arc::new(Instances::new(shims, site, control.clone(), control.nodes.clone()));
     let one_off = Arc::new(Tasks::new(&instances, journal.clone(), tasks.clone(), stop.clone()));
     let evaluator = Evaluator::new(&instances, tasks.clone());
-    let doer = HostDoer::new(instances, journal.clone(), proxy);
+    let doer = HostDoer::new(instances, journal.clone(), proxy, evaluator.clone());
     let partners = partners(journal, doer);
     let probe = Probe::new(control.nodes.clone()).unwrap();
     control.set_works(Arc::new(partners), probe, tasks.clone(), stop.clone(), one_off, evaluator);

@@ -89,6 +89,7 @@ mod host_fixture {
             place: Place(1),
             slot: Slot::A,
             target: Target { version: VersionId(1), revision: 0 },
+            born: None,
             status: Status::Starting,
             created_at: Timestamp::now(),
             run: 1,
