@@ -4,6 +4,7 @@ mod calls;
 mod crowd;
 mod scene;
 mod terms;
+mod traced;
 
 use anyhow::Result;
 use clap::Args;
@@ -12,6 +13,7 @@ use calls::Calls;
 use crowd::Crowd;
 use scene::Scene;
 use terms::Terms;
+use traced::Traced;
 
 pub use terms::MemoryOptions;
 
@@ -41,6 +43,8 @@ struct Amount {
     crowd: u32,
     /// Questions to it.
     tops: u32,
+    /// Messages within a node, one each ms, while a function is traced and while it is not.
+    traced: u32,
 }
 
 impl Amount {
@@ -53,6 +57,7 @@ impl Amount {
         large: 1_400_000,
         crowd: 100_000,
         tops: 10,
+        traced: 3_000,
     };
     const QUICK: Self = Self {
         sequential: 200,
@@ -62,6 +67,7 @@ impl Amount {
         large: 50_000,
         crowd: 2_000,
         tops: 3,
+        traced: 200,
     };
 }
 
@@ -71,21 +77,25 @@ pub async fn run(options: &Options) -> Result<()> {
     let mut calls = Calls::default();
     let mut terms = Terms::prepare(&scene, &amount).await?;
     let mut crowd = Crowd::gather(&scene, &amount).await?;
+    let mut traced = Traced::new(&scene);
     for round in 0..rounds {
         calls.round(&scene, &amount, round).await?;
         terms.round(&scene).await?;
         crowd.round(&amount).await?;
+        traced.round(&amount).await?;
     }
     calls.tell();
     terms.tell();
     crowd.tell();
+    traced.tell();
     println!(
-        "dist: seq_vs_native={:.2} inflight128_vs_native={:.2} decode_vs_otp={:.2} memory_vs_wire={:.1} top100_ms={:.1}",
+        "dist: seq_vs_native={:.2} inflight128_vs_native={:.2} decode_vs_otp={:.2} memory_vs_wire={:.1} top100_ms={:.1} trace_p99={:.2}",
         calls.sequential_vs_native(),
         calls.in_flight_vs_native(),
         terms.decode_vs_otp(),
         terms.memory_vs_wire(),
         crowd.top_ms(),
+        traced.p99_ratio(),
     );
     Ok(())
 }

@@ -1,6 +1,6 @@
 %% What native nodes do and measure for `bench dist`. It is compiled by the nodes that the bench starts.
 -module(native).
--export([sequential/3, in_flight/4, corpus/2, decode/1, crowd/1, pings/1]).
+-export([sequential/3, in_flight/4, corpus/2, decode/1, crowd/1, pings/1, begin_calls/1, end_calls/0, called/1]).
 
 now_ns() -> erlang:monotonic_time(nanosecond).
 
@@ -71,3 +71,26 @@ pings(Count) ->
     end || _ <- lists:seq(1, Count)],
     Echo ! stop,
     Took.
+
+%% What is traced.
+called(Number) -> Number.
+
+%% Has a process call it so many times a ms, until `end_calls`.
+begin_calls(PerMs) ->
+    Begin = now_ns(),
+    true = register(native_calls, spawn(fun() -> calls(PerMs, Begin, 0) end)),
+    ok.
+
+calls(PerMs, Begin, Done) ->
+    receive
+        {stop, From} -> From ! {called, Done * 1000000000 div (now_ns() - Begin)}
+    after 1 ->
+        Due = (now_ns() - Begin) * PerMs div 1000000,
+        _ = [?MODULE:called(Number) || Number <- lists:seq(Done + 1, Due)],
+        calls(PerMs, Begin, Due)
+    end.
+
+%% How often it was called in a second.
+end_calls() ->
+    native_calls ! {stop, self()},
+    receive {called, PerSecond} -> PerSecond end.

