@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hot::{Installer, Instructions, Preflight};
 use model::app::{App, Instance, Target};
-use probe::Probe;
+use probe::{Probe, ProbeError};
 use upgrade::finding::Finding;
 use upgrade::plan::Plan;
 use upgrade::policy::Policy;
@@ -20,6 +20,8 @@ use crate::lowering::{live, not_reached};
 const CONNECTING: Duration = Duration::from_secs(2);
 /// How long a node may take to answer at all. One that hangs is not waited for any longer.
 const AWAKE: Duration = Duration::from_secs(3);
+/// How long the supervisors of one that answers may take.
+const ROOTS: Duration = Duration::from_secs(10);
 /// How long the look at one that answers may take.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -101,8 +103,9 @@ impl HotPlans {
 /// # Errors
 /// Why it cannot be told, in words; of a node that hangs within a few seconds.
 pub async fn look_at(probe: &Probe, instructions: &Instructions) -> Result<Preflight, String> {
-    let text = |error| crate::chain(&error);
-    probe.facts(AWAKE).await.map_err(text)?;
+    let text = |error: ProbeError| crate::chain(&error);
+    let hangs = |error| format!("its VM does not answer: {}", text(error));
+    probe.facts(AWAKE).await.map_err(hangs)?;
     Installer::new(probe.clone()).preflight(instructions, LOOK).await.map_err(text)
 }
 
@@ -113,6 +116,6 @@ pub(super) async fn look(
     roots: &[RootWanted],
 ) -> Result<(String, Preflight, Vec<Finding>), String> {
     let seen = look_at(probe, instructions).await?;
-    let others = others(probe, roots, AWAKE).await.map_err(|error| crate::chain(&error))?;
+    let others = others(probe, roots, ROOTS).await.map_err(|error| crate::chain(&error))?;
     Ok((probe.node().name().to_string(), seen, others))
 }
