@@ -48,7 +48,9 @@ impl HotPlans {
         to: Target,
         policy: &Policy,
     ) -> Result<Looked, UpgradeError> {
-        let weighed = self.weigh(app, instance.clone(), instance.upgraded(to), "preflight", policy).await?;
+        let old = running(instance);
+        let new = old.upgraded(to);
+        let weighed = self.weigh(app, old, new, "preflight", policy).await?;
         Ok(self.seen(app, instance, &weighed, policy).await)
     }
 
@@ -65,13 +67,13 @@ impl HotPlans {
     ) -> Result<Vec<Looked>, UpgradeError> {
         let mut all: Vec<(Target, Weighed)> = Vec::new();
         for instance in instances {
-            if all.iter().all(|(target, _)| *target != instance.target) {
-                let new = instance.upgraded(to);
-                let weighed = self.weigh(app, instance.clone(), new, "preflight", policy).await?;
-                all.push((instance.target, weighed));
+            if all.iter().all(|(target, _)| *target != instance.runs()) {
+                let old = running(instance);
+                let new = old.upgraded(to);
+                all.push((instance.runs(), self.weigh(app, old, new, "preflight", policy).await?));
             }
         }
-        let of = |instance: &Instance| all.iter().find(|(target, _)| *target == instance.target);
+        let of = |instance: &Instance| all.iter().find(|(target, _)| *target == instance.runs());
         let seen = instances.iter().filter_map(|instance| {
             let (_, weighed) = of(instance)?;
             Some(self.seen(app, instance, weighed, policy))
@@ -95,6 +97,14 @@ impl HotPlans {
                 Looked { plan: plan.with([not_reached(&why)], policy), seen: None, why_not: Some(why) }
             }
         }
+    }
+}
+
+/// An instance as one of what runs in it, settled or not.
+pub(super) fn running(instance: &Instance) -> Instance {
+    match instance.hot {
+        Some(hot) => instance.upgraded(hot),
+        None => instance.clone(),
     }
 }
 
