@@ -6,6 +6,7 @@ use std::time::Duration;
 use beam::Term;
 use hot::{HotError, Installer, Instructions, Progress};
 use model::app::{App, Instance};
+use model::human;
 use probe::{Probe, ProbeError, Question};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -28,6 +29,8 @@ const BEGIN: Duration = Duration::from_secs(30);
 const FOLLOW: Duration = Duration::from_secs(5);
 /// Before a node without a link is looked for again.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What is left at least when it begins.
+const LEAST: Duration = Duration::from_secs(5);
 /// Most that the node itself takes for what it was told.
 const MOST: Duration = Duration::from_secs(120);
 /// How long the result is kept in the node: longer than bellrockd is ever away.
@@ -129,6 +132,10 @@ impl<'a> Step<'a> {
     async fn may_begin(&self, probe: &Probe, weighed: Weighed) -> Result<Instructions, Upgraded> {
         let Weighed { plan, mut instructions, roots } = weighed;
         may(&plan)?;
+        if self.left() < LEAST {
+            let why = format!("of {} too little is left to begin it", human::duration(self.within));
+            return Err(Upgraded::Refused { why });
+        }
         instructions.bounds.deadline = self.left().min(MOST);
         instructions.bounds.keep = KEEP;
         let (_, seen, others) = look(probe, &instructions, &roots)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hot::{Installer, Instructions, Preflight};
 use model::app::{App, Instance, Target};
-use probe::Probe;
+use probe::{Probe, ProbeError};
 use upgrade::finding::Finding;
 use upgrade::plan::Plan;
 use upgrade::policy::Policy;
@@ -20,6 +20,8 @@ use crate::lowering::{live, not_reached};
 const CONNECTING: Duration = Duration::from_secs(2);
 /// How long a node may take to answer at all. One that hangs is not waited for any longer.
 const AWAKE: Duration = Duration::from_secs(3);
+/// How long the supervisors of one that answers may take.
+const ROOTS: Duration = Duration::from_secs(10);
 /// How long the look at one that answers may take.
 const LOOK: Duration = Duration::from_secs(20);
 
@@ -46,7 +48,9 @@ impl HotPlans {
         to: Target,
         policy: &Policy,
     ) -> Result<Looked, UpgradeError> {
-        let weighed = self.weigh(app, instance.clone(), instance.upgraded(to), "preflight", policy).await?;
+        let old = running(instance);
+        let new = old.upgraded(to);
+        let weighed = self.weigh(app, old, new, "preflight", policy).await?;
         Ok(self.seen(app, instance, &weighed, policy).await)
     }
 
@@ -63,13 +67,13 @@ impl HotPlans {
     ) -> Result<Vec<Looked>, UpgradeError> {
         let mut all: Vec<(Target, Weighed)> = Vec::new();
         for instance in instances {
-            if all.iter().all(|(target, _)| *target != instance.target) {
-                let new = instance.upgraded(to);
-                let weighed = self.weigh(app, instance.clone(), new, "preflight", policy).await?;
-                all.push((instance.target, weighed));
+            if all.iter().all(|(target, _)| *target != instance.runs()) {
+                let old = running(instance);
+                let new = old.upgraded(to);
+                all.push((instance.runs(), self.weigh(app, old, new, "preflight", policy).await?));
             }
         }
-        let of = |instance: &Instance| all.iter().find(|(target, _)| *target == instance.target);
+        let of = |instance: &Instance| all.iter().find(|(target, _)| *target == instance.runs());
         let seen = instances.iter().filter_map(|instance| {
             let (_, weighed) = of(instance)?;
             Some(self.seen(app, instance, weighed, policy))
@@ -96,13 +100,22 @@ impl HotPlans {
     }
 }
 
+/// An instance as one of what runs in it, settled or not.
+pub(super) fn running(instance: &Instance) -> Instance {
+    match instance.hot {
+        Some(hot) => instance.upgraded(hot),
+        None => instance.clone(),
+    }
+}
+
 /// What is in the way of instructions in a node, and what they would touch.
 ///
 /// # Errors
 /// Why it cannot be told, in words; of a node that hangs within a few seconds.
 pub async fn look_at(probe: &Probe, instructions: &Instructions) -> Result<Preflight, String> {
-    let text = |error| crate::chain(&error);
-    probe.facts(AWAKE).await.map_err(text)?;
+    let text = |error: ProbeError| crate::chain(&error);
+    let hangs = |error| format!("its VM does not answer: {}", text(error));
+    probe.facts(AWAKE).await.map_err(hangs)?;
     Installer::new(probe.clone()).preflight(instructions, LOOK).await.map_err(text)
 }
 
@@ -113,6 +126,6 @@ pub(super) async fn look(
     roots: &[RootWanted],
 ) -> Result<(String, Preflight, Vec<Finding>), String> {
     let seen = look_at(probe, instructions).await?;
-    let others = others(probe, roots, AWAKE).await.map_err(|error| crate::chain(&error))?;
+    let others = others(probe, roots, ROOTS).await.map_err(|error| crate::chain(&error))?;
     Ok((probe.node().name().to_string(), seen, others))
 }

@@ -57,11 +57,6 @@ impl Changes {
         Ok(changes)
     }
 
-    /// Whether what configures a start may differ because of them.
-    pub(super) fn may_configure(&self) -> bool {
-        self.has_sys_config || !self.variables.is_empty()
-    }
-
     /// What is in the way.
     pub(super) fn finding(&self) -> Option<Finding> {
         let what = self.of_start.join(", ");

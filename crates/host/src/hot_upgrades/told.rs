@@ -31,12 +31,10 @@ fn wanted(plan: &Plan) -> Vec<String> {
     of_start.map(|it| it.application.clone()).collect()
 }
 
-/// Whether the configurations are asked for: what computes them changes, or what they are computed from may.
-fn is_configured_otherwise(plan: &Plan, changes: &Changes, old: &Side, new: &Side) -> bool {
-    let planned = &plan.steps.environment;
-    let may_differ = !planned.keys.is_empty() || !planned.computed.is_empty() || changes.may_configure();
+/// Whether the configurations are asked for: they are computed at a start, by code that may have changed too.
+fn is_computed(changes: &Changes, old: &Side, new: &Side) -> bool {
     let computes = |side: &Side| lowering::computes(&side.release).is_some();
-    may_differ && (changes.has_sys_config || computes(old) || computes(new))
+    changes.has_sys_config || computes(old) || computes(new)
 }
 
 impl HotPlans {
@@ -52,7 +50,7 @@ impl HotPlans {
         let roots = wanted(plan);
         let mut told = Told::default();
         told.told.variables.clone_from(&changes.variables);
-        if roots.is_empty() && !is_configured_otherwise(plan, changes, old, new) {
+        if roots.is_empty() && !is_computed(changes, old, new) {
             return Ok(told);
         }
         let (before, after) = match self.both(app, &roots, old, new).await? {

@@ -11,6 +11,7 @@ use upgrade::finding::{Code, Finding, Place};
 use upgrade::plan::{Plan, Verdict};
 use upgrade::policy::Policy;
 
+use super::look::running;
 use super::roots::RootWanted;
 use super::settings::Changes;
 use super::side::Side;
@@ -49,8 +50,9 @@ impl HotPlans {
         to: Target,
         policy: &Policy,
     ) -> Result<Plan, UpgradeError> {
-        let weighed = self.weigh(app, instance.clone(), instance.upgraded(to), "plan", policy).await?;
-        Ok(weighed.plan)
+        let old = running(instance);
+        let new = old.upgraded(to);
+        Ok(self.weigh(app, old, new, "plan", policy).await?.plan)
     }
 
     /// Plans it, and lowers the plan under this id.

@@ -92,6 +92,8 @@ fn running() -> App {
         slot: Slot::A,
         target: Target { version: VersionId(1), revision: 0 },
         born: None,
+        hot: None,
+        upgrades: 0,
         status: Status::Starting,
         created_at: at(0),
         run: 1,

@@ -3,7 +3,7 @@
 use hot::{Installed, Installer, Instructions, Outcome, Undo};
 use probe::Probe;
 use serde_json::{Value, json};
-use testkit::nodes::{SOON, World, eval, free_port, up};
+use testkit::nodes::{COOKIE, SOON, World, eval, free_port, up};
 use testkit::wait_for;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -23,12 +23,16 @@ struct Run {
 
 impl Run {
     async fn start(release: &Unpacked, how: &str) -> Self {
+        Self::start_by(release, &format!("bin/{}", release.release.name), how, &[]).await
+    }
+
+    async fn start_by(release: &Unpacked, script: &str, how: &str, variables: &[(&str, &str)]) -> Self {
         let world = World::new().await;
         let port = free_port();
         let name = release.release.name.as_str();
-        let variables = [("PORT", port.to_string())];
-        let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let running = world.release(&release.root.join("bin").join(name), how, name, &variables);
+        let told = port.to_string();
+        let variables = [variables, &[("PORT", told.as_str())]].concat();
+        let running = world.release(&release.root.join(script), how, name, &variables);
         let node = world.open(world.target(name));
         up(&node).await;
         let installer = Installer::new(Probe::new(node.clone()));
@@ -172,4 +176,33 @@ async fn processes_that_the_operator_has_restarted_begin_anew_and_all_others_go_
     assert_eq!(after[1..], before[1..]);
     let state = run.json("GET", "/state").await;
     assert_eq!((&state["count"], &state["changes"]), (&json!(0), &json!(0)));
+}
+
+#[tokio::test]
+async fn lantern_of_gleam_there_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = ["lantern-1", "lantern-2"].map(|name| Unpacked::sample(name, folder.path()));
+    // its script names no node
+    let flags = format!(
+        "-start_epmd false -sname lantern@localhost -setcookie {COOKIE} -kernel inet_dist_use_interface {{127,0,0,1}}"
+    );
+    let variables = [("ERL_AFLAGS", flags.as_str())];
+    let run = Run::start_by(&one, "erlang-shipment/entrypoint.sh", "run", &variables).await;
+    let told = "{element(2, application:get_key(lantern, vsn)), code:lib_dir(lantern), code:lib_dir(skiff)}";
+    let is = async |version: &Unpacked| {
+        let shipment = version.root.join("erlang-shipment");
+        let (shipment, number) = (shipment.to_str().unwrap(), &version.release.version);
+        let expected = format!("{{\"{number}\",\"{shipment}/lantern\",\"{shipment}/skiff\"}}");
+        assert_eq!(dist::shown(&eval(&run.node, told).await), expected);
+        assert_eq!(run.ask("GET", "/health").await.map(|it| it.0), Some(200));
+    };
+    let os_process = eval(&run.node, "os:getpid()").await;
+    for (old, new, way) in [(&one, &two, Direction::Up), (&two, &one, Direction::Down)] {
+        is(old).await;
+        let (plan, instructions) = old.to(new, "step", way);
+        assert_ne!(plan.verdict, Verdict::Full, "{:?}", plan.findings);
+        run.install(&instructions, "step").await;
+        is(new).await;
+    }
+    assert_eq!(eval(&run.node, "os:getpid()").await, os_process);
 }

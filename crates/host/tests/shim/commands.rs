@@ -145,6 +145,8 @@ pub(crate) fn app() -> App {
         slot: Slot::A,
         target: TARGET,
         born: None,
+        hot: None,
+        upgrades: 0,
         status: Status::Initialising { effect: EFFECT, index: 0 },
         created_at: jiff::Timestamp::now(),
         run: 0,
@@ -164,7 +166,9 @@ pub(crate) fn app() -> App {
 fn reason(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Failed { reason, .. } | Outcome::Unknown { reason } => reason,
-        Outcome::Ok { .. } | Outcome::NoRoom { .. } | Outcome::Drained { .. } => "ok",
+        Outcome::Ok { .. } | Outcome::NoRoom { .. } | Outcome::Drained { .. } | Outcome::Upgraded { .. } => {
+            "ok"
+        }
     }
 }
 

@@ -90,6 +90,8 @@ mod host_fixture {
             slot: Slot::A,
             target: Target { version: VersionId(1), revision: 0 },
             born: None,
+            hot: None,
+            upgrades: 0,
             status: Status::Starting,
             created_at: Timestamp::now(),
             run: 1,

@@ -5,7 +5,9 @@ mod stand;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::hot_upgrades::{Undo, Upgraded};
+use host::hot_upgrades::{Undo, Upgraded, look_at};
+use hot::{Direction, Instructions};
+use probe::Probe;
 use rustix::process::Signal;
 use testkit::nodes::SOON;
 use testkit::wait_for;
@@ -58,11 +60,6 @@ async fn an_elixir_root_takes_new_children_and_computed_configuration_there_and_
     let (app, instance) = (stand.app(), stand.instance());
     let counter = stand.told(COUNTER).await;
 
-    let looked = stand.upgrades.plans().look(&app, &instance, NEW, &stand.wish("").policy).await.unwrap();
-    assert_ne!(looked.plan.verdict, Verdict::Full, "{:#?}", looked.plan.findings);
-    assert!(looked.seen.is_some(), "{:?}", looked.why_not);
-    assert!(!log.exists(), "no child is started in a throwaway VM");
-
     let done = stand.upgrades.upgrade(&app, &instance, &stand.wish("up")).await;
     let Upgraded::Done { undo: Undo::Hot, notes, .. } = &done else { panic!("{done:?}") };
     assert!(notes.is_empty(), "{notes:?}");
@@ -70,6 +67,7 @@ async fn an_elixir_root_takes_new_children_and_computed_configuration_there_and_
     assert_eq!((stand.told(CHILDREN).await.as_str(), stand.told(COUNTER).await), (OF_NEW, counter.clone()));
     assert_eq!(stand.told(TINT).await, "{{ok,<<\"amber\">>},\"amber\"}");
     assert_eq!(stand.version().await, "1.1.0");
+    // by this node, and by no throwaway VM
     let started = fs_err::read_to_string(&log).unwrap();
     assert_eq!(started, format!("{} amber\n", stand.told("list_to_integer(os:getpid())").await));
 
@@ -149,15 +147,18 @@ async fn a_node_that_hangs_is_told_of_within_seconds_and_looked_at_when_it_goes_
     let (app, instance) = (stand.app(), stand.instance());
     let policy = stand.wish("").policy;
     let look = || stand.upgrades.plans().look_all(&app, std::slice::from_ref(&instance), NEW, &policy);
-    let running = look().await.unwrap().remove(0);
-    assert!(running.seen.is_some(), "{:?}", running.why_not);
+    wait_for("a look", SOON, async || look().await.unwrap().remove(0).seen).await;
 
     stand.signal(Signal::STOP);
+    let node = stand.nodes.get(&app.name, instance.id).unwrap();
+    let instructions = Instructions::new("look", Direction::Up);
     let within = Duration::from_secs(15) * testkit::wait::patience();
-    let hanging = tokio::time::timeout(within, look()).await.expect("it is told of").unwrap().remove(0);
+    let asked = tokio::time::timeout(within, look_at(&Probe::new(node), &instructions)).await;
+    let hanging = look().await.unwrap().remove(0);
     stand.signal(Signal::CONT);
-    let why = hanging.why_not.unwrap();
-    assert!(hanging.seen.is_none() && why.contains("could not be"), "{why}");
+    let why = asked.expect("nobody waits as long as for a look").unwrap_err();
+    assert!(why.contains("its VM does not answer"), "{why}");
+    assert!(hanging.seen.is_none() && hanging.why_not.is_some());
     assert!(
         hanging.plan.findings.iter().any(|it| it.code == Code::NotReached),
         "{:#?}",

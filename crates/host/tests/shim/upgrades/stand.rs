@@ -204,14 +204,12 @@ fn install(site: &Site, app: &mut App, packages: [&Path; 2], with: impl Fn(&mut 
     app.instances.get_mut(&INSTANCE).unwrap().place = Place(1);
 }
 
+/// What a source becomes.
+type Edit = dyn Fn(&str) -> String;
+
 /// A sample of beacon with modules changed (by the names of their sources) and lines added to its `runtime.exs`, packed
 /// below a folder.
-pub(crate) fn edited(
-    sample: &str,
-    below: &Path,
-    edits: &[(&str, &dyn Fn(&str) -> String)],
-    runtime: &str,
-) -> PathBuf {
+pub(crate) fn edited(sample: &str, below: &Path, edits: &[(&str, &Edit)], runtime: &str) -> PathBuf {
     let sample = testkit::sample(sample);
     let (root, package) = (below.join("tree"), below.join("edited.tar.gz"));
     fs_err::create_dir_all(&root).unwrap();
