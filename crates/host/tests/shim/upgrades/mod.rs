@@ -82,6 +82,7 @@ async fn an_elixir_root_takes_new_children_and_computed_configuration_there_and_
     assert!(matches!(again, Upgraded::Done { .. }), "{again:?}");
     stand.starts_anew().await;
     assert_eq!(stand.version().await, "1.0.0", "nothing was settled");
+    let (app, instance) = (stand.app(), stand.instance());
 
     let last = stand.upgrades.upgrade(&app, &instance, &stand.wish("last")).await;
     assert!(matches!(last, Upgraded::Done { .. }), "{last:?}");
@@ -147,7 +148,8 @@ async fn a_node_that_hangs_is_told_of_within_seconds_and_looked_at_when_it_goes_
     let (app, instance) = (stand.app(), stand.instance());
     let policy = stand.wish("").policy;
     let look = || stand.upgrades.plans().look_all(&app, std::slice::from_ref(&instance), NEW, &policy);
-    wait_for("a look", SOON, async || look().await.unwrap().remove(0).seen).await;
+    let running = look().await.unwrap().remove(0);
+    assert!(running.plan.findings.iter().all(|it| it.code != Code::SettingsOfStart), "{:#?}", running.plan);
 
     stand.signal(Signal::STOP);
     let node = stand.nodes.get(&app.name, instance.id).unwrap();
