@@ -36,6 +36,8 @@ pub enum What {
     Exits(usize),
     /// A process fails its checks from now on.
     Sickens(usize),
+    /// A process answers nobody for this time, and whoever ends it has to kill it.
+    Hangs(usize, Duration),
     /// The version that is being deployed answers many requests with 5xx; in a canary, the proxy has counted.
     Errs,
     /// The proxy gives an instance no requests by its own checks, or some again.

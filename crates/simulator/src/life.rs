@@ -8,8 +8,8 @@ use std::time::Duration;
 use engine::fault_points::Faulty;
 use engine::{AppHandle, Clock, Mistake, Partners};
 use jiff::{SignedDuration, Timestamp};
-use model::app::{App, CheckWanted, Counted, Event, Instance, ShimFact, Verdict};
-use model::{DeploymentId, InstanceId};
+use model::InstanceId;
+use model::app::{App, CheckWanted, Command, Counted, Event, Instance, Origin, ShimFact, Verdict};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +32,9 @@ const MOST_TURNS: u64 = 30_000;
 const RETRY: Duration = Duration::from_millis(400);
 const HEALTH: Duration = Duration::from_secs(5);
 
+/// Between two looks at an instance that stays unhealthy.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+
 /// How a life ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -51,6 +54,8 @@ pub(crate) struct Life<'a> {
     disturbances: &'a mut VecDeque<Disturbance>,
     /// Checks under way, and when each looks next.
     checks: BTreeMap<CheckWanted, Timestamp>,
+    /// When somebody looks again whether an instance that stays unhealthy is to be replaced.
+    ailing_at: Timestamp,
     /// When all began to go well.
     calm_since: Option<Timestamp>,
 }
@@ -94,6 +99,7 @@ pub(crate) fn live(
             handle,
             disturbances,
             checks: BTreeMap::new(),
+            ailing_at: clock.now(),
             calm_since: None,
         };
         life.run().await
@@ -153,6 +159,7 @@ impl Life<'_> {
             self.shared.world().go_on(now);
             self.bring_news();
             self.check(now);
+            self.restart_ailing(now);
             if let Some(end) = self.disturb(now).or_else(|| self.end(now)) {
                 return end;
             }
@@ -173,10 +180,15 @@ impl Life<'_> {
             after(world.now, wait)
         });
         let checks = self.checks.values().min().copied();
+        let ailing = self.handle.snapshot().ailing().map(|_| self.ailing_at);
         // Where nobody does anything any more, that is seen then.
         let given_up = self.calm_since.and_then(|since| since.checked_add(REST).ok());
         let given_up = given_up.map(|at| after(at, Duration::from_secs(1)));
-        [world.next_at(), disturbance, checks, given_up].into_iter().flatten().min().unwrap_or(Timestamp::MAX)
+        [world.next_at(), disturbance, checks, ailing, given_up]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(Timestamp::MAX)
     }
 
     /// Whether and how the life ends now.
@@ -292,6 +304,25 @@ impl Life<'_> {
         self.checks = checks;
     }
 
+    /// Has an instance replaced that stays unhealthy, when that may be.
+    fn restart_ailing(&mut self, now: Timestamp) {
+        let app = self.handle.snapshot();
+        if now < self.ailing_at {
+            return;
+        }
+        let Some((instance, due)) = app.ailing() else { return };
+        self.ailing_at = after(now, ASK_AGAIN);
+        let mut world = self.shared.world();
+        let by_the_hosts_clock = now + world.clock_set_by;
+        if due <= by_the_hosts_clock && app.lets_watchdog_restart(instance.place, by_the_hosts_clock).is_ok()
+        {
+            let command =
+                Command::Restart { place: Some(instance.place), deployment: world.take_deployment() };
+            drop(world);
+            self.tell(Event::Command { command, by: Origin::Watchdog { reason: "unhealthy".into() } }, 5);
+        }
+    }
+
     fn tell(&self, event: Event, wait_ms: u64) {
         let (handle, shared) = (self.handle.clone(), self.shared.clone());
         tokio::spawn(async move {
@@ -328,6 +359,7 @@ impl Life<'_> {
                 What::ShimDies(pick) => self.befall(pick, |shim, _| shim.die()),
                 What::Exits(pick) => self.befall(pick, Shim::exit),
                 What::Sickens(pick) => self.befall(pick, Shim::sicken),
+                What::Hangs(pick, lasting) => self.befall(pick, |shim, now| shim.hang(now, lasting)),
                 What::FallsMute(pick) => self.befall(pick, |shim, _| shim.is_mute = true),
             }
             self.shared.world().go_on(now);
@@ -377,8 +409,7 @@ impl Life<'_> {
         let (running, queued) =
             (app.deployment.as_ref().map(|it| it.id), app.queued.as_ref().map(|it| it.deployment));
         let mut world = self.shared.world();
-        let deployment = DeploymentId(world.next_deployment);
-        world.next_deployment += 1;
+        let deployment = world.take_deployment();
         let (command, by) = ask.command(&world.versions, deployment, running, queued);
         if by != model::app::Origin::Store {
             world.be_looked_at();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use model::VersionLabel;
 use model::app::NewVersion;
 use model::settings::{
-    AppSettings, Command, NodeName, PreCommand, PreCommandScope, Strategy, UpgradeMode, WhenUnsure,
+    AppSettings, Command, HealthAction, NodeName, PreCommand, PreCommandScope, Strategy, UpgradeMode,
+    WhenUnsure,
 };
 
 use crate::chance::Chance;
@@ -99,6 +100,9 @@ impl Versions {
         if self.hot || (self.all.is_none() && self.chance(label, 5).once_in(2)) {
             settings.upgrade = UpgradeMode::Auto;
         }
+        if self.all.is_none() {
+            health(&mut settings, &mut self.chance(label, 5));
+        }
         if has_commands {
             commands(&mut settings, &mut chance);
         }
@@ -116,6 +120,13 @@ fn canary(settings: &mut AppSettings, chance: &mut Chance) {
     settings.canary.step_time = Duration::from_secs(10);
     settings.canary.hold_limit = Duration::from_secs(30);
     settings.canary.when_unsure = chance.one_of(&[WhenUnsure::Promote, WhenUnsure::Abort]);
+}
+
+/// What is done with an instance that stays unhealthy, as one that hangs.
+fn health(settings: &mut AppSettings, chance: &mut Chance) {
+    settings.health.action = chance.one_of(&[None, Some(HealthAction::Restart), Some(HealthAction::Restart)]);
+    settings.health.restart_after = Duration::from_secs(chance.one_of(&[5, 15, 60]));
+    settings.watchdog.restart_every = Duration::from_secs(chance.one_of(&[30, 300]));
 }
 
 fn commands(settings: &mut AppSettings, chance: &mut Chance) {

@@ -23,6 +23,8 @@ pub struct Report {
     pub turns: u64,
     /// Those at which clients were promised that instances are ready.
     pub promised: u64,
+    /// Restarts by a watchdog of what stayed unhealthy.
+    pub restarts: u64,
     /// Lives of the daemon.
     pub lives: u64,
     /// Time that passed in the simulation.
@@ -79,6 +81,7 @@ fn report(shared: &Shared) -> Report {
         broken: world.broken.take(),
         turns: witness.turns,
         promised: witness.promised,
+        restarts: witness.restarts,
         lives: world.life,
         passed: world.age(),
         ended: witness.ended.iter().copied().collect(),

@@ -6,7 +6,7 @@ use engine::Turn;
 use model::app::{App, BackendMode, Deployment, Effect, Ended, Event, Phase, Route, Status};
 use model::{DeploymentId, EffectId, InstanceId};
 
-use crate::world::World;
+use crate::world::{World, after};
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Witness {
     pub(crate) turns: u64,
     /// Turns at which instances were promised to be ready.
     pub(crate) promised: u64,
+    /// Restarts by a watchdog.
+    pub(crate) restarts: u64,
     /// How deployments ended, by word.
     pub(crate) ended: Vec<(DeploymentId, &'static str)>,
     exits: BTreeSet<(InstanceId, u32)>,
@@ -32,6 +34,7 @@ impl Witness {
         }
         let checked = self
             .counts_once(turn)
+            .and_then(|()| self.restarts_seldom(before, app))
             .and_then(|()| waits_for_something(app))
             .and_then(|()| has_free_slots(app))
             .and_then(|()| has_its_active_version(app))
@@ -63,6 +66,24 @@ impl Witness {
         let counted: u64 = turn.stepped.app.places.values().map(|place| place.crashes).sum();
         let told = self.exits.len() as u64;
         if counted == told { Ok(()) } else { Err(format!("{counted} crashes are counted, {told} were told")) }
+    }
+
+    /// A watchdog restarts one instance in a while, however many hang.
+    fn restarts_seldom(&mut self, before: &App, app: &App) -> Result<(), String> {
+        if before.watchdog_restarted_at == app.watchdog_restarted_at {
+            return Ok(());
+        }
+        self.restarts += 1;
+        let (Some(last), Some(this)) = (before.watchdog_restarted_at, app.watchdog_restarted_at) else {
+            return Ok(());
+        };
+        let settings = before.active().and_then(|target| before.revision(target)).map(|it| &it.settings);
+        match settings.map(|it| it.watchdog.restart_every) {
+            Some(rest) if this < after(last, rest) => {
+                Err(format!("a watchdog restarts at {last} and at {this}, which is not {rest:?} later"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// One deployment at a time, and each ends once.

@@ -19,6 +19,7 @@ fn whatever_happens_the_invariants_hold_and_everything_comes_to_rest() {
     // What is looked at happens: the daemon dies, deployments end in each way, clients are promised instances.
     assert!(sum(|it| it.lives) > 1_000, "{} lives", sum(|it| it.lives));
     assert!(sum(|it| it.promised) > 2_000, "promised at {} turns", sum(|it| it.promised));
+    assert!(sum(|it| it.restarts) > 10, "a watchdog restarted {}", sum(|it| it.restarts));
     for how in ["committed", "rolled back", "failed", "cancelled", "superseded"] {
         let number = reports.iter().flat_map(|it| it.ended.values()).filter(|it| **it == how).count();
         assert!(number > 5, "{number} deployments were {how}");

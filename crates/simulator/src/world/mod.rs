@@ -13,7 +13,7 @@ use std::time::Duration;
 use engine::Unreached;
 use jiff::{SignedDuration, Timestamp};
 use model::app::{App, Links, Target};
-use model::{AppName, InstanceId, Place, VersionLabel};
+use model::{AppName, DeploymentId, InstanceId, Place, VersionLabel};
 
 pub(crate) use proxy::Proxy;
 pub(crate) use runner::{Progress, Runners};
@@ -175,6 +175,12 @@ impl World {
         let mut shim = Shim::new(instance.place, instance.slot, instance.target, nature, chance);
         shim.told = instance.seq;
         self.shims.insert(id, shim);
+    }
+
+    /// The number of a deployment that may come.
+    pub(crate) fn take_deployment(&mut self) -> DeploymentId {
+        self.next_deployment += 1;
+        DeploymentId(self.next_deployment - 1)
     }
 
     /// From now on all goes well.

@@ -44,11 +44,14 @@ impl World {
             return self.service.is_harmed();
         };
         self.look_at_what_runs(app);
+        let well = self.well_places();
+        self.service.away.1.retain(|place| !well.contains(place));
         let Some(deployment) = &app.deployment else {
             let replicas = usize::from(app.replicas(active));
             let serving = self.serving();
             let is_ready = |id: &InstanceId| app.instances.get(id).is_some_and(|it| it.is_ready());
-            let are_known = serving.iter().all(|id| is_ready(id) && self.knows(*id, app));
+            let is_settled = |id: &InstanceId| self.shims.get(id).is_some_and(|it| it.is_settled(self.now));
+            let are_known = serving.iter().all(|id| is_ready(id) && is_settled(id) && self.knows(*id, app));
             let is_applied = app.routing.effect.is_none_or(|effect| !app.outbox.contains_key(&effect));
             if app.queued.is_none() && are_known && is_applied && serving.len() >= replicas {
                 self.service.least = Some(replicas);
@@ -101,6 +104,10 @@ impl World {
         self.shims.iter().filter(|(id, shim)| serves(id, shim)).map(|(id, _)| *id).collect()
     }
 
+    fn well_places(&self) -> BTreeSet<Place> {
+        self.shims.values().filter(|shim| shim.is_well(self.now)).map(|shim| shim.place).collect()
+    }
+
     /// Whoever takes an instance away must leave enough.
     pub(crate) fn look_at_service(&mut self) {
         let ready = self.serving().len();
@@ -134,8 +141,7 @@ impl World {
             return;
         };
         let Some(deployment) = app.deployment.as_ref().filter(|it| takes_turns(it)) else { return };
-        let well: BTreeSet<Place> =
-            self.shims.values().filter(|shim| shim.is_well(self.now)).map(|shim| shim.place).collect();
+        let well = self.well_places();
         // One that leaves for good and has ended is not missed.
         let is_back = deployment.is_rolling_back();
         let stays = |lane: &Lane| if is_back { lane.old.is_some() } else { lane.wants_new };

@@ -74,6 +74,7 @@ pub(crate) struct Up {
     pub(crate) since: Timestamp,
     ready_at: Option<Timestamp>,
     sick_at: Option<Timestamp>,
+    hangs_until: Option<Timestamp>,
     exits_at: Option<Timestamp>,
 }
 
@@ -86,6 +87,15 @@ pub(crate) enum Seen {
     NotYet,
     /// It was well and is not any more.
     Sick,
+}
+
+/// After so long, a shim kills what was told to end and has not.
+const KILL_AFTER: Duration = Duration::from_secs(10);
+
+impl Up {
+    fn hangs(&self, now: Timestamp) -> bool {
+        self.hangs_until.is_some_and(|until| now < until)
+    }
 }
 
 /// First wait of a shim before it starts its process again, and what each further exit adds.
@@ -130,10 +140,17 @@ impl Shim {
         self.seen(now) == Seen::Well
     }
 
+    /// Whether nothing that a check saw while it hung can be on its way any more.
+    pub(crate) fn is_settled(&self, now: Timestamp) -> bool {
+        let State::Up(up) = &self.state else { return true };
+        up.hangs_until.is_none_or(|until| after(until, Duration::from_secs(1)) <= now)
+    }
+
     pub(crate) fn seen(&self, now: Timestamp) -> Seen {
         match &self.state {
-            State::Up(up) if up.sick_at.is_some_and(|at| at <= now) => Seen::Sick,
-            State::Up(up) if up.ready_at.is_some_and(|at| at <= now) => Seen::Well,
+            State::Up(up) if up.ready_at.is_none_or(|at| now < at) => Seen::NotYet,
+            State::Up(up) if up.hangs(now) || up.sick_at.is_some_and(|at| at <= now) => Seen::Sick,
+            State::Up(_) => Seen::Well,
             _ => Seen::NotYet,
         }
     }
@@ -141,7 +158,10 @@ impl Shim {
     /// The next time at which it changes by itself.
     pub(crate) fn next_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.state {
-            State::Up(up) => up.sick_at.filter(|at| *at > now).into_iter().chain(up.exits_at).min(),
+            State::Up(up) => {
+                let changes = [up.sick_at, up.hangs_until].into_iter().flatten().filter(|at| *at > now);
+                changes.chain(up.exits_at).min()
+            }
             State::Down { until } | State::Stopping { until } => Some(*until),
             State::Waiting | State::Stopped | State::Dead => None,
         }
@@ -172,7 +192,7 @@ impl Shim {
             Nature::ExitsLater => exits_at = Some(later),
             Nature::Sickens => sick_at = Some(later),
         }
-        self.state = State::Up(Up { since: now, ready_at, sick_at, exits_at });
+        self.state = State::Up(Up { since: now, ready_at, sick_at, hangs_until: None, exits_at });
         self.write(ShimFact::Started { run, pid: 1_000 + run, at: now });
     }
 
@@ -214,10 +234,20 @@ impl Shim {
         }
     }
 
+    /// Its process answers nobody for so long.
+    pub(crate) fn hang(&mut self, now: Timestamp, lasting: Duration) {
+        if let State::Up(up) = &mut self.state {
+            up.hangs_until = Some(after(now, lasting));
+        }
+    }
+
     /// It is told to end its process.
     pub(crate) fn begin_stop(&mut self, now: Timestamp) {
-        match self.state {
-            State::Up(_) => self.state = State::Stopping { until: after(now, self.wait(20, 1_500)) },
+        match &self.state {
+            State::Up(up) => {
+                let answers_at = up.hangs_until.unwrap_or(now).clamp(now, after(now, KILL_AFTER));
+                self.state = State::Stopping { until: after(answers_at, self.wait(20, 1_500)) };
+            }
             State::Waiting | State::Down { .. } => self.state = State::Stopped,
             State::Stopping { .. } | State::Stopped | State::Dead => {}
         }
@@ -235,7 +265,7 @@ impl Shim {
         let boot = after(now, self.wait(200, 3_000));
         if let State::Up(up) = &mut self.state {
             up.ready_at = Some(up.ready_at.unwrap_or(boot));
-            (up.sick_at, up.exits_at) = (None, None);
+            (up.sick_at, up.hangs_until, up.exits_at) = (None, None, None);
         }
     }
 
