@@ -122,6 +122,7 @@ fn told() -> Told {
     Told {
         environments: Some((environment(1), environment(2))),
         roots: [("shop".to_owned(), children)].into(),
+        ..Told::default()
     }
 }
 
