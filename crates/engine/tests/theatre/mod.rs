@@ -104,10 +104,6 @@ pub(crate) fn sort(effect: &Effect) -> &'static str {
         Effect::Upgrade { .. } => "upgrade",
         Effect::Undo { .. } => "undo",
         Effect::Settle { .. } => "settle",
-        Effect::Plan { .. } => "plan",
-        Effect::Upgrade { .. } => "upgrade",
-        Effect::Undo { .. } => "undo",
-        Effect::Settle { .. } => "settle",
         Effect::Forget { .. } => "forget",
     }
 }

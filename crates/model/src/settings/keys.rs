@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use super::app_keys;
 pub(super) use super::host_keys::HOST_KEYS;
+use super::hot_keys::HOT_KEYS;
 use super::load_keys::LOAD_KEYS;
 
 /// The keys of an app, from the files that hold them.
 pub(super) static APP_KEYS: &[Key] = &{
-    const COUNT: usize = app_keys::APP_KEYS.len() + LOAD_KEYS.len();
-    let mut all = [app_keys::APP_KEYS[0]; COUNT];
-    let mut at = 0;
+    const FILES: [&[Key]; 3] = [app_keys::APP_KEYS, HOT_KEYS, LOAD_KEYS];
+    const COUNT: usize = FILES[0].len() + FILES[1].len() + FILES[2].len();
+    let mut all = [FILES[0][0]; COUNT];
+    let (mut at, mut file, mut nth) = (0, 0, 0);
     while at < COUNT {
-        let rest = at.checked_sub(app_keys::APP_KEYS.len());
-        all[at] = match rest {
-            Some(rest) => LOAD_KEYS[rest],
-            None => app_keys::APP_KEYS[at],
-        };
-        at += 1;
+        if nth == FILES[file].len() {
+            (file, nth) = (file + 1, 0);
+        }
+        all[at] = FILES[file][nth];
+        (at, nth) = (at + 1, nth + 1);
     }
     all
 };

@@ -23,6 +23,7 @@ mod host;
 mod host_conflicts;
 mod host_keys;
 mod hot;
+mod hot_keys;
 mod keys;
 mod layer;
 mod limits;

@@ -38,7 +38,10 @@ fn is_upgrade_of(place: u16) -> impl Fn(&model::app::App, &Effect) -> bool {
 }
 
 fn is_ghosted(world: &World) -> bool {
-    world.app.version_called(&"2".parse().unwrap()).is_some_and(|version| version.ghost.is_some())
+    world
+        .app
+        .version_called(&"2".parse().expect("it is a label"))
+        .is_some_and(|version| version.ghost.is_some())
 }
 
 #[test]

@@ -93,3 +93,27 @@ impl Proxy {
         }
     }
 }
+
+/// `route i4 i5 i6, draining i1 i2 i3, hold 30 s`
+pub(crate) fn route_text(route: Option<&Route>) -> String {
+    let Some(route) = route else { return "no route".into() };
+    let named = |mode: BackendMode| {
+        let ids = route.backends.iter().filter(|it| it.mode == mode).map(|it| it.instance.to_string());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    let active = Some(named(BackendMode::Active)).filter(|ids| !ids.is_empty());
+    let mut text = format!("route {}", active.clone().unwrap_or_else(|| "nobody".into()));
+    let draining = named(BackendMode::Draining);
+    if !draining.is_empty() {
+        text += &format!(", draining {draining}");
+    }
+    if let Some(canary) = &route.canary {
+        let ids = route.backends.iter().filter(|it| it.canary).map(|it| it.instance.to_string());
+        let ids = ids.collect::<Vec<_>>().join(" ");
+        text += &format!(", {} % to {ids}", canary.percent);
+    }
+    if active.is_none() {
+        text += &format!(", holding for {}", model::human::duration(route.hold));
+    }
+    text
+}

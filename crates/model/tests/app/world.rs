@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use model::app::{
-    App, BackendMode, Command, CommandLine, Counted, Deployment, Effect, Event, ExitHow, Instance, Level,
-    NewVersion, NotTaken, Origin, Outcome, Refused, Route, RunKind, ShimFact, Status, Verdict, Wish,
+    App, Command, CommandLine, Counted, Deployment, Effect, Event, ExitHow, Instance, Level, NewVersion,
+    NotTaken, Origin, Outcome, Refused, RunKind, ShimFact, Status, Verdict, Wish,
 };
 use model::settings::{AppSettings, Strategy};
 use model::{DeploymentId, EffectId, InstanceId, Place, VersionLabel};
 
 use crate::invariants;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, route_text};
 
 /// How an instance of a version behaves once it is launched.
 #[derive(Clone, Copy, PartialEq)]
@@ -544,30 +544,6 @@ pub(crate) fn done_well(effect: &Effect) -> Outcome {
         Effect::Upgrade { .. } => Outcome::Upgraded { undo: true, detail: None },
         _ => Outcome::Ok { detail: None },
     }
-}
-
-/// `route i4 i5 i6, draining i1 i2 i3, hold 30 s`
-fn route_text(route: Option<&Route>) -> String {
-    let Some(route) = route else { return "no route".into() };
-    let named = |mode: BackendMode| {
-        let ids = route.backends.iter().filter(|it| it.mode == mode).map(|it| it.instance.to_string());
-        ids.collect::<Vec<_>>().join(" ")
-    };
-    let active = Some(named(BackendMode::Active)).filter(|ids| !ids.is_empty());
-    let mut text = format!("route {}", active.clone().unwrap_or_else(|| "nobody".into()));
-    let draining = named(BackendMode::Draining);
-    if !draining.is_empty() {
-        text += &format!(", draining {draining}");
-    }
-    if let Some(canary) = &route.canary {
-        let ids = route.backends.iter().filter(|it| it.canary).map(|it| it.instance.to_string());
-        let ids = ids.collect::<Vec<_>>().join(" ");
-        text += &format!(", {} % to {ids}", canary.percent);
-    }
-    if active.is_none() {
-        text += &format!(", holding for {}", model::human::duration(route.hold));
-    }
-    text
 }
 
 pub(crate) fn label(text: &str) -> VersionLabel {
