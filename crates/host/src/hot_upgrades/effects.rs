@@ -66,7 +66,10 @@ impl<T: Tell> HotUpgrades<T> {
             return failed("it is no undo".into());
         };
         let Some(instance) = in_run(app, *instance, *run) else { return started_anew() };
-        let hot = Hot { mode: UpgradeMode::Auto, only: true, forced: BTreeSet::new(), gate_until: None };
+        // What was forced there is forced back; a deployment that went on in full meanwhile has forgotten it.
+        let hot = app.deployment.as_ref().and_then(|it| it.hot.clone());
+        let forced = hot.map(|hot| hot.forced).unwrap_or_default();
+        let hot = Hot { mode: UpgradeMode::Auto, only: true, forced, gate_until: None };
         // The same way as the upgrade; what is undone goes the other one.
         let policy = policy(app, *to, &hot, direction(*is_back));
         let wish = wish(app, format!("{} undone", id(*upgrade)), *to, policy);

@@ -221,6 +221,9 @@ codes! {
     54 BothWays "both-ways" Block NEVER
         "Some states are converted up ({up}) and others down ({down}), which cannot be done in one step."
         "Deploy in full; or go through a version between the two."
+    55 OnLoadAdded "on-load-added" Block NEVER
+        "{module} is new and runs a function when it is loaded (on_load), so that it cannot be loaded together with the others."
+        "Deploy in full."
 
     // what only the running node shows
     60 OtherCodeRuns "other-code-runs" Block NEVER

@@ -28,7 +28,7 @@ impl Planner<'_> {
             }
             match (pair.old, pair.new) {
                 (Some(old), Some(new)) => self.changed(pair, old, new),
-                (None, Some(new)) => self.load(pair.name, None, new),
+                (None, Some(new)) => self.new_module(pair.name, new),
                 (Some(old), None) => self.gone(pair.name, old),
                 (None, None) => {}
             }
@@ -76,6 +76,13 @@ impl Planner<'_> {
         let application = old.application.to_owned();
         self.steps.delete.push(Gone { application, module: name.to_owned(), from: old.module.digest });
         self.steps.purge.insert(name.to_owned());
+    }
+
+    fn new_module(&mut self, name: &str, new: Held<'_>) {
+        self.load(name, None, new);
+        if new.module.has_on_load {
+            self.found(Code::OnLoadAdded, Place::module(new.application, name), &[]);
+        }
     }
 
     fn changed(&mut self, pair: &Pair<'_>, old: Held<'_>, new: Held<'_>) {
