@@ -25,8 +25,8 @@ pub struct ErrorWatch<T> {
     closely: Option<CloseWatch>,
     /// The deployment that was told about.
     told: Option<DeploymentId>,
-    /// What the instances of the deployment that upgrades them hot had answered before, as far as somebody looked.
-    before: (Option<DeploymentId>, BTreeMap<InstanceId, Responses>),
+    /// What instances that are upgraded hot had answered before.
+    before: Before,
     /// What is counted for its canary.
     tally: CanaryTally,
 }
@@ -39,7 +39,7 @@ impl<T: Tell> ErrorWatch<T> {
             tell,
             closely: None,
             told: None,
-            before: Default::default(),
+            before: Before::default(),
             tally: CanaryTally::default(),
         }
     }
@@ -98,7 +98,9 @@ impl<T: Tell> ErrorWatch<T> {
         let report = &facts.report.as_ref()?.report;
         let of = |ids: Vec<InstanceId>| responses(report, app.name.as_str(), &ids);
         if deployment.is_hot() {
-            let (old, new) = before_and_after(&mut self.before, deployment, |id| of(vec![id]));
+            let old = deployment.lanes.values().filter_map(|lane| lane.old);
+            let old = old.map(|id| (id, deployment.has_upgraded(id)));
+            let (old, new) = self.before.and_after(deployment.id, old, |id| of(vec![id]));
             return is_clearly_above(old, new);
         }
         let old = of(deployment.lanes.values().filter_map(|lane| lane.old).collect());
@@ -114,28 +116,38 @@ fn watched(app: &App) -> Option<(&Deployment, Target)> {
     Some((deployment, to))
 }
 
-/// What instances answered before they were upgraded hot, and what they have since.
-fn before_and_after(
-    (of, before): &mut (Option<DeploymentId>, BTreeMap<InstanceId, Responses>),
-    deployment: &Deployment,
-    now: impl Fn(InstanceId) -> Responses,
-) -> (Responses, Responses) {
-    if *of != Some(deployment.id) {
-        (*of, *before) = (Some(deployment.id), BTreeMap::new());
-    }
-    let (mut old, mut new) = (Responses::default(), Responses::default());
-    for id in deployment.lanes.values().filter_map(|lane| lane.old) {
-        let now = now(id);
-        if !deployment.has_upgraded(id) {
-            before.insert(id, now);
+/// What instances had answered when they were upgraded hot, as far as somebody looked.
+#[derive(Debug, Default)]
+struct Before {
+    of: Option<DeploymentId>,
+    counted: BTreeMap<InstanceId, Responses>,
+}
+
+impl Before {
+    /// What the instances of a deployment answered before they were upgraded, and what they have since.
+    fn and_after(
+        &mut self,
+        of: DeploymentId,
+        instances: impl Iterator<Item = (InstanceId, bool)>,
+        now: impl Fn(InstanceId) -> Responses,
+    ) -> (Responses, Responses) {
+        if self.of != Some(of) {
+            *self = Before { of: Some(of), counted: BTreeMap::new() };
         }
-        let before = *before.entry(id).or_insert(now);
-        old = Responses { all: old.all + before.all, errors: old.errors + before.errors };
-        // A proxy that was started anew counts from nothing.
-        new.all += now.all.saturating_sub(before.all);
-        new.errors += now.errors.saturating_sub(before.errors);
+        let (mut old, mut new) = (Responses::default(), Responses::default());
+        for (id, is_upgraded) in instances {
+            let now = now(id);
+            if !is_upgraded {
+                self.counted.insert(id, now);
+            }
+            let before = *self.counted.entry(id).or_insert(now);
+            old = Responses { all: old.all + before.all, errors: old.errors + before.errors };
+            // A proxy that was started anew counts from nothing.
+            new.all += now.all.saturating_sub(before.all);
+            new.errors += now.errors.saturating_sub(before.errors);
+        }
+        (old, new)
     }
-    (old, new)
 }
 
 /// What instances have answered since they began: old ones before the switch, new ones after it.
@@ -171,5 +183,24 @@ mod tests {
         let counted = responses(&report, "beacon", &[InstanceId(1), InstanceId(2), InstanceId(9)]);
         assert_eq!(counted, Responses { all: 127, errors: 10 });
         assert_eq!(responses(&report, "beacon", &[]), Responses::default());
+    }
+
+    #[test]
+    fn what_was_answered_before_an_upgrade_says_nothing_about_it() {
+        let mut before = Before::default();
+        let mut look = |of: u64, is_upgraded: [bool; 2], counted: [(u64, u64); 2]| {
+            let instances = [InstanceId(1), InstanceId(2)].into_iter().zip(is_upgraded);
+            let now = |id: InstanceId| {
+                let (all, errors) = counted[if id.0 == 1 { 0 } else { 1 }];
+                Responses { all, errors }
+            };
+            let (old, new) = before.and_after(DeploymentId(of), instances, now);
+            ((old.all, old.errors), (new.all, new.errors))
+        };
+        assert_eq!(look(1, [false, false], [(100, 1), (100, 0)]), ((200, 1), (0, 0)));
+        assert_eq!(look(1, [true, false], [(150, 21), (140, 0)]), ((240, 1), (50, 20)));
+        assert_eq!(look(1, [true, true], [(160, 22), (190, 5)]), ((240, 1), (110, 26)));
+        assert_eq!(look(1, [true, true], [(3, 0), (190, 5)]).1, (50, 5), "the proxy has started anew");
+        assert_eq!(look(2, [true, false], [(7, 7), (9, 0)]), ((16, 7), (0, 0)), "another deployment");
     }
 }
