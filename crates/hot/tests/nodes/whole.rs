@@ -196,7 +196,7 @@ async fn what_fails_when_all_go_on_is_told() {
     let failure = installed.failure.unwrap();
     assert_eq!(failure.step, Step::Calls);
     assert!(failure.why.contains("undef"), "{}", failure.why);
-    assert_eq!(shop.lab.text("{price:it(), os:getenv(\"RELEASE_VSN\"), old:it()}").await, "{2,\"1\",gone}");
+    assert_eq!(shop.lab.text("{price:it(), os:getenv(\"RELEASE_VSN\"), old:it()}").await, "{2,\"2\",gone}");
     let mut down = shop.down("down").await;
     // it was not reached
     down.modules.retain(|module| &*module.name != "old");

@@ -182,7 +182,8 @@ impl Turn {
         let (id, is_ready) = (old.id, old.is_ready());
         let from = self.deployment().from.map(|from| self.settings(from)).unwrap_or_default();
         let overlaps = self.deployment().strategy != Strategy::TemporaryShutdown && !from.has_one_slot();
-        if !is_ready || !overlaps || self.has_been_ready(lane.back) {
+        // Where a new one serves beside it, that one makes room for the one of the old version later.
+        if !is_ready || !overlaps || self.has_been_ready(lane.back) || self.app.is_ready(lane.new) {
             self.stop(id, Ending::Retired);
         }
     }

@@ -292,3 +292,24 @@ fn a_rollback_by_hand_is_hot_too() {
     );
     assert!(world.records[&DeploymentId(3)].is_hot() && is_ghosted(&world));
 }
+
+#[test]
+fn a_full_deployment_after_a_broken_upgrade_goes_back_too() {
+    let mut world = hot(|app, effect| match is_upgrade_of(1)(app, effect) {
+        true => Reply::Unknown("no answer"),
+        false => Reply::Ok,
+    });
+    world.script(|app, effect| match effect {
+        Effect::Upgrade { .. } if is_upgrade_of(1)(app, effect) => Reply::Unknown("no answer"),
+        Effect::Drain { .. } => Reply::Hold,
+        _ => Reply::Ok,
+    });
+    world.pass(5);
+    world.command(Command::Cancel { deployment: DeploymentId(2) });
+    world.pass(1);
+    world.script(|_, _| Reply::Ok);
+    world.release(|_| true, Outcome::Ok { detail: None });
+    world.pass(30);
+    assert_eq!(world.ended(2), "cancelled", "{}", world.story());
+    assert_eq!(world.places().matches("v1 ready").count(), 3, "{}", world.places());
+}
