@@ -147,7 +147,7 @@ impl Turn {
         let is_checked =
             |deployment: &Deployment| !deployment.takes_turns() || self.app.is_checked(deployment, lane);
         let is_checked = self.app.deployment.as_ref().is_none_or(is_checked);
-        let is_new_gone = self.app.is_gone(lane.new) && self.app.beyond_undo(lane).is_none();
+        let is_new_gone = self.app.is_gone(lane.new) && self.app.is_taken_back(lane);
         ((has_old && is_checked) || !self.changes_version()) && is_new_gone
     }
 

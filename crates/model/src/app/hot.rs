@@ -163,9 +163,17 @@ impl App {
 
     /// The old instance of a lane, if it runs the new version, lives, and cannot be taken back.
     pub(super) fn beyond_undo(&self, lane: &Lane) -> Option<&Instance> {
-        let is_beyond = matches!(lane.hot, Some(HotStep::Upgraded { undo: false } | HotStep::Settled));
-        lane.old.and_then(|id| self.instances.get(&id)).filter(|old| is_beyond && !old.is_ending())
+        lane.old.and_then(|id| self.instances.get(&id)).filter(|old| is_beyond_undo(lane) && !old.is_ending())
     }
+
+    /// Whether nothing of the new version is left in the old instance of a lane.
+    pub(super) fn is_taken_back(&self, lane: &Lane) -> bool {
+        !is_beyond_undo(lane) || self.is_gone(lane.old)
+    }
+}
+
+fn is_beyond_undo(lane: &Lane) -> bool {
+    matches!(lane.hot, Some(HotStep::Upgraded { undo: false } | HotStep::Settled))
 }
 
 fn is_upgraded(lane: &Lane) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::command::Command;
 use super::effect::Effect;
+use super::instance::Instance;
 use super::note::Step;
 use super::turn::Turn;
 use crate::names::VersionId;
@@ -40,7 +41,8 @@ impl Turn {
         if is(app.active()) {
             return Some("active");
         }
-        if app.instances.values().any(|it| it.target.version == id && !it.is_gone()) {
+        let runs = |it: &Instance| [it.target, it.runs()].iter().any(|target| target.version == id);
+        if app.instances.values().any(|it| runs(it) && !it.is_gone()) {
             return Some("running");
         }
         if app.deployment.as_ref().is_some_and(|it| is(it.from) || is(it.to)) {
@@ -83,8 +85,13 @@ impl Turn {
     }
 
     fn drop_unused_revisions(&mut self) {
-        let mut used: BTreeSet<(VersionId, u32)> =
-            self.app.instances.values().map(|it| (it.target.version, it.target.revision)).collect();
+        let mut used: BTreeSet<(VersionId, u32)> = self
+            .app
+            .instances
+            .values()
+            .flat_map(|it| [it.target, it.runs()])
+            .map(|it| (it.version, it.revision))
+            .collect();
         let ends = self.app.deployment.iter().flat_map(|it| [it.from, it.to]).flatten();
         used.extend(ends.map(|target| (target.version, target.revision)));
         used.extend(self.app.active().map(|target| (target.version, target.revision)));
