@@ -125,12 +125,20 @@ impl App {
         let (Some(from), Some(to)) = (deployment.from, deployment.to) else {
             return Some("nothing runs".into());
         };
-        let Some(new) = self.revision(to) else { return Some("its settings are gone".into()) };
+        let (Some(old), Some(new)) = (self.revision(from), self.revision(to)) else {
+            return Some("the settings of a version are gone".into());
+        };
         if deployment.strategy == Strategy::Member {
             return Some("its members take turns".into());
         }
         if deployment.strategy == Strategy::TemporaryShutdown && deployment.lanes.len() > 1 {
             return Some("its versions must not run side by side (temporary_shutdown)".into());
+        }
+        let has_one_slot = old.settings.has_one_slot() || new.settings.has_one_slot();
+        if has_one_slot && deployment.strategy != Strategy::TemporaryShutdown {
+            return Some(
+                "nothing could stand beside an instance that cannot be taken back (node_name)".into(),
+            );
         }
         if !new.settings.canary.steps.is_empty() && !hot.only {
             return Some("its settings ask for a canary".into());
