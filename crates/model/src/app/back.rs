@@ -288,10 +288,11 @@ impl Turn {
 
     fn leave_one_in_each_place(&mut self) {
         for lane in self.deployment().lanes.clone().into_values() {
-            if self.app.is_ending(lane.new) || self.app.is_ending(lane.back) {
+            let new = lane.new.or(self.app.beyond_undo(&lane).map(|old| old.id));
+            if self.app.is_ending(new) || self.app.is_ending(lane.back) {
                 continue;
             }
-            let surplus = if self.app.is_ready(lane.back) { lane.new } else { lane.back };
+            let surplus = if self.app.is_ready(lane.back) { new } else { lane.back };
             surplus.into_iter().for_each(|id| self.stop(id, Ending::Retired));
         }
     }
