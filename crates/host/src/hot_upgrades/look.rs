@@ -19,7 +19,7 @@ use crate::lowering::{live, not_reached};
 /// How long a connection that is just being made is waited for.
 const CONNECTING: Duration = Duration::from_secs(2);
 /// How long a node may take to answer at all. One that hangs is not waited for any longer.
-const AWAKE: Duration = Duration::from_secs(3);
+const AWAKE: Duration = Duration::from_secs(8);
 /// How long the supervisors of one that answers may take.
 const ROOTS: Duration = Duration::from_secs(10);
 /// How long the look at one that answers may take.
