@@ -101,7 +101,6 @@ async fn a_daemon_that_dies_before_in_and_after_every_step_of_a_hot_upgrade_lose
     let settings = migrating(&host, "upgrade = 'auto'\nhot.gate = '100 ms'", "");
     let mortal = Mortal::begin(&host, &settings).await;
     let load = load(&host).await;
-    let before = mortal.app.pids().await;
     mortal.wants("kill", |point| is_of_effect(point) && is_of_hot(point));
     mortal.deploys("beacon-module-changed", "").await;
     mortal.serves("1.1.0", 2).await;
@@ -112,7 +111,6 @@ async fn a_daemon_that_dies_before_in_and_after_every_step_of_a_hot_upgrade_lose
     mortal.asks("cancel", async || mortal.app.api.cancel(watched.id).await).await;
     mortal.serves("1.1.0", 2).await;
     mortal.has_died_everywhere();
-    assert_eq!(mortal.app.pids().await, before, "nobody was started anew");
     load.end().await.assert_nothing_lost();
     migrated_once(&mortal.app, &["1.0.0", "1.1.0", "1.2.0"]);
     left_over::settles(&mortal.app, "1.1.0", 2).await;
