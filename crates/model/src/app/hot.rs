@@ -105,10 +105,12 @@ impl HotStep {
 }
 
 impl App {
-    /// What a deployment of this kind keeps in mind, if it may be hot.
+    /// What a deployment of this kind keeps in mind, if it may be hot. One that shall be hot or not at all may, until it is
+    /// known better.
     pub(super) fn hot(&self, kind: Kind, to: Option<Target>, wish: &Wish) -> Option<Hot> {
-        let (from, to) = (self.active()?, to?);
-        if !kind.judges_version() || from.version == to.version {
+        let to = to.filter(|_| kind.judges_version())?;
+        let changes = self.active().is_some_and(|from| from.version != to.version);
+        if !changes && wish.way != Way::Hot {
             return None;
         }
         let mode = match wish.way {
@@ -125,6 +127,9 @@ impl App {
         let (Some(from), Some(to)) = (deployment.from, deployment.to) else {
             return Some("nothing runs".into());
         };
+        if from.version == to.version {
+            return Some("the version stays the same".into());
+        }
         let (Some(old), Some(new)) = (self.revision(from), self.revision(to)) else {
             return Some("the settings of a version are gone".into());
         };
@@ -222,11 +227,11 @@ impl Turn {
     pub(super) fn plan_hot(&mut self) -> bool {
         let deployment = self.deployment().clone();
         let Some(hot) = deployment.hot.clone().filter(|_| deployment.give_up.is_none()) else { return false };
-        let (Some(from), Some(to)) = (deployment.from, deployment.to) else { return false };
         if let Some(why) = self.app.why_not_hot(&deployment, &hot) {
             self.not_hot(why);
             return true;
         }
+        let (Some(from), Some(to)) = (deployment.from, deployment.to) else { return false };
         let instances = deployment.lanes.values().filter_map(|lane| lane.old).collect();
         let is_back = to.version < from.version;
         let effect = self.issue(Effect::Plan { instances, from, to, hot, is_back });

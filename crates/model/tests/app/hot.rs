@@ -309,3 +309,18 @@ fn a_full_deployment_after_a_broken_upgrade_goes_back_too() {
     assert_eq!(world.ended(2), "cancelled", "{}", world.story());
     assert_eq!(world.places().matches("v1 ready").count(), 3, "{}", world.places());
 }
+
+#[test]
+fn hot_or_not_at_all_is_meant_so_where_nothing_can_be_upgraded() {
+    let mut first = World::new();
+    deploy(&mut first, Way::Hot, web());
+    first.pass(300);
+    assert_eq!((first.ended(1), first.app.instances.len()), ("failed", 0), "{}", first.story());
+    let mut same = World::with_v1(web());
+    let deployment = same.next_deployment();
+    let version = Box::new(World::package("1", AppSettings { replicas: 2, ..web() }));
+    same.command(Command::Deploy { version, wish: wish(Way::Hot), deployment });
+    same.pass(300);
+    assert_eq!(same.ended(2), "failed", "{}", same.story());
+    assert_eq!(same.places(), "1a v1 ready, 2a v1 ready, 3a v1 ready");
+}
