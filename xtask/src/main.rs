@@ -10,6 +10,7 @@ mod samples;
 mod tidy;
 mod vm;
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,7 +73,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The workspace's folder, known since compilation: xtask is only ever run from its own tree.
+/// The workspace's folder.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+    // What cargo says now comes first: a target folder that clones share may hold a program built in another one.
+    let xtask = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    xtask.parent().map(Path::to_owned).unwrap_or_default()
 }
