@@ -76,6 +76,7 @@ fn main() -> ExitCode {
 /// The workspace's folder.
 fn root() -> PathBuf {
     // What cargo says now comes first: a target folder that clones share may hold a program built in another one.
-    let xtask = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let xtask =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     xtask.parent().map(Path::to_owned).unwrap_or_default()
 }

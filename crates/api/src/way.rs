@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::settings::FindingCode;
+use model::FindingCode;
 use serde::{Deserialize, Serialize};
 use upgrade::finding::Code;
 

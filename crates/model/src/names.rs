@@ -124,6 +124,33 @@ text_name! {
     }
 }
 
+text_name! {
+    /// The code of a finding of an upgrade's plan, such as `BR-H012`.
+    FindingCode, "the code of a finding", |text| {
+        let number = text.strip_prefix("BR-H").unwrap_or_default();
+        if number.len() != 3 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("codes are written like BR-H012");
+        }
+        Ok(())
+    }
+}
+
+text_name! {
+    /// The name of an application of a release: an atom that needs no quotes.
+    ApplicationName, "the name of an application", |text| {
+        if text.len() > 255 {
+            return Err("it must have 1 to 255 characters");
+        }
+        if !text.starts_with(|first: char| first.is_ascii_lowercase()) {
+            return Err("it must start with a lower-case letter");
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'@') {
+            return Err("only letters, digits, '_' and '@' may stand in it");
+        }
+        Ok(())
+    }
+}
+
 macro_rules! number_name {
     ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal) => {
         $(#[$doc])*

@@ -97,7 +97,7 @@ impl<T: Tell> HotUpgrades<T> {
 pub(crate) fn policy(app: &App, to: Target, hot: &Hot, way: Direction) -> Policy {
     let settings = app.revision(to).map(|it| it.settings.hot.clone()).unwrap_or_default();
     let HotSettings { accept, restart, ignore_appups, .. } = settings;
-    let codes = |texts: &BTreeSet<model::settings::FindingCode>| -> BTreeSet<Code> {
+    let codes = |texts: &BTreeSet<model::FindingCode>| -> BTreeSet<Code> {
         // One that this version does not know is none that it finds.
         texts.iter().filter_map(|text| text.as_str().parse().ok()).collect()
     };

@@ -18,8 +18,9 @@ use super::instance::Instance;
 use super::note::{Level, Step};
 use super::turn::Turn;
 use super::version::Target;
+use crate::names::FindingCode;
 use crate::names::{EffectId, InstanceId, Place};
-use crate::settings::{FindingCode, Strategy, UpgradeMode};
+use crate::settings::{Strategy, UpgradeMode};
 
 /// How often an instance is upgraded hot before a fresh start is recommended.
 const MANY_UPGRADES: u32 = 10;

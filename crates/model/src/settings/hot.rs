@@ -1,14 +1,13 @@
 //! When a new version is taken in by running instances, and what may be done for that.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::value::{Fault, quote};
+use crate::names::{ApplicationName, FindingCode};
 use crate::units::millis;
 
 /// When a deployment of another version upgrades running instances hot.
@@ -51,74 +50,6 @@ impl Default for HotSettings {
             restart: BTreeSet::new(),
             ignore_appups: BTreeSet::new(),
         }
-    }
-}
-
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $error:ident, $what:literal, $is:expr) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        /// A text that is none.
-        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-        #[error("{text:?} is not {what}", what = $what)]
-        pub struct $error {
-            text: String,
-        }
-
-        impl $name {
-            /// As text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = $error;
-            fn from_str(text: &str) -> Result<Self, $error> {
-                let is: fn(&str) -> bool = $is;
-                if is(text) { Ok($name(text.to_owned())) } else { Err($error { text: text.chars().take(80).collect() }) }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = $error;
-            fn try_from(text: String) -> Result<Self, $error> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(name: $name) -> String {
-                name.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
-            }
-        }
-    };
-}
-
-checked_text! {
-    /// The code of a finding of an upgrade's plan, such as `BR-H012`.
-    FindingCode, BadFindingCode, "the code of a finding, such as BR-H012", |text| {
-        text.strip_prefix("BR-H").is_some_and(|number| {
-            number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit())
-        })
-    }
-}
-
-checked_text! {
-    /// The name of an application of a release: an atom that needs no quotes.
-    ApplicationName, BadApplicationName, "the name of an application, such as my_app", |text| {
-        text.len() <= 255
-            && text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'@')
     }
 }
 

@@ -60,7 +60,7 @@ pub use config::{HostConfig, load_host};
 pub use export::{ExportSettings, ExportTo};
 pub use function::{BadFunction, Function};
 pub use host::HostSettings;
-pub use hot::{ApplicationName, BadApplicationName, BadFindingCode, FindingCode, HotSettings, UpgradeMode};
+pub use hot::{HotSettings, UpgradeMode};
 pub use layer::AppLayer;
 pub use limits::{BadUmask, Limit, ResourceLimits, Resources, Umask, Unlimited};
 pub use member::MemberSettings;
