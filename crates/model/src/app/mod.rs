@@ -42,6 +42,7 @@ mod shims;
 mod strategy;
 mod supervise;
 mod turn;
+mod upgrading;
 mod verdicts;
 mod version;
 mod wants;
