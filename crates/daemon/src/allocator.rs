@@ -11,7 +11,7 @@ const ARENAS: libc::c_int = 1;
 
 /// Blocks of this size and above are mappings of their own, gone when freed; also what may lie free at a heap's end.
 #[cfg(target_env = "gnu")]
-const KEPT_BYTES: libc::c_int = 64 * 1024;
+const KEPT_BYTES: libc::c_int = 32 * 1024;
 
 /// To be called before any thread is started.
 #[cfg(target_env = "gnu")]

@@ -28,6 +28,10 @@ const LONGEST_PATH: usize = 100;
 /// Connections at the same time: enough for every operator's terminals; more wait in the kernel's queue.
 const MOST_CONNECTIONS: usize = 256;
 
+/// Bytes of a request that a connection holds at most: a head must fit, a body goes on in pieces. hyper's own bound is
+/// 400 KB, which an upload reaches and its connection then keeps.
+const MOST_READ: usize = 32 * 1024;
+
 /// A connection that has not sent its request's head by then is closed.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -153,6 +157,7 @@ async fn converse(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
+        .max_buf_size(MOST_READ)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
