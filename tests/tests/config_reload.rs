@@ -137,6 +137,35 @@ async fn applications_are_restarted_where_that_harms_no_other() {
 }
 
 #[tokio::test]
+async fn an_application_that_does_not_come_up_is_told_and_its_node_comes_back_with_what_it_had() {
+    let host = TempHost::start().await;
+    let file = host.path("etc/buoy.config");
+    let write = |logger: &str| {
+        let text = "{kernel, [{logger_sasl_compatible, true}]}, {sasl, [{sasl_error_logger, ";
+        fs_err::write(&file, format!("[{text}{logger}}}]}}].")).unwrap();
+    };
+    write("false");
+    let app = host.app("buoy", &format!("sys_config = '{}'", file.display()));
+    app.deploy("buoy-base", Phase::Committed).await;
+    let logger = async |place| value(&app, place, "sasl", "sasl_error_logger").await;
+    assert_eq!((&*logger(1).await, &*logger(2).await), ("{ok,false}", "{ok,false}"));
+    let pids = app.pids().await;
+
+    write("no_such_thing");
+    let failed = reload(&app, &["--restart", "sasl,skiff,buoy"]).await;
+    assert_eq!(failed.code, 1, "{failed:?}");
+    for told in ["place 1: sasl did not come up: ", "{bad_config,", "its node ends with it"] {
+        assert!(failed.stderr.contains(told), "{told}: {failed:?}");
+    }
+    let state = app.wait_for("its node is back", |app| {
+        app.ready == 2 && app.instances.iter().any(|it| it.place == 1 && it.pid != Some(pids[0]))
+    });
+    let crashes: Vec<u64> = state.await.instances.iter().map(|it| it.crashes).collect();
+    assert_eq!((&*logger(1).await, crashes), ("{ok,false}", vec![1, 0]), "with what it ran well with");
+    assert_eq!((&*logger(2).await, app.pids().await[1]), ("{ok,false}", pids[1]), "it has nothing of it");
+}
+
+#[tokio::test]
 async fn a_file_of_the_host_stands_in_the_place_of_the_packages() {
     let host = TempHost::start().await;
     let file = host.path("etc/buoy.config");

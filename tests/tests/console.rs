@@ -128,6 +128,14 @@ async fn a_shell_in_a_terminal_harms_nothing() {
     closed.shows("1> ").await;
     drop(closed);
     wait_for("no shell is left", LONG, async || (of_shells(&app).await == none).then_some(())).await;
+
+    let mut idle = Terminal::run("bellrock", &["--root", root, "shell", &place, "--idle", "3 s"]);
+    idle.shows("It ends after 3.0 s without a word.").await;
+    idle.shows("1> ").await;
+    idle.type_in("register(lily, self()), receive after infinity -> ok end.\r");
+    idle.shows("ended: nothing was typed and printed for 3.0 s (--idle)").await;
+    assert_eq!(idle.ends().await.code(), Some(0), "{}", idle.text());
+    wait_for("no shell is left", LONG, async || (of_shells(&app).await == none).then_some(())).await;
     assert_eq!(app.pids().await, before, "the node has run all the time");
 }
 

@@ -73,6 +73,27 @@ async fn places_meet_and_strangers_do_not_get_in() {
 }
 
 #[tokio::test]
+async fn a_release_of_rebar3_and_a_shipment_of_gleam_are_reached_by_tls_alone() {
+    let host = TempHost::start().await;
+    assert_eq!(host.bellrock(&["tls", "init"]).await.code, 0);
+    for (base, sample) in [("buoy", "buoy-tls"), ("lantern", "lantern-1")] {
+        let settings = "distribution = 'tls'\nreplicas = 1\nruntime = '/usr/lib/erlang'";
+        let app = host.app(base, settings);
+        let cookie = give_cookie(&host, &app);
+        app.deploy(sample, Phase::Committed).await;
+        let linked = app.wait_for("Bellrock is linked with it", |app| {
+            app.instances.iter().any(|it| it.node.as_ref().is_some_and(|node| node.connected.is_some()))
+        });
+        let node = linked.await.instances[0].node.clone().unwrap().name;
+        let spoken = host.bellrock(&["eval", &app.name, "init:get_argument(proto_dist)"]).await;
+        assert_eq!(spoken.stdout, "{ok,[[\"inet_tls\"]]}\n", "{sample}: {spoken:?}");
+        let options = host.path(format!("var/lib/bellrock/tls/apps/{}/distribution.conf", app.name));
+        assert_eq!(ping(&app, &node, &cookie, None), "pang", "{sample}: the cookie alone is worth nothing");
+        assert_eq!(ping(&app, &node, &cookie, Some(&options)), "pong", "{sample}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_speak_tls_is_refused_before_anything_is_stopped() {
     let host = TempHost::start().await;
     let settings = "distribution = 'tls'\nreplicas = 1\ntries = 1";

@@ -1,7 +1,9 @@
 //! Nodes that have too much of something.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::app::{App, Instance};
 use api::deployment::DeploymentKind;
 use api::deployment::Phase;
 use api::event::{Event, Level};
@@ -16,7 +18,7 @@ use testkit::{TempHost, TestApp, wait_for};
 use crate::links::ask;
 
 /// A limit of 2048 processes, of which a node has some 100 by itself.
-const SETTINGS: &str = "replicas = 2
+const SETTINGS: &str = "replicas = 3
     watch_window = '0 s'
     variables = { ERL_FLAGS = '+P 2048' }
     watchdog = { every = '1 s', restart_every = '1 day' }";
@@ -35,44 +37,52 @@ async fn alarms(app: &TestApp<'_>) -> Vec<Event> {
     events.into_iter().filter(|it| it.level == Level::Alarm && it.text.contains("exceeds with")).collect()
 }
 
+/// The nodes that Bellrock is linked with, by instance.
+fn linked(app: &App) -> BTreeMap<u64, String> {
+    let node = |it: &Instance| {
+        Some((it.instance, it.node.as_ref().filter(|it| it.connected.is_some())?.name.clone()))
+    };
+    app.instances.iter().filter_map(node).collect()
+}
+
 #[tokio::test]
-async fn of_two_that_leak_one_is_restarted_before_its_end_and_no_request_is_lost() {
+async fn of_three_that_leak_one_is_restarted_and_no_other_nor_that_again_and_no_request_is_lost() {
     let host = TempHost::start().await;
     let app = host.app("beacon", SETTINGS);
     app.deploy("beacon-base", Phase::Committed).await;
-    let linked = |app: &api::app::App| {
-        let nodes = app.instances.iter().filter_map(|it| it.node.as_ref());
-        nodes.filter(|it| it.connected.is_some()).count() == 2
-    };
-    let state = app.wait_for("both nodes are linked", linked).await;
+    let before = linked(&app.wait_for("all nodes are linked", |app| linked(app).len() == 3).await);
     let weights = Weights { keep_alive: 90, new_connection: 10, ..Weights::none() };
     let plan = Plan::new(host.http(), 20, Duration::from_secs(600));
     let load = Load::start(Plan { app: Some("beacon".to_owned()), weights, ..plan }).unwrap();
-    for instance in &state.instances {
-        leak(&app, &instance.node.as_ref().unwrap().name).await;
+    for node in before.values() {
+        leak(&app, node).await;
     }
-    let alarms = wait_for("both are told", LONG, async || {
-        let alarms = alarms(&app).await;
-        (alarms.len() == 2).then_some(alarms)
-    });
-    for alarm in alarms.await {
+    let told = async |count: usize| {
+        let alarms = async || Some(alarms(&app).await).filter(|it| it.len() == count);
+        wait_for(format!("{count} alarms"), LONG, alarms).await
+    };
+    for alarm in told(3).await {
         assert!(alarm.text.contains(" processes of 2048 (9"), "{}", alarm.text);
     }
-    let restarted = app.wait_for("one is replaced and the other one stays", |app| {
-        let same = |it: &api::app::Instance| state.instances.iter().any(|old| old.instance == it.instance);
-        let stay = app.instances.iter().filter(|it| same(it)).count();
-        usize::from(app.ready) == 2 && app.deployment.is_none() && stay == 1
+    let restarted = app.wait_for("one is replaced and the others stay", |app| {
+        let now = linked(app);
+        let stay = now.keys().filter(|id| before.contains_key(id)).count();
+        (usize::from(app.ready), stay, now.len()) == (3, 2, 3) && app.deployment.is_none()
     });
-    assert_eq!(restarted.await.instances.len(), 2);
-    load.end().await.assert_nothing_lost();
-    // looked at several times more, it is neither restarted nor told again
+    let now = linked(&restarted.await);
+    let (_, fresh) = now.iter().find(|(id, _)| !before.contains_key(id)).unwrap();
+    leak(&app, fresh).await;
+    told(4).await;
+    // looked at several times more, none is restarted or told again
     let refused = "the watchdog does not restart it now";
     wait_for("the daemon says why", LONG, async || host.daemon_log().contains(refused).then_some(())).await;
+    load.end().await.assert_nothing_lost();
     let deployments = app.api.deployments(&app.name).await.unwrap();
     let by_watchdog: Vec<&By> =
         deployments.iter().filter(|it| it.kind == DeploymentKind::Restart).map(|it| &it.by).collect();
     let [By::Watchdog { reason }] = by_watchdog[..] else { panic!("{by_watchdog:?}") };
     assert!(reason.starts_with("exceeds with "), "{reason}");
-    let exits: u64 = app.state().await.instances.iter().map(|it| it.crashes).sum();
-    assert_eq!(exits, 0, "no node came to its end");
+    let after = app.state().await;
+    assert_eq!((linked(&after), alarms(&app).await.len()), (now, 4));
+    assert_eq!(after.instances.iter().map(|it| it.crashes).sum::<u64>(), 0, "no node came to its end");
 }

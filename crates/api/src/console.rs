@@ -155,6 +155,9 @@ pub enum ToTerminal {
         place: u16,
         /// The node.
         node: String,
+        /// It is ended when nothing is typed and printed for so many ms.
+        #[serde(default)]
+        idle_ms: Option<u64>,
     },
     /// Something was printed.
     Printed {

@@ -102,8 +102,20 @@ pub enum ReloadError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     NoRestart(Vec<NoRestart>),
     /// An application was not restarted.
-    #[error("{application} was not restarted: {why}")]
+    #[error("{application} was not restarted: {why}{}", stopped_now(.stopped))]
     NotRestarted {
+        /// Which.
+        application: String,
+        /// Why.
+        why: String,
+        /// Those that do not run any more, where that is known.
+        stopped: Vec<String>,
+    },
+    /// An application did not come up without which its node does not run.
+    #[error(
+        "{application} did not come up: {why}; as it is permanent its node ends with it, and comes back with the sys.config of before"
+    )]
+    EndsNode {
         /// Which.
         application: String,
         /// Why.
@@ -132,11 +144,12 @@ impl ReloadError {
     fn remedy(&self, app: &AppName, place: u16) -> Option<String> {
         Some(match self {
             ReloadError::Deploying(_) => format!("bellrock status {app}"),
-            ReloadError::NotRunning | ReloadError::NotLinked(_) | ReloadError::OtherVersion { .. } => {
-                format!("bellrock status {app}")
-            }
+            ReloadError::NotRunning
+            | ReloadError::NotLinked(_)
+            | ReloadError::OtherVersion { .. }
+            | ReloadError::EndsNode { .. } => format!("bellrock status {app}"),
             ReloadError::NotRestarted { .. } | ReloadError::RestartLate(_) | ReloadError::NotReady { .. } => {
-                format!("bellrock restart {app} --place {place}")
+                format!("bellrock restart {app} {place}")
             }
             _ => return None,
         })
@@ -177,9 +190,6 @@ impl ConfigReload {
                 return Err(ReloadError::NoRestart(problems));
             }
         }
-        if !self.wish.dry_run {
-            self.write_sys_config(&app, instance, target).await?;
-        }
         let plan = ReloadPlan { before: Before::Held, dry_run: self.wish.dry_run, patience: PATIENCE };
         let reload = probe.reload_config(&config, plan, ANSWER).await?;
         if !self.wish.dry_run && !reload.changed.is_empty() {
@@ -195,10 +205,11 @@ impl ConfigReload {
             let applications = self.wish.restart.clone();
             let _ = tell.send(ReloadLine::Restarted { place: place.0, applications, took_ms }).await;
         }
+        self.write_sys_config(&app, instance, target).await?;
         if was_ready { self.ready_again(&app, instance).await } else { Ok(()) }
     }
 
-    /// It comes back with it after a crash too.
+    /// It comes back with it after a crash too: with what it has come up with, and with nothing else.
     async fn write_sys_config(
         &self,
         app: &Arc<App>,
@@ -218,7 +229,12 @@ impl ConfigReload {
         match probe.restart(&self.wish.restart, within, within + ANSWER).await? {
             Restarted::Done => Ok(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)),
             Restarted::Refused(problems) => Err(ReloadError::NoRestart(problems)),
-            Restarted::Failed { application, why } => Err(ReloadError::NotRestarted { application, why }),
+            Restarted::Failed { application, why, ends_node: true, .. } => {
+                Err(ReloadError::EndsNode { application, why })
+            }
+            Restarted::Failed { application, why, stopped, .. } => {
+                Err(ReloadError::NotRestarted { application, why, stopped })
+            }
             Restarted::Late => Err(ReloadError::RestartLate(within)),
         }
     }
@@ -286,6 +302,10 @@ impl ConfigReload {
             remarks,
         }
     }
+}
+
+fn stopped_now(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; stopped now: {}", names.join(", ")) }
 }
 
 fn application(changed: probe::Changed) -> ReloadedApplication {

@@ -4,6 +4,7 @@
 //! in two looks in a row, so that one moment means nothing, and is well again when it is clearly below. Who is to
 //! be restarted follows from who exceeds now: nothing is queued, and the app itself says whether it may be ([`crate::app`]).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -195,13 +196,15 @@ impl Watchdog {
         findings
     }
 
-    /// The instance that most needs a restart now, with what it exceeds, where the settings want restarts.
+    /// The instance that most needs a restart now, with what it exceeds, where the settings want restarts; of several that are
+    /// equally near to their end the oldest, so that one that has just been restarted comes last.
     pub fn worst(&self, settings: &WatchdogSettings) -> Option<&Finding> {
         if settings.action != WatchdogAction::Restart {
             return None;
         }
-        let exceeding = self.watched.values().filter(|(it, _)| it.restarts && it.state == State::Exceeds);
-        exceeding.max_by_key(|(watched, _)| watched.percent).and_then(|(_, finding)| finding.as_ref())
+        let exceeding = self.watched.iter().filter(|(_, (it, _))| it.restarts && it.state == State::Exceeds);
+        let worst = exceeding.max_by_key(|((run, _), (watched, _))| (watched.percent, Reverse(*run)));
+        worst.and_then(|(_, (_, finding))| finding.as_ref())
     }
 
     /// Forgets everything: nobody looks any more.

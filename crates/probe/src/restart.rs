@@ -50,12 +50,18 @@ pub enum Restarted {
     Done,
     /// Nothing was done.
     Refused(Vec<NoRestart>),
-    /// One was not stopped or not started, why, as Erlang text. Those behind it were not started either.
+    /// One was not stopped or not started.
     Failed {
         /// Which.
         application: String,
-        /// Why.
+        /// Why, as Erlang text.
         why: String,
+        /// Those that were stopped and have not been started again, in the order in which they are started; none when that is
+        /// not known.
+        stopped: Vec<String>,
+        /// The node ends, about a second later: it did not come up, and the node started it as one without which it does not
+        /// run (`permanent`, as all of a release).
+        ends_node: bool,
     },
     /// It took too long, and goes on.
     Late,
@@ -87,7 +93,15 @@ impl Restarted {
         let [tag, application, what] = answer.tuple()?;
         match tag.atom()? {
             "refused" => Ok(Self::Refused(what.each(NoRestart::read)?)),
-            _ => Ok(Self::Failed { application: application.atom()?.to_owned(), why: what.text()? }),
+            _ => {
+                let [why, stopped, ends_node] = what.tuple()?;
+                Ok(Self::Failed {
+                    application: application.atom()?.to_owned(),
+                    why: why.text()?,
+                    stopped: stopped.each(|name| name.atom().map(str::to_owned))?,
+                    ends_node: ends_node.atom()? == "true",
+                })
+            }
         }
     }
 }

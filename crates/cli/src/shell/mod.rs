@@ -107,10 +107,10 @@ impl<'a> Session<'a> {
     /// What the daemon told; the exit code when that was the last.
     fn take(&mut self, told: ToTerminal) -> Result<Option<Exit>, Failure> {
         match told {
-            ToTerminal::Started { language, place, node } => {
+            ToTerminal::Started { language, place, node, idle_ms } => {
                 self.language = language;
                 if self.is_terminal {
-                    self.output.say(&greeting(language, self.app, place, &node));
+                    self.output.say(&greeting(language, self.app, place, &node, idle_ms));
                 }
             }
             ToTerminal::Printed { text } => self.editor.print(&text, self.prompt.is_some())?,
@@ -184,13 +184,15 @@ impl<'a> Session<'a> {
     }
 }
 
-fn greeting(language: Language, app: &AppName, place: u16, node: &str) -> String {
+fn greeting(language: Language, app: &AppName, place: u16, node: &str, idle_ms: Option<u64>) -> String {
     let (shell, stops) = match language {
         Language::Erlang => ("Erlang", "init:stop()"),
         Language::Elixir => ("IEx", "System.stop()"),
     };
+    let idle =
+        idle_ms.map(|ms| format!(" It ends after {} without a word.", span_ms(ms))).unwrap_or_default();
     format!(
-        "{shell} in {app}/{place} ({node}). Ctrl-C ends what runs here, Ctrl-D leaves; {stops} stops the node."
+        "{shell} in {app}/{place} ({node}). Ctrl-C ends what runs here, Ctrl-D leaves; {stops} stops the node.{idle}"
     )
 }
 

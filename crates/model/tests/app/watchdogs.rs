@@ -96,6 +96,18 @@ fn one_that_exceeds_again_right_after_is_told_and_waits() {
 }
 
 #[test]
+fn of_three_at_once_that_exceed_again_right_after_one_is_restarted_in_a_while() {
+    let mut watched = Watched::new(with(|it| it.replicas = 3));
+    watched.watch(29, |_| 95);
+    assert_eq!(watched.restarts, [10, 610, 1210]);
+    let forced: Vec<u64> = watched.world.app.places.values().map(|it| it.forced_restarts).collect();
+    assert_eq!(forced, [1, 1, 1], "the fresh one waits behind the others");
+    // the three, and each of the fresh ones
+    assert_eq!(watched.alarms(), 6, "{}", watched.world.story());
+    assert_eq!(watched.world.fewest_ready, 3);
+}
+
+#[test]
 fn nothing_is_restarted_while_another_place_is_not_ready() {
     let mut watched = Watched::new(with(|it| it.replicas = 2));
     watched.world.boots("1", Boot::Silent);

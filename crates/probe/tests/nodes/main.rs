@@ -4,6 +4,7 @@
 
 mod configs;
 mod infos;
+mod restarts;
 mod samples;
 mod shop;
 mod tops;

@@ -7,7 +7,8 @@ use testkit::nodes::eval;
 /// node is newer than what loads Debian's Elixir, whose code is of OTP 25 (the loader of OTP 29 refuses it).
 const FORMS: &str = r#"
     "-module(shop).", "-compile(export_all).", "-compile(nowarn_export_all).",
-    "start(_, plain) -> {ok, worker_pid()}; start(_, Top) -> supervisor:start_link({local, shop_sup}, shop, Top).",
+    "start(_, plain) -> {ok, worker_pid()}; start(_, Top) ->
+        undefined = application:get_env(shop, refuses), supervisor:start_link({local, shop_sup}, shop, Top).",
     "stop(_) -> ok.",
     "init(top) -> {ok, {#{}, [child(worker), child({odd, id}), child(hung_sup), child(many_sup), child(dynamic_sup)]}};
         init(many_sup) -> {ok, {#{strategy => simple_one_for_one}, [child(worker)]}};

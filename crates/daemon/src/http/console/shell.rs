@@ -126,8 +126,7 @@ impl Session {
                     }
                 },
                 () = sleep_until(idle_at) => {
-                    let for_ms = u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX);
-                    ToTerminal::Ended { why: ShellEnded::Idle { for_ms } }
+                    ToTerminal::Ended { why: ShellEnded::Idle { for_ms: self.idle_ms() } }
                 }
                 () = self.stop.cancelled() => ToTerminal::Ended { why: ShellEnded::Stopping },
             };
@@ -138,6 +137,10 @@ impl Session {
             }
             idle_at = Instant::now() + self.idle;
         }
+    }
+
+    fn idle_ms(&self) -> u64 {
+        u64::try_from(self.idle.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// What cannot be told to the node is told by its end, which comes next.
@@ -160,6 +163,7 @@ impl Session {
                 },
                 place: self.place.place,
                 node: self.place.node.name().to_string(),
+                idle_ms: Some(self.idle_ms()),
             },
             ShellEvent::Printed(text) => ToTerminal::Printed { text },
             ShellEvent::Read { prompt } => ToTerminal::Read { prompt },
