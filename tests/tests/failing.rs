@@ -57,7 +57,7 @@ async fn never_ready() {
     let app = host.app("beacon", "");
     app.deploy("beacon-base", Phase::Committed).await;
     let before = app.pids().await;
-    let settings = "tries = 2\nreadiness.failure_timeout = '4 s'\nreadiness.within = '1 s'";
+    let settings = "tries = 2\nreadiness.failure_timeout = '10 s'\nreadiness.within = '1 s'";
     let upload = Upload::file(&sample("beacon-never-ready").path).settings(settings);
     let granted = app.api.deploy(&app.name, upload).await.unwrap();
     let detail = app.ends(granted, Phase::RolledBack).await;

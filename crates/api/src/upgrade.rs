@@ -31,22 +31,25 @@ pub struct PlanUpgrade {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, String>))]
     pub modules: BTreeMap<String, Override>,
+    /// Applications that may be stopped and started within the running instance.
+    #[serde(default)]
+    pub restart: BTreeSet<String>,
     /// Applications whose appups are ignored.
     #[serde(default)]
     pub ignore_appups: BTreeSet<String>,
 }
 
 impl PlanUpgrade {
-    /// What is allowed.
-    pub fn policy(&self) -> Policy {
-        Policy {
-            mode: self.upgrade,
-            accepted: self.accept.clone().map_or(Accepted::All, Accepted::Only),
-            forced: self.force.clone(),
-            overrides: self.modules.clone(),
-            ignored_appups: self.ignore_appups.clone(),
-            ..Policy::default()
+    /// What is allowed, beside what the settings allow.
+    pub fn over(&self, settings: Policy) -> Policy {
+        let mut policy = Policy { mode: self.upgrade, forced: self.force.clone(), ..settings };
+        if let Some(codes) = &self.accept {
+            policy.accepted = Accepted::Only(codes.clone());
         }
+        policy.overrides.extend(self.modules.clone());
+        policy.restarted.extend(self.restart.clone());
+        policy.ignored_appups.extend(self.ignore_appups.clone());
+        policy
     }
 }
 

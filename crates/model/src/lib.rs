@@ -12,6 +12,6 @@ pub mod units;
 pub mod watchdog;
 
 pub use names::{
-    AppName, ApplicationName, BadName, DeploymentId, EffectId, FindingCode, InstanceId, MeshName, Place,
-    Slot, TaskId, VariableName, VersionId, VersionLabel,
+    AppName, ApplicationName, BadName, DeploymentId, EffectId, FindingCode, InstanceId, MeshName,
+    ModuleOverride, Place, Slot, TaskId, VariableName, VersionId, VersionLabel,
 };

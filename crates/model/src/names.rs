@@ -151,6 +151,21 @@ text_name! {
     }
 }
 
+text_name! {
+    /// What a hot upgrade does about a module, whatever its content says: `Shop.Cart=restart`. The module is written as in
+    /// its language: `Shop.Cart` in Elixir, `shop_cart` in Erlang.
+    ModuleOverride, "what is done about a module", |text| {
+        let Some((module, what)) = text.rsplit_once('=') else { return Err("it is written MODULE=WHAT") };
+        if module.is_empty() || module.len() > 255 || module.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err("before '=' stands the name of a module, of 1 to 255 characters without white space");
+        }
+        if !["load", "convert", "restart"].contains(&what) {
+            return Err("after '=' stands load, convert or restart");
+        }
+        Ok(())
+    }
+}
+
 macro_rules! number_name {
     ($(#[$doc:meta])* $name:ident($inner:ty), $prefix:literal) => {
         $(#[$doc])*

@@ -71,3 +71,30 @@ pub enum Override {
     /// Its supervised processes are restarted; their states are lost.
     Restart,
 }
+
+/// A text that does not say what is done about a module.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not MODULE=WHAT, with load, convert or restart, such as Shop.Cart=restart")]
+pub struct BadOverride {
+    text: String,
+}
+
+impl Override {
+    /// Reads `Shop.Cart=restart`; the module comes as the node names it. One of Elixir is written without its prefix, one of
+    /// Erlang in small letters.
+    pub fn of_module(text: &str) -> Result<(String, Override), BadOverride> {
+        let bad = || BadOverride { text: text.chars().take(80).collect() };
+        let (module, what) =
+            text.rsplit_once('=').filter(|(module, _)| !module.is_empty()).ok_or_else(bad)?;
+        let what = match what {
+            "load" => Override::Load,
+            "convert" => Override::Convert,
+            "restart" => Override::Restart,
+            _ => return Err(bad()),
+        };
+        let is_elixirs =
+            module.starts_with(|first: char| first.is_ascii_uppercase()) && !module.starts_with("Elixir.");
+        let module = if is_elixirs { format!("Elixir.{module}") } else { module.to_owned() };
+        Ok((module, what))
+    }
+}

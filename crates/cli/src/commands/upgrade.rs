@@ -90,7 +90,7 @@ pub(super) struct PolicyArgs {
     force: Vec<Code>,
 
     /// Says what is done about a module: load, convert or restart (its processes, which lose their states).
-    #[arg(long = "module", value_name = "MODULE=WHAT", value_parser = override_of)]
+    #[arg(long = "module", value_name = "MODULE=WHAT", value_parser = Override::of_module)]
     modules: Vec<(String, Override)>,
 
     /// Has this application stopped and started within the VM when its processes cannot go on: their states and
@@ -135,21 +135,6 @@ impl When {
             When::Auto => Mode::Auto,
         }
     }
-}
-
-/// `Shop.Cart=restart`. A module of Elixir is named without its prefix, one of Erlang in small letters.
-fn override_of(text: &str) -> Result<(String, Override), String> {
-    let (module, what) = text.split_once('=').ok_or("it is written MODULE=load, convert or restart")?;
-    let what = match what {
-        "load" => Override::Load,
-        "convert" => Override::Convert,
-        "restart" => Override::Restart,
-        _ => return Err(format!("{what:?} is none of load, convert and restart")),
-    };
-    let is_elixirs =
-        module.starts_with(|first: char| first.is_ascii_uppercase()) && !module.starts_with("Elixir.");
-    let module = if is_elixirs { format!("Elixir.{module}") } else { module.to_owned() };
-    Ok((module, what))
 }
 
 impl PolicyArgs {

@@ -1,18 +1,17 @@
 //! What the engine asks for of hot upgrades, and how each of it ends.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::app::{App, Effect, Hot, Instance, Outcome, Target};
 use model::human;
-use model::settings::{HotSettings, UpgradeMode};
+use model::settings::UpgradeMode;
 use model::{DeploymentId, InstanceId};
-use upgrade::finding::{Code, Finding, Severity};
-use upgrade::plan::{Direction, Plan, Verdict};
-use upgrade::policy::{Accepted, Mode, Policy};
+use upgrade::finding::{Finding, Severity};
+use upgrade::plan::{Plan, Verdict};
+use upgrade::policy::Policy;
 
-use super::{HotUpgrades, Looked, Undo, Upgraded, Wish};
+use super::{HotUpgrades, Looked, Undo, Upgraded, Wish, direction, policy};
 use crate::tell::Tell;
 
 impl<T: Tell> HotUpgrades<T> {
@@ -91,36 +90,6 @@ impl<T: Tell> HotUpgrades<T> {
             Err(error) => failed(crate::chain(&error)),
         }
     }
-}
-
-/// What an app's settings and a deployment allow together.
-pub(crate) fn policy(app: &App, to: Target, hot: &Hot, way: Direction) -> Policy {
-    let settings = app.revision(to).map(|it| it.settings.hot.clone()).unwrap_or_default();
-    let HotSettings { accept, restart, ignore_appups, .. } = settings;
-    let codes = |texts: &BTreeSet<model::FindingCode>| -> BTreeSet<Code> {
-        // One that this version does not know is none that it finds.
-        texts.iter().filter_map(|text| text.as_str().parse().ok()).collect()
-    };
-    Policy {
-        mode: match hot.mode {
-            UpgradeMode::Never => Mode::Never,
-            UpgradeMode::Package => Mode::Package,
-            UpgradeMode::Auto => Mode::Auto,
-        },
-        way,
-        accepted: match accept.filter(|_| !hot.only) {
-            Some(accepted) => Accepted::Only(codes(&accepted)),
-            None => Accepted::All,
-        },
-        forced: codes(&hot.forced),
-        restarted: restart.into_iter().map(String::from).collect(),
-        ignored_appups: ignore_appups.into_iter().map(String::from).collect(),
-        ..Policy::default()
-    }
-}
-
-pub(crate) fn direction(is_back: bool) -> Direction {
-    if is_back { Direction::Down } else { Direction::Up }
 }
 
 /// By which the node knows the upgrade of a deployment.

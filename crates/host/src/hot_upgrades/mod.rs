@@ -11,6 +11,7 @@
 //! begun is followed, what is over is told. Until an instance is settled nothing on disk says that it is another version:
 //! the next start of its shim is one of the old one.
 
+mod allowed;
 mod effects;
 mod installation;
 mod look;
@@ -37,7 +38,8 @@ use crate::nodes::Nodes;
 use crate::shim::ShimError;
 use crate::site::{Site, SiteError};
 
-pub(crate) use effects::{direction, policy};
+pub use allowed::allowed;
+pub(crate) use allowed::{direction, policy};
 pub use look::{Looked, look_at};
 pub use upgraded::{Undo, Upgraded};
 

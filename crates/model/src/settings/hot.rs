@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::value::{Fault, quote};
-use crate::names::{ApplicationName, FindingCode};
+use crate::names::{ApplicationName, FindingCode, ModuleOverride};
 use crate::units::millis;
 
 /// When a deployment of another version upgrades running instances hot.
@@ -39,6 +39,8 @@ pub struct HotSettings {
     pub restart: BTreeSet<ApplicationName>,
     /// Applications whose appups are ignored.
     pub ignore_appups: BTreeSet<ApplicationName>,
+    /// What is done about single modules, whatever their content and appups say.
+    pub modules: BTreeSet<ModuleOverride>,
 }
 
 impl Default for HotSettings {
@@ -49,6 +51,7 @@ impl Default for HotSettings {
             deadline: Duration::from_secs(60),
             restart: BTreeSet::new(),
             ignore_appups: BTreeSet::new(),
+            modules: BTreeSet::new(),
         }
     }
 }
@@ -66,4 +69,26 @@ pub(super) fn application_name(text: &str) -> Result<Json, Fault> {
         .parse()
         .map_err(|_| Fault::new(format!("{} is no name of an application", quote(text)), remedy))?;
     Ok(json!(name))
+}
+
+pub(super) fn module_override(text: &str) -> Result<Json, Fault> {
+    let remedy =
+        "write \"MODULE=restart\", \"MODULE=convert\" or \"MODULE=load\", such as \"Shop.Cart=restart\"";
+    let one: ModuleOverride = text.parse().map_err(|error| Fault::new(format!("{error}"), remedy))?;
+    Ok(json!(one))
+}
+
+/// Two of one module would contradict each other.
+pub(super) fn each_module_once(overrides: Json) -> Result<Json, Vec<Fault>> {
+    let all = overrides.as_array().map(Vec::as_slice).unwrap_or_default();
+    let module =
+        |one: &Json| one.as_str().and_then(|text| text.rsplit_once('=')).map(|(module, _)| module.to_owned());
+    let mut modules = BTreeSet::new();
+    match all.iter().filter_map(module).find(|module| !modules.insert(module.clone())) {
+        None => Ok(overrides),
+        Some(twice) => {
+            let message = format!("says twice what is done about {}", quote(&twice));
+            Err(vec![Fault::new(message, "leave one of them")])
+        }
+    }
 }

@@ -40,4 +40,10 @@ pub(super) static HOT_KEYS: &[Key] = &[
         Default::Is("[]"),
         "Applications whose appups a hot upgrade does not follow: what is done about their modules is then planned from their code.",
     ),
+    key(
+        "hot.modules",
+        Kind::ModuleOverrides,
+        Default::Is("[]"),
+        "What a hot upgrade does about single modules, whatever their content and appups say, each as `MODULE=WHAT`: `load` (its processes go on with the state that they have), `convert` (their states go through its `code_change`) or `restart` (its supervised processes are restarted, their states are lost).",
+    ),
 ];

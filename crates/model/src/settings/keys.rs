@@ -108,6 +108,8 @@ pub(super) enum Kind {
     FindingCodes,
     /// Names of applications of a release.
     ApplicationNames,
+    /// What is done about modules: `MODULE=WHAT`.
+    ModuleOverrides,
     /// Name of a mesh of apps.
     MeshName,
     /// A function without arguments, as `Module:function/0`.
@@ -183,6 +185,7 @@ impl Kind {
             Kind::Certificates => "array of `{ chain = PATH, key = PATH }`".to_owned(),
             Kind::FindingCodes => "array of codes of findings".to_owned(),
             Kind::ApplicationNames => "array of names of applications".to_owned(),
+            Kind::ModuleOverrides => "array of `MODULE=WHAT`".to_owned(),
             Kind::MeshName => "name".to_owned(),
             Kind::Function => "`Module:function/0`".to_owned(),
             Kind::PortName => "`\"PORT\"` or a key of `ports`".to_owned(),

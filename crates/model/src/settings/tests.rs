@@ -85,6 +85,7 @@ snapshot!(proxied);
 snapshot!(proxied_conflicts);
 snapshot!(canaries);
 snapshot!(ranges);
+snapshot!(hot_upgrades);
 snapshot!(members);
 snapshot!(nodes);
 snapshot!(strategies);

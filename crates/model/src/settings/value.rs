@@ -10,7 +10,7 @@ use super::assets::folder_pattern;
 use super::canary::{header_name, percent};
 use super::command::{BadCommand, Command, PreCommand};
 use super::edge::{address, certificate, host_name, media_type, network, path_prefix};
-use super::hot::{application_name, finding_code};
+use super::hot::{application_name, each_module_once, finding_code, module_override};
 use super::keys::{Key, Kind, Refused};
 use super::limits::Umask;
 use super::suggest::nearest;
@@ -64,6 +64,10 @@ pub(super) fn read(key: &Key, item: &Item) -> Result<Json, Vec<Fault>> {
         Kind::FindingCodes => array(key, item, "code", |key, item| text(key, item).and_then(finding_code)),
         Kind::ApplicationNames => {
             array(key, item, "name", |key, item| text(key, item).and_then(application_name))
+        }
+        Kind::ModuleOverrides => {
+            array(key, item, "module", |key, item| text(key, item).and_then(module_override))
+                .and_then(each_module_once)
         }
         Kind::Percents => array(key, item, "step", percent),
         Kind::Addresses => array(key, item, "address", |key, item| text(key, item).and_then(address)),

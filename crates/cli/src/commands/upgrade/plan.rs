@@ -39,6 +39,7 @@ pub(super) async fn run(context: &Context<'_>, args: Args) -> Result<Exit, Failu
         accept: policy.accept.map(|codes| codes.into_iter().collect()),
         force: policy.force.into_iter().collect(),
         modules: policy.modules.into_iter().collect(),
+        restart: policy.restart_application.into_iter().collect(),
         ignore_appups: policy.ignore_appup.into_iter().collect(),
     };
     let route = Route::app(&args.target.app, &["versions", args.version.as_str(), "plan"]);

@@ -3,7 +3,7 @@
 use ::api::problem::Problem;
 use ::api::upgrade::{InstancePlan, NodeSeen, PlanUpgrade, UpgradePlans};
 use axum::extract::State;
-use host::hot_upgrades::{HotPlans, Looked};
+use host::hot_upgrades::{HotPlans, Looked, allowed};
 use hot::Preflight;
 use model::app::{App, Instance, Target};
 use model::{AppName, VersionLabel};
@@ -35,7 +35,8 @@ pub(super) async fn plan(
     instances.sort_by_key(|it| (it.place, it.id));
     let control = &api.control;
     let plans = HotPlans::new(control.site.clone(), control.nodes.clone(), control.evaluator().clone());
-    let policy = asked.policy();
+    let settings = app.revision(newest).map(|it| allowed(&it.settings.hot)).unwrap_or_default();
+    let policy = asked.over(settings);
     let looked = plans.look_all(&app, &instances, newest, &policy).await;
     let looked = looked.map_err(|error| Failure::host(&error))?;
     let instances = instances.iter().zip(looked).map(|(instance, looked)| one(&app, instance, looked));
