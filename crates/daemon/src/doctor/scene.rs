@@ -42,7 +42,9 @@ impl Scene {
 /// The settings of the active version, else of the newest one.
 fn settings_of(app: &App) -> Option<&AppSettings> {
     let active = app.active().and_then(|target| app.revision(target));
-    active.or_else(|| app.versions.last().map(|version| version.current())).map(|revision| &revision.settings)
+    active
+        .or_else(|| app.versions.last().map(|version| version.current()))
+        .map(|revision| &*revision.settings)
 }
 
 /// What an app runs or will run again: the active version, and those of its living instances.

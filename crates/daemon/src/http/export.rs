@@ -98,7 +98,7 @@ fn shown(app: &App, target: Target, told: host::standalone::Standalone) -> Resul
         package: version.label.clone(),
         sha256: version.digest.clone(),
         user: StandaloneUser { uid, gid, user, group },
-        settings: SettingsJson(revision.settings.clone()),
+        settings: SettingsJson((*revision.settings).clone()),
         runtime_bin: told.runtime_bin.map(|bin| bin.to_string_lossy().into_owned()),
         start: std::iter::once(told.starter.script.path).chain(told.starter.script.arguments).collect(),
         private_files: told.private_files.into_iter().collect(),

@@ -60,7 +60,7 @@ async fn show(
     let records = api.control.journal.deployments_of(app.clone(), found.id, MOST_DEPLOYMENTS).await?;
     Ok(Json(VersionDetail {
         version: view::version(&state, found),
-        settings: SettingsJson(found.current().settings.clone()),
+        settings: SettingsJson((*found.current().settings).clone()),
         pre_commands: found.pre_commands.iter().map(ToString::to_string).collect(),
         revisions: view::revisions(found),
         deployments: records.into_iter().map(|it| view::of_record(Some(&state), it)).collect(),

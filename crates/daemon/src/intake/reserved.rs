@@ -66,10 +66,10 @@ pub(super) fn brought_back<'a>(app: &'a App, command: &Command) -> Option<&'a Ap
 fn reserving(app: &App) -> impl Iterator<Item = &AppSettings> {
     let deployment = app.deployment.iter().flat_map(|it| [it.from, it.to]).flatten();
     let targets = app.active().into_iter().chain(deployment);
-    let of_targets = targets.filter_map(|target| app.revision(target)).map(|revision| &revision.settings);
+    let of_targets = targets.filter_map(|target| app.revision(target)).map(|revision| &*revision.settings);
     of_targets.chain(app.queued.as_ref().and_then(|queued| match &queued.command {
         Command::Deploy { version, .. } => Some(&version.settings),
         Command::Activate { settings: Some(settings), .. } => Some(&**settings),
-        other => app.version_called(other.version()?).map(|version| &version.current().settings),
+        other => app.version_called(other.version()?).map(|version| &*version.current().settings),
     }))
 }

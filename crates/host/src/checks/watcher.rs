@@ -36,7 +36,7 @@ pub struct Checker<T> {
 pub(super) struct Watch<T> {
     pub(super) app: AppName,
     pub(super) wanted: CheckWanted,
-    pub(super) settings: AppSettings,
+    pub(super) settings: Arc<AppSettings>,
     pub(super) target: ProbeTarget,
     pub(super) healthy: bool,
     pub(super) logs: (std::path::PathBuf, std::path::PathBuf),

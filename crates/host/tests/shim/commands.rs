@@ -131,7 +131,7 @@ pub(crate) fn app() -> App {
     let mut version = serde_json::to_value(&new).unwrap();
     let rest = json!({
         "id": VersionId(1), "registered_at": jiff::Timestamp::now(), "origin": Origin::Store,
-        "revisions": { "0": Revision { settings, variables: Default::default() } },
+        "revisions": { "0": Revision { settings: settings.into(), variables: Default::default() } },
         "revision": 0, "ghost": null, "pinned": false, "stored": true,
     });
     version.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());

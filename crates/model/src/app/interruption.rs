@@ -1,5 +1,6 @@
 //! Keeping requests from an app on purpose: pause (they wait) and maintenance (they get a page).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -37,7 +38,7 @@ pub struct Maintenance {
 
 impl Turn {
     /// The settings that requests are served by.
-    fn served(&self) -> Result<AppSettings, Refused> {
+    fn served(&self) -> Result<Arc<AppSettings>, Refused> {
         let target = self.app.routed_by().ok_or(Refused::NothingActive)?;
         let settings = self.settings(target);
         if settings.proxy { Ok(settings) } else { Err(Refused::NotProxied) }

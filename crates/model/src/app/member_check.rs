@@ -165,7 +165,7 @@ impl Turn {
         };
         let has_left = |it: &Deployment| it.lanes.get(&place).is_some_and(|lane| self.app.has_left(it, lane));
         let of = if self.app.deployment.as_ref().is_some_and(has_left) { "without" } else { "of" };
-        let settings = self.settings(run.target).member;
+        let settings = self.settings(run.target).member.clone();
         let (at, again_at) = (self.at, self.after(settings.retry_period));
         let lane = self.deployment().lanes.entry(place).or_default();
         let Some(check) = &mut lane.check else { return };

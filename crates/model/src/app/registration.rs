@@ -1,5 +1,7 @@
 //! Registering versions, and what they run with.
 
+use std::sync::Arc;
+
 use super::command::Refused;
 use super::turn::Turn;
 use super::version::{NewVersion, Origin, Revision, Target, Variables, Version};
@@ -45,7 +47,7 @@ impl Turn {
             self.app.versions.iter_mut().find(|version| version.id == id).expect("the caller found it");
         let last = version.current();
         let wanted = Revision {
-            settings: settings.unwrap_or_else(|| last.settings.clone()),
+            settings: settings.map_or_else(|| last.settings.clone(), Arc::new),
             variables: if was_active { last.variables.clone() } else { now },
         };
         if wanted == *last {
@@ -69,7 +71,7 @@ impl Turn {
         if let Some(ghost) = &version.ghost {
             return Err(Refused::Ghosted { version: label.clone(), reason: ghost.reason.clone() });
         }
-        let same_settings = settings.is_none_or(|settings| *settings == version.current().settings);
+        let same_settings = settings.is_none_or(|settings| *settings == *version.current().settings);
         let is_active = self.app.active().is_some_and(|active| active.version == version.id);
         if is_active
             && same_settings

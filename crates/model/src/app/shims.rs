@@ -1,5 +1,7 @@
 //! Taking what shims tell about their instances, and what is found of them after a start of the daemon.
 
+use std::sync::Arc;
+
 use super::NotTaken;
 use super::deployment::{Deployment, Phase, Verdict};
 use super::event::ShimFact;
@@ -8,6 +10,7 @@ use super::note::{Level, Step};
 use super::turn::Turn;
 use crate::human;
 use crate::names::{InstanceId, Place};
+use crate::settings::AppSettings;
 
 /// Exits in a row from which a crash loop is an alarm.
 const LOOP_ALARM: u32 = 3;
@@ -121,7 +124,7 @@ impl Turn {
         deployment.is_some_and(|it| self.is_new(id) || it.upgraded_place(id).is_some())
     }
 
-    fn new_settings(&self) -> Option<crate::settings::AppSettings> {
+    fn new_settings(&self) -> Option<Arc<AppSettings>> {
         self.app.deployment.as_ref().and_then(|it| it.to).map(|to| self.settings(to))
     }
 

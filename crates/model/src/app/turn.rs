@@ -1,5 +1,6 @@
 //! One turn of the state machine: the state being changed and what the change leads to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -162,7 +163,7 @@ impl Turn {
         self.at.checked_add(wait).unwrap_or(Timestamp::MAX)
     }
 
-    pub(super) fn settings(&self, target: Target) -> AppSettings {
+    pub(super) fn settings(&self, target: Target) -> Arc<AppSettings> {
         self.app.revision(target).map(|revision| revision.settings.clone()).unwrap_or_default()
     }
 

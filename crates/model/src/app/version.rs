@@ -1,6 +1,7 @@
 //! A version of an app: one package plus the settings and variables it ran with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -45,8 +46,8 @@ pub struct Version {
 /// Settings and variables that instances of a version run with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Revision {
-    /// The merged settings.
-    pub settings: AppSettings,
+    /// The merged settings; shared, for an app's state is copied at every turn.
+    pub settings: Arc<AppSettings>,
     /// Variables set by hand.
     pub variables: Variables,
 }
@@ -142,7 +143,7 @@ impl Version {
             origin,
             meta: new.meta,
             pre_commands: new.pre_commands,
-            revisions: BTreeMap::from([(0, Revision { settings: new.settings, variables })]),
+            revisions: BTreeMap::from([(0, Revision { settings: new.settings.into(), variables })]),
             revision: 0,
             ghost: None,
             pinned: false,

@@ -81,7 +81,7 @@ async fn settings_are_toml_that_is_read_again() {
     let text = raw(&world, "/v1/apps/beacon/versions/1.0.0/settings").await;
     let layer = AppLayer::parse(&Source::new("settings.toml", text.as_str())).unwrap();
     let app = world.control.app(&name("beacon")).unwrap();
-    assert_eq!(merge(&[layer]).unwrap(), app.versions[0].current().settings, "{text}");
+    assert_eq!(merge(&[layer]).unwrap(), *app.versions[0].current().settings, "{text}");
     let refusal = world.client.get::<Value>(route("9", "settings")).await;
     assert_eq!(refused(refusal), ("no-version".to_owned(), 404));
 }

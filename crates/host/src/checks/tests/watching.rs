@@ -35,7 +35,7 @@ impl Watched {
         let watch = Watch {
             app: "beacon".parse().unwrap(),
             wanted: CheckWanted { instance: InstanceId(4), run: 2, readiness },
-            settings,
+            settings: settings.into(),
             logs: (target.tree.join("stdout.log"), target.tree.join("stderr.log")),
             target,
             healthy: true,

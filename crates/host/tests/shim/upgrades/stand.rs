@@ -198,7 +198,7 @@ fn install(site: &Site, app: &mut App, packages: [&Path; 2], with: impl Fn(&mut 
         version.label = format!("{}.0.0", target.version.0).parse().unwrap();
         version.digest = unpacked.digest.to_string();
         let revision = version.revisions.get_mut(&0).unwrap();
-        with(&mut revision.settings, target.version);
+        with(std::sync::Arc::make_mut(&mut revision.settings), target.version);
         app.versions.push(version);
     }
     app.instances.get_mut(&INSTANCE).unwrap().place = Place(1);
