@@ -94,3 +94,42 @@ async fn of_two_that_hang_at_once_one_is_replaced_and_the_other_one_waits() {
     app.wait_for("the other one is well again by itself", |app| app.ready == 2).await;
     assert_eq!(reasons(&app).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_code_server_that_hangs_holds_up_nobody_who_looks() {
+    let host = TempHost::start().await;
+    let app = host.app("beacon", "replicas = 1");
+    app.deploy("beacon-base", Phase::Committed).await;
+    app.wait_for("its node is linked", |app| {
+        app.instances.iter().any(|it| it.node.as_ref().is_some_and(|node| node.connected.is_some()))
+    })
+    .await;
+    let (name, before) = (app.name.as_str(), app.pids().await);
+    let ran = async |arguments: &[&str]| {
+        let ran = tokio::time::timeout(LONG, host.bellrock(arguments)).await;
+        ran.unwrap_or_else(|_| panic!("{arguments:?} takes too long"))
+    };
+    assert_eq!(ran(&["eval", name, "sys:suspend(code_server)"]).await.stdout, "ok\n");
+    let hangs = ran(&["eval", name, "no_such:thing()", "--for", "1 s"]).await;
+    assert_eq!(hangs.code, 124, "{hangs:?}");
+    assert!(
+        hangs.stderr.contains("no value within 1.0 s (--for); it was in code_server:call/1"),
+        "{hangs:?}"
+    );
+    let elsewhere = ran(&["trace", name, "no_such:thing"]).await;
+    assert_eq!(elsewhere.code, 1, "{elsewhere:?}");
+    assert!(elsewhere.stderr.contains("code server did not answer within 5 s"), "{elsewhere:?}");
+    assert_eq!(ran(&["eval", name, "1 + 1"]).await.stdout, "2\n", "what needs no code is done");
+    for look in [
+        &["status", name][..],
+        &["top", name, "--once", "--every", "100 ms"],
+        &["tree", name, "kernel"],
+        &["info", name, "code_server"],
+        &["trace", name, "lists:seq", "--for", "1 s"],
+    ] {
+        let ran = ran(look).await;
+        assert_eq!(ran.code, 0, "{look:?}: {ran:?}");
+    }
+    assert_eq!(ran(&["eval", name, "sys:resume(code_server)"]).await.stdout, "ok\n");
+    assert_eq!(app.pids().await, before);
+}

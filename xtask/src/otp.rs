@@ -34,9 +34,16 @@ const SOURCES: [Source; 2] = [Source { otp: "27", release: "trixie" }, Source { 
 /// What the tests need of each; dependencies come along.
 const PACKAGES: [&str; 2] = ["erlang-base", "erlang-ssl"];
 
-/// The tests that start nodes, or use their compiler: package and test.
-const SUITES: [(&str, &str); 5] =
-    [("beam", "files"), ("dist", "nodes"), ("probe", "nodes"), ("hot", "nodes"), ("host", "distribution")];
+/// The tests that start nodes, read the files of OTP or use its compiler: package and test.
+const SUITES: [(&str, &str); 7] = [
+    ("beam", "files"),
+    ("beam", "appup"),
+    ("beam", "code"),
+    ("dist", "nodes"),
+    ("probe", "nodes"),
+    ("hot", "nodes"),
+    ("host", "distribution"),
+];
 
 #[derive(Args)]
 pub(crate) struct Options {

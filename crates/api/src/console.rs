@@ -83,7 +83,11 @@ pub enum EvaluationLine {
         reason: String,
     },
     /// Its time was over; it was killed.
-    Over,
+    Over {
+        /// In which function it was then, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
+    },
     /// Elixir does not run in this node; nothing was evaluated.
     NoElixir,
     /// The node was lost; what was begun may go on.

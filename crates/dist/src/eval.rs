@@ -34,9 +34,10 @@ pub enum PrepareError {
 }
 
 impl Prepared {
-    /// The call that evaluates it with these variables. Its result is `{value, Value, Bindings}`.
+    /// The call that evaluates it with these variables. Its result is `{value, Value, Bindings}`. It says that there are no local
+    /// functions (`none`), as without that `erl_eval` has the linter look at the whole text each time.
     pub(crate) fn call(&self, bindings: Term) -> Call {
-        Call::new("erl_eval", "exprs", [self.expressions.clone(), bindings])
+        Call::new("erl_eval", "exprs", [self.expressions.clone(), bindings, Term::atom("none")])
     }
 }
 

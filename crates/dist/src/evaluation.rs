@@ -78,7 +78,10 @@ pub enum EvaluationEnd {
     /// Its process was killed by somebody else, for this reason.
     Died(String),
     /// Its time was over.
-    Over,
+    Over {
+        /// In which function it was then, `module:function/arity`, where that is known.
+        at: Option<String>,
+    },
     /// Elixir does not run there.
     NoElixir,
     /// The connection or the node's answer was lost; what was begun may go on.
@@ -200,10 +203,16 @@ fn read(reason: &Term) -> Option<EvaluationEnd> {
             stack: stack.as_list()?.iter().map(chardata::text).collect(),
         },
         ("died", [_, reason]) => EvaluationEnd::Died(chardata::text(reason)),
-        ("over", [_]) => EvaluationEnd::Over,
+        ("over", [_, at]) => EvaluationEnd::Over { at: function(at) },
         ("no_elixir", [_]) => EvaluationEnd::NoElixir,
         _ => return None,
     })
+}
+
+/// `{Module, Function, Arity}` as `module:function/arity`.
+fn function(mfa: &Term) -> Option<String> {
+    let [module, function, Term::Integer(arity)] = mfa.as_tuple()? else { return None };
+    Some(format!("{}:{}/{arity}", module.as_atom()?, function.as_atom()?))
 }
 
 #[cfg(test)]
@@ -230,7 +239,9 @@ mod tests {
                 stack: vec!["m:f/1".to_owned()]
             })
         );
-        assert_eq!(end("{bellrock_eval,over}"), Some(EvaluationEnd::Over));
+        let over = |at: Option<&str>| Some(EvaluationEnd::Over { at: at.map(str::to_owned) });
+        assert_eq!(end("{bellrock_eval,{over,{timer,sleep,1}}}"), over(Some("timer:sleep/1")));
+        assert_eq!(end("{bellrock_eval,{over,unknown}}"), over(None));
         assert_eq!(end("noconnection"), None);
         assert_eq!(end("{bellrock_eval,{strange}}"), None);
     }

@@ -107,6 +107,11 @@ pub enum TraceError {
     /// Nothing would ever come.
     #[error("the node has no function {0}: look at its name, its arity and whether its module is loaded")]
     NoFunction(String),
+    /// Something had to be loaded.
+    #[error(
+        "the node's code server did not answer within 5 s, and {0} could not be loaded, or what tells of its calls"
+    )]
+    CodeServer(String),
     /// It ended before it began.
     #[error("the tracer ended at once: {0}")]
     Ended(String),
@@ -218,6 +223,7 @@ impl TracePlan {
         match end_word(reason) {
             Some("busy") => TraceError::Busy,
             Some("none") => TraceError::NoFunction(self.name()),
+            Some("code_server") => TraceError::CodeServer(self.module.clone()),
             _ => TraceError::Ended(shown(reason)),
         }
     }

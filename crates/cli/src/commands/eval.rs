@@ -116,8 +116,9 @@ fn show(context: &Context<'_>, line: EvaluationLine, lasting: Duration) -> Resul
             }
             Ok(Some(Exit::Ok))
         }
-        EvaluationLine::Over => {
-            output.say(&format!("killed: it had no value within {} (--for)", span(lasting)));
+        EvaluationLine::Over { at } => {
+            let at = at.map(|at| format!("; it was in {at}")).unwrap_or_default();
+            output.say(&format!("killed: it had no value within {} (--for){at}", span(lasting)));
             Ok(Some(Exit::OfTask(TIME_OVER)))
         }
         other => Err(failure(other)),
@@ -144,7 +145,7 @@ pub(super) fn failure(line: EvaluationLine) -> Failure {
             Failure::Problem(Problem::new("no-elixir", 409, detail))
         }
         EvaluationLine::Lost { reason } => Failure::Lost(reason),
-        EvaluationLine::Printed { .. } | EvaluationLine::Value { .. } | EvaluationLine::Over => {
+        EvaluationLine::Printed { .. } | EvaluationLine::Value { .. } | EvaluationLine::Over { .. } => {
             Failure::Answer("an end was due".to_owned())
         }
     }

@@ -110,7 +110,9 @@ async fn it_is_killed_when_its_time_is_over_when_dropped_and_when_we_vanish() {
     let world = World::new().await;
     let (_running, node) = world.connected("endless", &[]).await;
     let over = begin(&node, Language::Erlang, ENDLESS, Duration::from_millis(300)).await;
-    assert_eq!(whole(over).await, ("begun".to_owned(), EvaluationEnd::Over));
+    let (printed, ended) = whole(over).await;
+    let EvaluationEnd::Over { at: Some(at) } = ended else { panic!("{ended:?}") };
+    assert_eq!((&*printed, &*at), ("begun", "prim_eval:receive/2"));
     wait_for("it is killed", SOON, async || is_gone(&node, "endless").await).await;
 
     let mut dropped = begin(&node, Language::Erlang, ENDLESS, SOON).await;

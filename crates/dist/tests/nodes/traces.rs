@@ -151,3 +151,20 @@ async fn a_tracer_goes_when_we_vanish() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_code_server_that_hangs_leaves_no_tracer_behind() {
+    let world = World::new().await;
+    let (_running, node) = world.connected("unloaded", &[]).await;
+    // what reads and evaluates the tracer's text is loaded by that
+    drop(node.trace(&plan(1), SOON).await.unwrap());
+    wait_for("it is gone", SOON, async || is_clean(&node).await).await;
+    eval(&node, "sys:suspend(code_server)").await;
+    let unloaded =
+        TracePlan { module: "digraph".to_owned(), function: "new".to_owned(), arity: None, ..plan(1) };
+    let failed = node.trace(&unloaded, SOON).await.unwrap_err();
+    assert!(matches!(&failed, TraceError::CodeServer(module) if module == "digraph"), "{failed:?}");
+    assert_eq!(eval(&node, "whereis(bellrock_tracer)").await, Term::atom("undefined"));
+    eval(&node, "sys:resume(code_server)").await;
+    assert_eq!(node.trace(&unloaded, SOON).await.unwrap().matched(), 2);
+}

@@ -104,7 +104,7 @@ fn view(event: EvaluationEvent) -> EvaluationLine {
             EvaluationEnd::Syntax { line, message } => EvaluationLine::Syntax { line, message },
             EvaluationEnd::Failed { class, reason, stack } => EvaluationLine::Failed { class, reason, stack },
             EvaluationEnd::Died(reason) => EvaluationLine::Died { reason },
-            EvaluationEnd::Over => EvaluationLine::Over,
+            EvaluationEnd::Over { at } => EvaluationLine::Over { at },
             EvaluationEnd::NoElixir => EvaluationLine::NoElixir,
             EvaluationEnd::Lost(reason) => EvaluationLine::Lost { reason },
         },
