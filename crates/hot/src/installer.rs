@@ -15,8 +15,11 @@ const SOURCE: &str = concat!(
     include_str!("node/find.txt"),
     include_str!("node/use.txt"),
     include_str!("node/prepare.txt"),
+    include_str!("node/copy.txt"),
+    include_str!("node/ahead.txt"),
     include_str!("node/window.txt"),
     include_str!("node/back.txt"),
+    include_str!("node/leave.txt"),
     include_str!("node/after.txt"),
     include_str!("node/keeper.txt"),
     "."

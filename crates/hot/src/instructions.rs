@@ -179,7 +179,8 @@ pub enum Which {
 /// Applications that begin, change or end. A specification is what is in an `.app` file: `{application, Name, Keys}`.
 #[derive(Clone, Debug, Default)]
 pub struct Applications {
-    /// Loaded and started, in this order, when everybody has resumed.
+    /// Loaded and started, in this order: before anybody stands still, or, where their code names what is exchanged, when
+    /// everybody has resumed.
     pub added: Vec<AddedApplication>,
     /// Of which the version, modules and other keys change. Their `env` is not taken: [`Instructions::environment`] says
     /// what changes there.
@@ -187,7 +188,8 @@ pub struct Applications {
     /// Stopped before anybody stands still, the last first, and started again in this order when everybody goes on: their
     /// connections drop, and their states are lost. They are started again too when it is undone.
     pub restarted: Vec<Atom>,
-    /// Stopped and unloaded, in this order, when children of supervisors have changed.
+    /// Stopped and unloaded, in this order, when nobody is in the code before ([`Bounds::linger`]) and children of
+    /// supervisors have changed.
     pub removed: Vec<Atom>,
 }
 
@@ -275,6 +277,9 @@ pub struct Bounds {
     /// For an answer of a process that is asked something, `config_change/3`, a child or application that starts or
     /// stops, a call.
     pub patience: Duration,
+    /// How long what goes (children, applications, modules, keys of the environment) is kept at most for processes that are
+    /// still in the code before, which may use it.
+    pub linger: Duration,
     /// Most memory of processes whose state is kept for an undo while it is converted, bytes in all. With more, nothing is
     /// kept, and a step that fails after the first state was converted needs a full deployment.
     pub most_saved_bytes: u64,
@@ -293,6 +298,7 @@ impl Default for Bounds {
             suspend: Duration::from_secs(5),
             convert: Duration::from_secs(15),
             patience: Duration::from_secs(5),
+            linger: Duration::from_secs(5),
             most_saved_bytes: 64 << 20,
             most_scanned_bytes: 64 << 20,
             most_told: 20,

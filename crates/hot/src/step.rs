@@ -13,11 +13,20 @@ pub enum Step {
     Prepare,
     /// The processes are found, and answer.
     Find,
+    /// The operating system's environment is changed; keys of applications and folders of code that are new are there: for
+    /// whoever begins from here on.
+    NewEnvironment,
+    /// Modules are loaded that the version before lacks.
+    NewCode,
+    /// Added applications are loaded and started, those that need nothing of what is exchanged.
+    NewApplications,
+    /// New children of supervisors are started, those that need nothing of what is exchanged.
+    NewChildren,
     /// Applications that are restarted are stopped, and the processes suspended. From here on they stand still.
     Suspend,
     /// The environment of applications is written.
     Environment,
-    /// All modules become current at once.
+    /// All modules that take another's place become current at once.
     Load,
     /// States are converted. On the way [down](crate::Direction::Down), those of servers are before [`Step::Load`].
     Convert,
@@ -25,16 +34,18 @@ pub enum Step {
     CodePaths,
     /// Everybody goes on. From here on nothing is undone by itself.
     Resume,
-    /// The operating system's environment is changed, for whoever starts from here on.
-    OsEnvironment,
-    /// Added applications are loaded and started.
+    /// Added applications that had to wait for the code are loaded and started.
     AddApplications,
     /// Applications that were stopped are started again.
     RestartApplications,
+    /// New children that had to wait for the code are started, others are restarted.
+    Children,
+    /// Where something goes, it is waited until nobody is in the code before; then keys of the environment go.
+    Leave,
     /// `config_change/3` of applications is called.
     Configure,
-    /// Children of supervisors are stopped and started.
-    Children,
+    /// Children of supervisors are stopped that the new version does not have.
+    RemoveChildren,
     /// Functions are called.
     Calls,
     /// Removed applications are stopped and unloaded.
@@ -47,23 +58,28 @@ pub enum Step {
 
 impl Step {
     /// All, in their order.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::Ready,
         Self::Compare,
         Self::Purge,
         Self::Prepare,
         Self::Find,
+        Self::NewEnvironment,
+        Self::NewCode,
+        Self::NewApplications,
+        Self::NewChildren,
         Self::Suspend,
         Self::Environment,
         Self::Load,
         Self::Convert,
         Self::CodePaths,
         Self::Resume,
-        Self::OsEnvironment,
         Self::AddApplications,
         Self::RestartApplications,
-        Self::Configure,
         Self::Children,
+        Self::Leave,
+        Self::Configure,
+        Self::RemoveChildren,
         Self::Calls,
         Self::RemoveApplications,
         Self::Delete,
@@ -78,6 +94,10 @@ impl Step {
             Self::Purge => "purge",
             Self::Prepare => "prepare",
             Self::Find => "find",
+            Self::NewEnvironment => "new_environment",
+            Self::NewCode => "new_code",
+            Self::NewApplications => "new_applications",
+            Self::NewChildren => "new_children",
             Self::Suspend => "suspend",
             Self::Environment => "environment",
             Self::Load => "load",
@@ -85,13 +105,14 @@ impl Step {
             Self::CodePaths => "code_paths",
             Self::Resume => "resume",
             Self::AddApplications => "add_applications",
-            Self::Configure => "configure",
-            Self::Children => "children",
-            Self::Calls => "calls",
             Self::RestartApplications => "restart_applications",
+            Self::Children => "children",
+            Self::Leave => "leave",
+            Self::Configure => "configure",
+            Self::RemoveChildren => "remove_children",
+            Self::Calls => "calls",
             Self::RemoveApplications => "remove_applications",
             Self::Delete => "delete",
-            Self::OsEnvironment => "os_environment",
             Self::Test => "test",
         }
     }

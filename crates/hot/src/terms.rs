@@ -11,6 +11,7 @@ use crate::instructions::{
     AddedApplication, Apply, Behaviour, Bounds, CodePath, Direction, Environment, Instructions, Module,
     Processes, StartType, Supervisor, Which,
 };
+use crate::mentions::mentions;
 use crate::outcome::{Cause, Failure, Finding, Installed, Outcome, Progress, Undo};
 use crate::step::Step;
 
@@ -47,6 +48,13 @@ impl Instructions {
                 }),
             ),
             pair("modules", each(&self.modules, module)),
+            pair(
+                "mentions",
+                Term::list(mentions(self).into_iter().map(|(module, names)| {
+                    let names = Term::list(names.iter().map(|name| Term::atom(name)));
+                    Term::tuple([Term::atom(&module), names])
+                })),
+            ),
             pair(
                 "deleted",
                 each(&self.deleted, |deleted| {
@@ -181,6 +189,7 @@ fn bounds(bounds: &Bounds) -> Term {
         pair("suspend", millis(bounds.suspend)),
         pair("convert", millis(bounds.convert)),
         pair("patience", millis(bounds.patience)),
+        pair("linger", millis(bounds.linger)),
         pair("saved", number(bounds.most_saved_bytes)),
         pair("scanned", number(bounds.most_scanned_bytes)),
         pair("told", number(bounds.most_told.into())),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy knows tests by their attribute, not their helpers")]
 
+mod ahead;
 mod connections;
 mod elixir;
 mod kinds;
