@@ -48,7 +48,7 @@ const FRONT_2: &str = "
     page() ->
         {ok, _} = application:get_env(shop, watch),
         bearing = lookout:ask(),
-        timer:sleep(20),
+        timer:sleep(300),
         depth = chart:ask(),
         {ok, _} = application:get_env(shop, watch),
         gone:by().";
@@ -171,7 +171,8 @@ async fn grown(lab: &Lab, one: &[(&str, &str)], two: &[(&str, &str)]) -> (Versio
 #[tokio::test]
 async fn who_needs_what_is_exchanged_begins_after_the_exchange() {
     let lab = Lab::new("needs", &[]).await;
-    let (before, after) = (watch(""), watch("{first, []}, {second, []}, {third, []}"));
+    let (before, after) =
+        (watch(""), watch("{first, []}, {second, []}, {third, []}, {fourth, [fun() -> four end]}"));
     let first = server("first", "{ok, application:get_env(shop, colour)}");
     let second = server("second", "{ok, by_another:version()}");
     let third = server("third", "{ok, {first:ask(), second:ask()}}");
@@ -185,12 +186,13 @@ async fn who_needs_what_is_exchanged_begins_after_the_exchange() {
             ("first", &first),
             ("second", &second),
             ("third", &third),
+            ("fourth", &server("fourth", "{ok, Given()}")),
         ],
     )
     .await;
     up.environment.push(key("shop", &[("colour", Term::atom("blue"))], &[]));
     hot(lab.install(&up).await);
-    assert_eq!(lab.text("third:ask()").await, "{{ok,blue},2}");
+    assert_eq!(lab.text("{third:ask(), fourth:ask()}").await, "{{{ok,blue},2},four}");
 }
 
 #[tokio::test]

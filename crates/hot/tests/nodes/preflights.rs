@@ -68,3 +68,14 @@ async fn a_process_that_does_not_answer_is_told() {
     let preflight = shop.lab.installer.preflight(&up, SOON).await.unwrap();
     assert_eq!(causes(&preflight.in_the_way), [(Cause::Unresponsive, Some("till"), Some(&*b))]);
 }
+
+#[tokio::test]
+async fn a_process_that_sleeps_and_is_no_server_is_not_asked() {
+    let shop = Shop::new("sleeps").await;
+    // as the runtime's own purger does between two purges
+    let sleeps = "Sleeps = spawn(erlang, hibernate, [persistent_term, put, [woken, yes]]),
+        (fun Wait() -> case process_info(Sleeps, current_function) of {_, {erlang, hibernate, _}} -> ok; _ -> Wait() end end)()";
+    shop.lab.eval(sleeps).await;
+    shop.lab.installer.preflight(&shop.up("up").await, SOON).await.unwrap();
+    assert_eq!(shop.lab.text("persistent_term:get(woken, no)").await, "no");
+}
