@@ -34,10 +34,14 @@ pub enum PrepareError {
 }
 
 impl Prepared {
-    /// The call that evaluates it with these variables. Its result is `{value, Value, Bindings}`. It says that there are no local
-    /// functions (`none`), as without that `erl_eval` has the linter look at the whole text each time.
+    /// The call that evaluates it with these variables. Its result is the value alone: what the text binds stays in the node.
+    /// A fun around the text would do that too, but within one `erl_eval` of OTP 25 makes funs that double in size with each
+    /// one that another uses, and copies them when a process is spawned. It says that there are no local functions (the first
+    /// `none`), as without that `erl_eval` has the linter look at the whole text each time.
     pub(crate) fn call(&self, bindings: Term) -> Call {
-        Call::new("erl_eval", "exprs", [self.expressions.clone(), bindings, Term::atom("none")])
+        let block = Term::tuple([Term::atom("block"), Term::Integer(0), self.expressions.clone()]);
+        let [nobody, alone] = ["none", "value"].map(Term::atom);
+        Call::new("erl_eval", "expr", [block, bindings, nobody.clone(), nobody, alone])
     }
 }
 
@@ -53,7 +57,7 @@ impl Link {
     pub(crate) async fn prepare(&self, text: &str, within: Duration) -> Result<Prepared, PrepareError> {
         let deadline = Instant::now() + within;
         let left = || deadline.saturating_duration_since(Instant::now());
-        let scan = Call::new("erl_scan", "string", [Term::string(&wrapped(text)), Term::Integer(0)]);
+        let scan = Call::new("erl_scan", "string", [Term::string(&ended(text)), Term::Integer(1)]);
         let tokens = ok_or_syntax("erl_scan", self.call(&scan, left()).await?, self, left()).await?;
         let parse = Call::new("erl_parse", "parse_exprs", [tokens]);
         let parsed = self.call(&parse, left()).await?;
@@ -69,26 +73,16 @@ impl Link {
         within: Duration,
     ) -> Result<Term, CallError> {
         let call = prepared.call(bindings(variables));
-        value(&call, self.call(&call, within).await?)
+        self.call(&call, within).await
     }
 }
 
-/// Inside a fun, so that what the text binds stays in the node: `erl_eval` sends all bindings back. The text begins on
-/// line 1, where the fun is on line 0, and ends its own line, which may be a comment.
-fn wrapped(text: &str) -> String {
+/// With one full stop at its end, on a line of its own: the last one may be a comment.
+fn ended(text: &str) -> String {
     let text = text.trim_end();
     // the full stop, but not the character
     let text = text.strip_suffix('.').filter(|text| !text.ends_with('$')).unwrap_or(text);
-    format!("(fun() ->\n{text}\nend)().")
-}
-
-fn value(call: &Call, answer: Term) -> Result<Term, CallError> {
-    let not_one = || CallError::Answer(call.to_string());
-    let Term::Tuple(answer) = answer else { return Err(not_one()) };
-    match (answer.len(), answer.first().and_then(Term::as_atom)) {
-        (3, Some("value")) => answer.into_iter().nth(1).ok_or_else(not_one),
-        _ => Err(not_one()),
-    }
+    format!("{text}\n.")
 }
 
 /// What is in `{ok, It}` and `{ok, It, _}`, or the error in words of the node.
@@ -126,8 +120,8 @@ mod tests {
 
     #[test]
     fn a_text_keeps_its_lines() {
-        assert_eq!(wrapped("A = 1,\nA + 1. "), "(fun() ->\nA = 1,\nA + 1\nend)().");
-        assert_eq!(wrapped("ok % of course"), "(fun() ->\nok % of course\nend)().");
+        assert_eq!(ended("A = 1,\nA + 1. "), "A = 1,\nA + 1\n.");
+        assert_eq!(ended("ok % of course"), "ok % of course\n.");
     }
 
     #[test]
