@@ -25,8 +25,10 @@ mod watchdog_restarts;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
 /// Runs Elixir, Erlang and Gleam releases on this machine.
@@ -103,14 +105,13 @@ fn main() -> ExitCode {
         .with_ansi(!plain)
         .with_target(false)
         .init();
-    let runtime =
-        match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellrockd").build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                tracing::error!("could not start its threads: {error}");
-                return ExitCode::FAILURE;
-            }
-        };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("could not start its threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let plan = startup::Plan {
         root: arguments.root,
         config: arguments.config,
@@ -129,4 +130,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Threads that wait for files go soon when there is nothing for them: each keeps a stack and memory of its own.
+fn runtime() -> std::io::Result<Runtime> {
+    const KEEP_ALIVE: Duration = Duration::from_secs(2);
+    Builder::new_multi_thread().enable_all().thread_name("bellrockd").thread_keep_alive(KEEP_ALIVE).build()
 }

@@ -48,7 +48,14 @@ pub struct Extracted {
 pub fn extract(archive: impl Read, folder: &Path, limits: &Limits) -> Result<Extracted, ArchiveError> {
     let limited = HashingReader::new(archive.take(limits.archive_bytes.saturating_add(1)));
     let mut packed = BufReader::with_capacity(1 << 16, limited);
-    let mut unpacking = Unpacking { folder, limits, layout: Layout::default(), total: 0, native: Vec::new() };
+    let mut unpacking = Unpacking {
+        folder,
+        limits,
+        layout: Layout::default(),
+        total: 0,
+        native: Vec::new(),
+        buffer: vec![0; 1 << 16],
+    };
     let unpacked = unpacking.run(&mut packed);
     if packed.get_ref().bytes() > limits.archive_bytes {
         return Err(Hostile::ArchiveTooLarge { limit: limits.archive_bytes }.at(""));
@@ -66,6 +73,8 @@ struct Unpacking<'a> {
     layout: Layout,
     total: u64,
     native: Vec<String>,
+    /// For all files in turn. On the stack it would stay resident in every thread that has ever unpacked something.
+    buffer: Vec<u8>,
 }
 
 impl Unpacking<'_> {
@@ -133,7 +142,8 @@ impl Unpacking<'_> {
         self.layout.reserve(&name)?;
         self.parents(&name)?;
         let mode = if executable { 0o555 } else { 0o444 };
-        let written = write_file(content, &self.folder.join(&name), mode, modified)?;
+        let path = self.folder.join(&name);
+        let written = write_file(content, &path, mode, modified, &mut self.buffer)?;
         if written.bytes != size {
             return Err(ArchiveError::Truncated);
         }
@@ -177,14 +187,14 @@ fn write_file(
     path: &Path,
     mode: u32,
     modified: u32,
+    buffer: &mut [u8],
 ) -> Result<Written, ArchiveError> {
     let mut content = HashingReader::new(content);
     let mut file =
         fs_err::OpenOptions::new().write(true).create_new(true).open(path).map_err(ArchiveError::write)?;
-    let mut buffer = [0; 1 << 16];
     let mut first = Vec::with_capacity(4);
     loop {
-        let count = content.read(&mut buffer).map_err(ArchiveError::read)?;
+        let count = content.read(buffer).map_err(ArchiveError::read)?;
         if count == 0 {
             break;
         }
